@@ -1,0 +1,1 @@
+"""Benchmarks, each measured against a floor in the same run."""

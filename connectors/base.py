@@ -1,0 +1,192 @@
+"""The Protocols every connector keeps, and the values that pass through them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pandas as pd
+
+from core.money import Money
+
+
+# ---------------------------------------------------------------- feeds
+@dataclass(frozen=True, slots=True)
+class LandedFile:
+    """A file as received: where it lies, its own name, its size in bytes and its SHA-256 in hex."""
+
+    path: Path
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a file is written, in Frictionless words. Detected once, shown, then pinned in the feed's mapping.
+
+    `format` is a key of connectors.registry.READERS ("csv", "xml", …); `header` the column names as written
+    (empty for XML); `header_row` counts from 0; `record_path` is the XPath of the repeating element (XML only).
+    """
+
+    format: str
+    encoding: str
+    delimiter: str | None = None
+    quote_char: str | None = '"'
+    header_row: int = 0
+    header: tuple[str, ...] = ()
+    record_path: str | None = None
+
+
+class FeedSource(Protocol):
+    """Where a supplier's file comes from."""
+
+    def fetch(self, into: Path, last: str | None) -> LandedFile | None:
+        """The file, copied below `into`, or None where it is unchanged since `last` (a SHA-256) or not there."""
+        ...
+
+
+class FeedReader(Protocol):
+    """Turns one file into frames of text. It knows a syntax (CSV, XML), never a supplier's fields."""
+
+    def detect(self, file: Path) -> Dialect:
+        """The dialect of `file`. Raises Refused with a rule where it is no feed at all."""
+        ...
+
+    def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
+        """Frames of text, one row a record, a column `_locator` ("row 12", "item 3") saying where it stands.
+
+        Rows a reader cannot split carry their rule ("ragged_row", "undecodable", "truncated") in `_fault`.
+        """
+        ...
+
+
+# ---------------------------------------------------------------- shops
+@dataclass(frozen=True, slots=True)
+class ShopFacts:
+    """What a shop tells of itself. `currency` is ISO 4217; `warnings` are sentences for its owner."""
+
+    name: str
+    version: str
+    currency: str
+    prices_include_tax: bool
+    weight_unit: str
+    timezone: str
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VariantDraft:
+    """One buyable thing as we want it in the shop. `key` is ours and comes back in the result.
+
+    `external_id` is None until the shop has it. `stock` is absolute. `weight_g` in grams.
+    """
+
+    key: str
+    sku: str
+    price: Money
+    stock: int
+    external_id: str | None = None
+    gtin: str | None = None
+    options: tuple[tuple[str, str], ...] = ()
+    image: str | None = None
+    weight_g: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductDraft:
+    """One product as we want it in the shop: simple where its only variant has no options, else variable.
+
+    `image_ids` maps an image's URL to the shop's own id, so that a picture is sent once.
+    """
+
+    key: str
+    title: str
+    variants: tuple[VariantDraft, ...]
+    external_id: str | None = None
+    description: str = ""
+    brand: str | None = None
+    category: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    image_ids: dict[str, str] = field(default_factory=dict)
+    kind: str = "goods"
+
+    @property
+    def simple(self) -> bool:
+        """True where the product is sold as one thing, without a choice."""
+        return len(self.variants) == 1 and not self.variants[0].options
+
+
+@dataclass(frozen=True, slots=True)
+class PushResult:
+    """What the shop answered for one product or variant. A refusal is a value: `problem` is a sentence.
+
+    `key` is the draft's; `variant_ids` maps variant keys to the shop's ids, `image_ids` URLs to the shop's.
+    `problems` maps the keys of refused variants to sentences. `unknown` is True where the call may have
+    happened all the same.
+    """
+
+    key: str
+    external_id: str | None = None
+    variant_ids: dict[str, str] = field(default_factory=dict)
+    image_ids: dict[str, str] = field(default_factory=dict)
+    problem: str | None = None
+    problems: dict[str, str] = field(default_factory=dict)
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StockLevel:
+    """Absolute stock of one variant; `parent_id` is its product's id where the shop keeps variants below one."""
+
+    key: str
+    external_id: str
+    parent_id: str | None
+    stock: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShopListing:
+    """One variant as the shop holds it now. `status` is "live", "draft", "trash" or "missing".
+
+    `price` is None where the shop has none (an empty price is not a price of zero).
+    `stock` is None where the shop does not keep count.
+    """
+
+    external_id: str
+    parent_id: str | None
+    status: str
+    sku: str = ""
+    title: str = ""
+    price: Money | None = None
+    stock: int | None = None
+    gtin: str | None = None
+    options: tuple[tuple[str, str], ...] = ()
+    image_count: int = 0
+
+
+class ShopConnector(Protocol):
+    """One shop of one channel. Raises only what core.errors has."""
+
+    def check(self) -> ShopFacts:
+        """Asks the shop who it is. Raises Misconfigured, in its owner's words, where the key or address is wrong."""
+        ...
+
+    def push(self, drafts: Sequence[ProductDraft]) -> Iterator[PushResult]:
+        """Creates or updates products; yields each result as soon as it is known, so that ids are stored at once.
+
+        One result a draft. A product may be yielded twice: first with its id, then with its variants' ids.
+        """
+        ...
+
+    def set_stock(self, levels: Sequence[StockLevel]) -> Iterator[PushResult]:
+        """The fast path: sends absolute stock only. One result a level."""
+        ...
+
+    def read_back(self, external_ids: Sequence[str]) -> Iterator[ShopListing]:
+        """What the shop holds now for these products (not variants): one ShopListing per variant, or "missing"."""
+        ...
+
+    def withdraw(self, external_ids: Sequence[str]) -> Iterator[PushResult]:
+        """Takes products or "parent/variation" ids out of sale without destroying their history."""
+        ...

@@ -1,0 +1,1 @@
+"""What knows nothing of commerce: settings, errors, money, the database, the broker."""

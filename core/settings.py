@@ -1,0 +1,50 @@
+"""Everything the environment decides, read once into one frozen value."""
+
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import Misconfigured
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Each field is the variable ENTREPOT_<FIELD>; see .env.example for what each is for."""
+
+    model_config = SettingsConfigDict(env_prefix="ENTREPOT_", frozen=True, extra="ignore")
+
+    data: Path = CHECKOUT / "var"
+    database_url: str = ""
+    amqp_url: str = ""
+    amqp_queue_type: str = Field("classic", pattern="^(classic|quorum)$")
+    private_hosts: str = ""
+    listen: str = "127.0.0.1"
+    port: int = Field(8010, ge=0, le=65535)
+    workers: int = Field(1, ge=1, le=64)
+    threads: int = Field(8, ge=1, le=64)
+    vault_keys: str = ""
+    log_level: str = "INFO"
+
+    @cached_property
+    def private_host_names(self) -> frozenset[str]:
+        """Hosts the operator allows though they are private: `ENTREPOT_PRIVATE_HOSTS=shop.lan,127.0.0.1`."""
+        return frozenset(name.strip().lower() for name in self.private_hosts.split(",") if name.strip())
+
+    @property
+    def archive(self) -> Path:
+        """Where received files are kept, once each, by their hash."""
+        return self.data / "archive"
+
+
+def load() -> Settings:
+    """The settings of this process. Raises Misconfigured naming the variable at fault."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "ENTREPOT_" + str(first["loc"][0]).upper()
+        raise Misconfigured(f"{name} is not usable: {first['msg']}. Mend it in the environment.") from None
+    return settings.model_copy(update={"data": settings.data.expanduser().absolute()})

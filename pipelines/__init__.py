@@ -1,0 +1,1 @@
+"""The steps, and the map of them: routes.py."""
