@@ -1,0 +1,122 @@
+"""The door to PostgreSQL: a pool of connections, units of work, and the one place that knows embedded from given."""
+
+import os
+import select
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg
+from sqlalchemy import create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
+
+from core.errors import Misconfigured, Temporary
+from core.events import Event, Route, Step, on
+from core.migrating import check_current, migrate
+from core.settings import Settings
+from core.unit_of_work import CHANNEL, UnitOfWork
+
+__all__ = ["CHANNEL", "Database", "Event", "Route", "Step", "UnitOfWork", "connect", "migrate", "on"]
+
+
+class Database:
+    """Units of work on one PostgreSQL. It knows the routes it is given, so that emit() can find them.
+
+    `pool_size` connections are kept; `statement_timeout` and `lock_timeout` are in seconds.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        routes: Sequence[Route],
+        *,
+        pool_size: int = 5,
+        statement_timeout: float = 60,
+        lock_timeout: float = 10,
+        on_close: Callable[[], None] | None = None,
+    ) -> None:
+        self.url = url
+        self.routes = tuple(routes)
+        self._on_close = on_close
+        self._limits = {"statement_timeout": statement_timeout, "lock_timeout": lock_timeout}
+        self._by_event: dict[type[Event], list[Route]] = {}
+        for route in routes:
+            self._by_event.setdefault(route.event, []).append(route)
+        self._engine = create_engine(
+            "postgresql+psycopg://",
+            creator=self.connection,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_use_lifo=True,
+        )
+        event.listen(self._engine, "checkout", _refuse_hung_up)
+
+    def unit_of_work(self, *, last: bool = False) -> UnitOfWork:
+        """A unit of work as a context manager. `last` matters only to the face a running step gets."""
+        return UnitOfWork(self._engine, self._by_event)
+
+    def connection(self, *, autocommit: bool = False) -> psycopg.Connection[Any]:
+        """A new connection of one's own, outside the pool, with this database's time limits."""
+        try:
+            return psycopg.connect(
+                self.url,
+                autocommit=autocommit,
+                connect_timeout=10,
+                keepalives_idle=30,
+                tcp_user_timeout=30_000,
+                application_name=f"entrepot {os.getpid()}",
+                options=" ".join(
+                    f"-c {name}={int(seconds * 1000)}" for name, seconds in self._limits.items()
+                ),
+            )
+        except psycopg.ProgrammingError as error:
+            raise Misconfigured(
+                f"ENTREPOT_DATABASE_URL is not a PostgreSQL address ({error}); "
+                "write it like postgresql://user:password@host/name."
+            ) from None
+
+    def close(self) -> None:
+        """Closes the pool, and lets the embedded PostgreSQL go where this Database attached to it."""
+        self._engine.dispose()
+        if self._on_close is not None:
+            self._on_close()
+            self._on_close = None
+
+
+def connect(settings: Settings, routes: Sequence[Route], *, pool_size: int = 5) -> Database:
+    """The hub's database. Without ENTREPOT_DATABASE_URL: the embedded one, started and migrated as needed.
+
+    Raises Misconfigured where a given database has not been migrated, Temporary where it cannot be reached.
+    """
+    if not settings.database_url:
+        from core.postgres import EmbeddedPostgres
+
+        embedded = EmbeddedPostgres(settings.data)
+        url = embedded.attach()
+        try:
+            migrate(url)
+        except BaseException:
+            embedded.release()
+            raise
+        return Database(url, routes, pool_size=pool_size, on_close=embedded.release)
+    url = settings.database_url.replace("+psycopg", "", 1)
+    database = Database(url, routes, pool_size=pool_size)
+    try:
+        with database.connection() as connection:
+            check_current(connection)
+    except psycopg.OperationalError as error:
+        raise Temporary(f"The database named by ENTREPOT_DATABASE_URL cannot be reached: {error}") from None
+    return database
+
+
+def _refuse_hung_up(connection: Any, record: Any, proxy: Any) -> None:
+    """Keeps a step from getting a connection whose server has restarted: a look at the socket, no round trip.
+
+    Between units of work a server has nothing to say; if it did, it said goodbye.
+    """
+    watch = select.poll()
+    try:
+        watch.register(connection.fileno(), select.POLLIN)
+    except psycopg.OperationalError:
+        raise InvalidatePoolError from None
+    if watch.poll(0):
+        raise InvalidatePoolError
