@@ -1,0 +1,118 @@
+"""The central catalogue: suppliers' offers, and the products and variants they were matched to."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Numeric,
+    String,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)  # fmt: skip
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.tables import Base
+
+
+class Product(Base):
+    """The catalogue's item: what a buyer sees on one page. Its words come from its variants' best offers."""
+
+    __tablename__ = "product"
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    key: Mapped[str] = mapped_column(Text, unique=True)
+    """What made it one product: "group:SUPPLIER:KEY" or the key of its only variant."""
+    title: Mapped[str] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    brand: Mapped[str | None] = mapped_column(Text)
+    category: Mapped[str | None] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(8))
+    images: Mapped[list[str]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Variant(Base):
+    """The buyable form of a product. `sku` is the hub's own, unique without regard to case, and never changes."""
+
+    __tablename__ = "variant"
+    __table_args__ = (
+        Index("uq_variant_sku", text("lower(sku)"), unique=True),
+        Index("ix_variant_product", "product_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"))
+    key: Mapped[str] = mapped_column(Text, unique=True)
+    """What identifies it: "gtin:4006381333931", "mpn:BRAND|MPN" or "sku:SUPPLIER:SKU"."""
+    sku: Mapped[str] = mapped_column(Text)
+    gtin: Mapped[str | None] = mapped_column(String(14))
+    title: Mapped[str] = mapped_column(Text)
+    options: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    images: Mapped[list[str]] = mapped_column(JSONB)
+    weight_g: Mapped[int | None] = mapped_column(Integer)
+    best_offer_id: Mapped[int | None]
+    """The offer we would buy now: sellable, then cheapest, then oldest."""
+
+
+class Offer(Base):
+    """What a supplier offers now. `cost`, `price` and `rrp` in major units of `currency`, as exact as the file was.
+
+    `stock` is what the supplier said (None: he gave only an availability); `free` what may be sold now.
+    `feed_run_id` and `locator` lead back to the raw record in the archived file.
+    """
+
+    __tablename__ = "offer"
+    __table_args__ = (
+        UniqueConstraint("feed_id", "supplier_sku"),
+        CheckConstraint("free >= 0", name="free"),
+        CheckConstraint("state IN ('offered', 'gone')", name="state"),
+        Index("ix_offer_variant", "variant_id"),
+        Index("ix_offer_gtin", "gtin", postgresql_where=text("gtin_verdict IN ('valid', 'repaired')")),
+        Index("ix_offer_unmatched", "supplier_id", postgresql_where=text("variant_id IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    supplier_id: Mapped[int] = mapped_column(ForeignKey("company.id"))
+    feed_id: Mapped[int] = mapped_column(ForeignKey("feed.id"))
+    supplier_sku: Mapped[str] = mapped_column(Text)
+    variant_id: Mapped[int | None] = mapped_column(ForeignKey("variant.id"))
+    match_reason: Mapped[str | None] = mapped_column(String(16))
+    """Why it belongs to its variant: "gtin", "brand_mpn" or "supplier_sku"."""
+    state: Mapped[str] = mapped_column(String(8), server_default="offered")
+    free: Mapped[int] = mapped_column(server_default="0")
+    feed_run_id: Mapped[int] = mapped_column(ForeignKey("feed_run.id"))
+    content_hash: Mapped[str] = mapped_column(Text)
+    locator: Mapped[str] = mapped_column(Text)
+    gtin: Mapped[str | None] = mapped_column(Text)
+    gtin_verdict: Mapped[str] = mapped_column(String(12))
+    mpn: Mapped[str | None] = mapped_column(Text)
+    brand: Mapped[str | None] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    category: Mapped[str | None] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(8))
+    cost: Mapped[Decimal | None] = mapped_column(Numeric(18, 6))
+    price: Mapped[Decimal | None] = mapped_column(Numeric(18, 6))
+    rrp: Mapped[Decimal | None] = mapped_column(Numeric(18, 6))
+    currency: Mapped[str | None] = mapped_column(String(3))
+    stock: Mapped[int | None] = mapped_column(Integer)
+    availability: Mapped[str | None] = mapped_column(String(16))
+    lead_time_days: Mapped[int | None] = mapped_column(Integer)
+    weight_g: Mapped[int | None] = mapped_column(Integer)
+    condition: Mapped[str | None] = mapped_column(Text)
+    group_key: Mapped[str | None] = mapped_column(Text)
+    group_title: Mapped[str | None] = mapped_column(Text)
+    options: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    attributes: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    images: Mapped[list[str]] = mapped_column(JSONB)
+    first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())

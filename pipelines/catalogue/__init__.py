@@ -1,0 +1,1 @@
+"""Offers become products and variants: match, merge."""

@@ -1,0 +1,51 @@
+"""Merges a run's offers into the catalogue: each variant's best offer speaks for it, each product's first for the page."""
+
+from core.database import Database
+from models.events import OffersMatched, ProductsMerged
+from models.suppliers import FeedRun
+from pipelines.catalogue.match import lock_catalogue
+
+TOUCHED = """
+CREATE TEMP TABLE touched ON COMMIT DROP AS
+SELECT DISTINCT variant_id AS id FROM offer WHERE feed_run_id = %(run)s AND variant_id IS NOT NULL"""
+
+# The rule of the best offer: what can be sold, then what has a cost, then the cheapest, then the oldest.
+BEST = """
+CREATE TEMP TABLE best ON COMMIT DROP AS
+SELECT DISTINCT ON (o.variant_id) o.*
+FROM offer o JOIN touched t ON t.id = o.variant_id
+ORDER BY o.variant_id, o.state = 'offered' DESC, o.free > 0 DESC, o.cost IS NULL, o.cost, o.id"""
+
+VARIANTS = """
+UPDATE variant v SET best_offer_id = b.id, gtin = b.valid_gtin, title = b.title, options = b.options, images = b.images, weight_g = b.weight_g
+FROM (SELECT *, CASE WHEN gtin_verdict IN ('valid', 'repaired') THEN gtin END AS valid_gtin FROM best) b
+WHERE v.id = b.variant_id
+  AND (v.best_offer_id, v.gtin, v.title, v.options, v.images, v.weight_g)
+    IS DISTINCT FROM (b.id, b.valid_gtin, b.title, b.options, b.images, b.weight_g)"""
+
+PRODUCTS = """
+UPDATE product p SET title = f.title, description = f.description, brand = f.brand, category = f.category, kind = f.kind, images = f.images
+FROM (
+  SELECT DISTINCT ON (v.product_id) v.product_id, coalesce(o.group_title, o.title) AS title, o.description, o.brand, o.category, o.kind,
+    (SELECT coalesce(jsonb_agg(image ORDER BY first), '[]') FROM (
+       SELECT image, min(w.id * 1000 + place) AS first
+       FROM variant w CROSS JOIN jsonb_array_elements(w.images) WITH ORDINALITY AS i(image, place)
+       WHERE w.product_id = v.product_id GROUP BY image) pictures) AS images
+  FROM variant v JOIN offer o ON o.id = v.best_offer_id
+  WHERE v.product_id IN (SELECT product_id FROM variant JOIN touched USING (id))
+  ORDER BY v.product_id, v.id) f
+WHERE p.id = f.product_id
+  AND (p.title, p.description, p.brand, p.category, p.kind, p.images)
+    IS DISTINCT FROM (f.title, f.description, f.brand, f.category, f.kind, f.images)"""
+
+
+def merge(event: OffersMatched, db: Database) -> None:
+    """Writes only what differs, for the variants whose offers the run changed."""
+    with db.unit_of_work(last=True) as uow:
+        run = uow.session.get_one(FeedRun, event.run_id)
+        cursor = uow.cursor()
+        lock_catalogue(cursor)
+        cursor.execute(TOUCHED, {"run": run.id})
+        for statement in (BEST, VARIANTS, PRODUCTS):
+            cursor.execute(statement)
+        uow.emit(ProductsMerged(tenant=event.tenant, lane=event.lane, run_id=run.id))

@@ -1,0 +1,76 @@
+"""Applies an approved run: only differences are written into the feed's offers, and each is remembered."""
+
+from typing import Any
+
+from core.clock import now
+from core.database import Database
+from models.events import OffersChanged, RunApproved
+from models.suppliers import Feed, FeedRun
+from pipelines.feeds.land import fingerprint
+from pipelines.feeds.parse import COLUMNS
+from pipelines.feeds.plan import COMPARED, FREE, MATTERS, POLICY, differs
+
+COPIED = tuple(name for name in COLUMNS if name != "supplier_sku")
+
+
+def apply(event: RunApproved, db: Database) -> None:
+    """Writes new and changed offers, treats the absent ones as the policy says, and empties the run's staging.
+
+    A run that a later one of the same feed has overtaken is superseded and changes nothing: an old file must not
+    undo a new one.
+    """
+    with db.unit_of_work(last=True) as uow:
+        run = uow.session.get_one(FeedRun, event.run_id)
+        feed = uow.session.get_one(Feed, run.feed_id, with_for_update={"key_share": True})
+        later = uow.session.query(FeedRun.id).filter(
+            FeedRun.feed_id == feed.id, FeedRun.id > run.id, FeedRun.state == "applied"
+        )
+        cursor = uow.cursor()
+        if later.first() is not None:
+            run.state = "superseded"
+        else:
+            policy = {**POLICY, **feed.policy}
+            facts = {"run": run.id, "feed": feed.id, "supplier": feed.supplier_id, "assumed": policy["assumed_stock"], "absence": policy["absence"]}
+            for statement in (*REMEMBER, UPDATE, INSERT, *ABSENCE[policy["absence"]]):
+                cursor.execute(statement, facts)
+            run.state, run.applied_at = "applied", now()
+            feed.document = without_policy(run.document)
+            feed.applied_fingerprint = fingerprint(feed, run.file_sha256)
+            uow.emit(OffersChanged(tenant=event.tenant, lane=event.lane, run_id=run.id))
+        cursor.execute("DELETE FROM staged_offer WHERE run_id = %s", [run.id])
+
+
+def without_policy(document: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The mapping document to pin; the policy stays with the feed, where its owner changes it."""
+    return {name: value for name, value in document.items() if name != "policy"} if document else None
+
+
+PAIRS = "FROM staged_offer s JOIN offer o ON o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku WHERE s.run_id = %(run)s"
+STEPS = ", ".join(
+    f"CASE WHEN o.{name} IS DISTINCT FROM s.{name} THEN jsonb_build_object('{name}', jsonb_build_array(o.{name}, s.{name})) ELSE '{{}}' END"
+    for name in COMPARED
+)
+REMEMBER = (
+    f"""INSERT INTO offer_change (run_id, supplier_sku, kind, fields)
+        SELECT %(run)s, s.supplier_sku, 'changed', {STEPS.replace(", CASE", " || CASE")} {PAIRS} AND ({differs()})""",
+    """INSERT INTO offer_change (run_id, supplier_sku, kind, fields)
+       SELECT %(run)s, s.supplier_sku, 'new', '{}' FROM staged_offer s
+       WHERE s.run_id = %(run)s AND NOT EXISTS (SELECT FROM offer o WHERE o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku)""",
+    f"""INSERT INTO offer_change (run_id, supplier_sku, kind, fields)
+       SELECT %(run)s, o.supplier_sku, 'gone', '{}' FROM offer o
+       WHERE o.feed_id = %(feed)s AND {MATTERS}
+         AND NOT EXISTS (SELECT FROM staged_offer s WHERE s.run_id = %(run)s AND s.supplier_sku = o.supplier_sku)""",
+)
+UPDATE = f"""UPDATE offer o SET ({", ".join(COPIED)}) = ({", ".join(f"s.{name}" for name in COPIED)}),
+      free = {FREE}, state = 'offered', feed_run_id = %(run)s, changed_at = now()
+    FROM staged_offer s WHERE s.run_id = %(run)s AND o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku AND ({differs()})"""
+INSERT = f"""INSERT INTO offer (supplier_id, feed_id, feed_run_id, supplier_sku, free, {", ".join(COPIED)})
+    SELECT %(supplier)s, %(feed)s, %(run)s, s.supplier_sku, {FREE}, {", ".join(f"s.{name}" for name in COPIED)}
+    FROM staged_offer s WHERE s.run_id = %(run)s
+    ON CONFLICT (feed_id, supplier_sku) DO NOTHING"""
+ABSENT = "FROM offer_change c WHERE c.run_id = %(run)s AND c.kind = 'gone' AND o.feed_id = %(feed)s AND o.supplier_sku = c.supplier_sku"
+ABSENCE = {
+    "keep": (),
+    "out_of_stock": (f"UPDATE offer o SET free = 0, feed_run_id = %(run)s, changed_at = now() {ABSENT} AND o.free > 0",),
+    "withdraw": (f"UPDATE offer o SET free = 0, state = 'gone', feed_run_id = %(run)s, changed_at = now() {ABSENT}",),
+}

@@ -1,0 +1,121 @@
+"""The child process that parses one file: frames of ready COPY lines go to its standard output.
+
+Parsing holds the interpreter for minutes and may meet hostile input, so it has a process of its own: the worker's
+heartbeats go on, a memory limit can be set, and whatever happens here ends here.
+
+The stream is a row of frames, each a line of JSON and then `bytes` bytes: "facts" and "summary" carry a JSON body,
+"offers" lines of CSV for COPY INTO staged_offer, "rejects" JSON lines, "error" a refusal with its rule.
+"""
+
+import io
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+import pandas as pd
+import pyarrow as pa
+from pyarrow import csv
+
+from core.errors import EntrepotError, Refused
+from pipelines.feeds.normalise import Batch, normalise
+
+COLUMNS = (
+    "supplier_sku", "content_hash", "locator", "gtin", "gtin_verdict", "mpn", "brand", "title", "description",
+    "category", "kind", "cost", "price", "rrp", "currency", "stock", "availability", "lead_time_days", "weight_g",
+    "condition", "group_key", "group_title", "options", "attributes", "images",
+)  # fmt: skip
+STRUCTURED = ("options", "attributes", "images")
+MEMORY_LIMIT = 4 << 30
+"""Bytes of address space (Arrow reserves far more than it touches; resident size stays near a tenth of it)."""
+
+
+def main() -> int:
+    """Reads one JSON order from standard input: {"file", "name", "profile", "document", "currency", "run_id"}."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    out = sys.stdout.buffer
+    try:
+        parse(json.load(sys.stdin), out)
+    except EntrepotError as error:
+        send(out, "error", orjson.dumps({"message": str(error), "rule": getattr(error, "rule", "")}))
+    except MemoryError:
+        send(
+            out,
+            "error",
+            orjson.dumps(
+                {"message": "The file needs more memory than a feed may take; split it.", "rule": "too_large"}
+            ),
+        )
+    return 0
+
+
+def parse(order: dict[str, Any], out: BinaryIO) -> None:
+    """Normalises the file and writes its frames. Raises Refused where the file cannot be used."""
+    found = normalise(
+        Path(order["file"]),
+        name=order["name"],
+        profile=order["profile"],
+        mapping=order["document"],
+        currency=order["currency"],
+    )
+    file = {
+        name: getattr(found.facts, name) for name in ("bytes", "sha256", "encoding", "format", "delimiter")
+    }
+    facts = {"file": file, "profile": found.profile, "mapping": found.mapping, "drift": found.drift}
+    send(out, "facts", orjson.dumps({"facts": facts, "document": found.document}))
+    place = 0
+    for batch in found.batches():
+        if len(batch.offers):
+            send(out, "offers", copy_lines(batch.offers, order["run_id"]))
+        lines = rejects(batch, place)
+        place += len(batch.answers)
+        send(out, "rejects", lines, records=place)
+    summary = found.summary()
+    names = ("records", "products", "variants", "accepted", "rejected", "quarantined", "reasons", "notes")
+    send(out, "summary", orjson.dumps({name: getattr(summary, name) for name in names}))
+
+
+def copy_lines(offers: pd.DataFrame, run_id: int) -> bytes:
+    """The run's id and COLUMNS as CSV for COPY … (FORMAT csv): every value quoted, every missing one empty and unquoted, so that "" is not NULL."""
+    frame = offers.loc[:, list(COLUMNS)].copy()
+    for name in STRUCTURED:
+        frame[name] = [orjson.dumps(value).decode() for value in frame[name]]
+    for name in ("stock", "lead_time_days", "weight_g"):
+        frame[name] = frame[name].astype("Int64")
+    frame.insert(0, "run_id", run_id)
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    sink = io.BytesIO()
+    csv.write_csv(table, sink, csv.WriteOptions(include_header=False, quoting_style="all_valid"))
+    return sink.getvalue()
+
+
+def rejects(batch: Batch, place: int) -> bytes:
+    """One JSON line per record of the batch that was not accepted; `place` counts the records before it."""
+    answers = batch.answers.reset_index(drop=True)
+    refused = answers[answers["verdict"] != "accepted"]
+    lines = []
+    for index, answer in refused.iterrows():
+        line = {
+            name: answer[name] for name in ("locator", "verdict", "reasons", "supplier_sku", "message", "raw")
+        }
+        line["supplier_sku"] = None if pd.isna(line["supplier_sku"]) else line["supplier_sku"]
+        lines.append(orjson.dumps({"place": place + int(str(index)) + 1, **line}))
+    return b"".join(line + b"\n" for line in lines)
+
+
+def send(out: BinaryIO, kind: str, body: bytes, **more: int) -> None:
+    """One frame: its head as a line of JSON, then its body."""
+    out.write(orjson.dumps({"kind": kind, "bytes": len(body), **more}) + b"\n" + body)
+    out.flush()
+
+
+def refuse(body: bytes) -> Refused:
+    """The error a child's "error" frame stands for."""
+    told = orjson.loads(body)
+    return Refused(told["message"], rule=told["rule"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

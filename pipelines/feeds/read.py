@@ -1,0 +1,110 @@
+"""Reads a landed file into staging: a child process parses, this step only carries its lines into COPY."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import orjson
+from connectors.sources.archive import archived
+
+from core.clock import now
+from core.database import Database
+from core.errors import Refused, Temporary
+from core.settings import CHECKOUT, load
+from models.events import FeedStaged, FileLanded
+from models.suppliers import Feed, FeedRun
+from pipelines.feeds.parse import COLUMNS, refuse
+
+
+def read(event: FileLanded, db: Database) -> None:
+    """Answers every record of the run's file. A file that cannot be used ends the run as refused, with its sentence."""
+    with db.unit_of_work() as uow:
+        run = uow.session.get_one(FeedRun, event.run_id)
+        feed = uow.session.get_one(Feed, run.feed_id)
+        order = {
+            "file": str(archived(load().archive, run.file_sha256)), "name": run.file_name, "profile": feed.profile,
+            "document": with_policy(feed), "currency": feed.currency, "run_id": run.id,
+        }  # fmt: skip
+        uow.cursor().execute("DELETE FROM staged_offer WHERE run_id = %s", [run.id])
+        uow.cursor().execute("DELETE FROM reject WHERE run_id = %s", [run.id])
+    told: dict[str, Any] = {}
+    try:
+        for head, body in frames(order):
+            if head["kind"] == "error":
+                raise refuse(body)
+            if head["kind"] in ("facts", "summary"):
+                told[head["kind"]] = orjson.loads(body)
+            else:
+                stage(db, event.run_id, head, body)
+    except Refused as error:
+        with db.unit_of_work(last=True) as uow:
+            run = uow.session.get_one(FeedRun, event.run_id)
+            run.state, run.problem, run.staged_at = "refused", str(error), now()
+        return
+    with db.unit_of_work(last=True) as uow:
+        run = uow.session.get_one(FeedRun, event.run_id)
+        run.facts, run.document = told["facts"]["facts"], told["facts"]["document"]
+        run.summary, run.records_done = told["summary"], told["summary"]["records"]
+        run.state, run.staged_at = "staged", now()
+        uow.emit(FeedStaged(tenant=event.tenant, lane=event.lane, run_id=run.id))
+
+
+def with_policy(feed: Feed) -> dict[str, Any] | None:
+    """The feed's pinned document with its policy; before the first run only the policy, and all else is detected."""
+    if feed.document is None:
+        return {"policy": feed.policy} if feed.policy else None
+    return {**feed.document, "policy": feed.policy}
+
+
+def frames(order: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
+    """The child's frames as they come. Raises Temporary where it died in the middle; it is ended whatever happens."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.feeds.parse"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT, env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+    )  # fmt: skip
+    assert child.stdin and child.stdout
+    try:
+        with child.stdin as pipe:
+            pipe.write(json.dumps(order).encode())
+        yield from _frames(child.stdout)
+        if child.wait(timeout=60) != 0:
+            raise Temporary(
+                f"The parser of {order['name']} ended with code {child.returncode} before it was done."
+            )
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+
+
+def _frames(stream: BinaryIO | Any) -> Iterator[tuple[dict[str, Any], bytes]]:
+    while line := stream.readline():
+        head = orjson.loads(line)
+        body = stream.read(head["bytes"])
+        if len(body) < head["bytes"]:
+            return
+        yield head, body
+
+
+def stage(db: Database, run_id: int, head: dict[str, Any], body: bytes) -> None:
+    """Writes one frame into staging, in a short unit of work of its own: nothing reads it before the run is staged."""
+    with db.unit_of_work() as uow:
+        cursor = uow.cursor()
+        if head["kind"] == "offers":
+            with cursor.copy(
+                f"COPY staged_offer (run_id, {', '.join(COLUMNS)}) FROM STDIN (FORMAT csv)"
+            ) as copy:
+                copy.write(body)
+            return
+        cursor.executemany(
+            "INSERT INTO reject (run_id, place, locator, verdict, reasons, supplier_sku, message, raw)"
+            " VALUES (%(run)s, %(place)s, %(locator)s, %(verdict)s, %(reasons)s, %(supplier_sku)s, %(message)s, %(raw)s)",
+            [
+                {**row, "run": run_id, "reasons": json.dumps(row["reasons"]), "raw": json.dumps(row["raw"])}
+                for row in map(orjson.loads, body.splitlines())
+            ],
+        )
+        cursor.execute("UPDATE feed_run SET records_done = %s WHERE id = %s", [head["records"], run_id])

@@ -1,0 +1,1 @@
+"""Products become true listings in a shop: price, plan, push, verify."""

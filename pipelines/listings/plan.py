@@ -1,0 +1,192 @@
+"""Plans a shop's listings: what the seller chose, priced, against what the shop was sent; and the push's guard rail."""
+
+from collections import defaultdict
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from psycopg import Cursor
+from psycopg.rows import dict_row
+from sqlalchemy import text
+
+from core.database import Database, UnitOfWork
+from models.events import ListingsDue, ProductsMerged, PushDue
+from models.shops import Push, Shop
+from pipelines.listings.draft import distinct_options, wanted_product, wanted_variant
+from pipelines.listings.price import Blocked, Cost, decide, explain
+
+WITHDRAW_LIMIT_PERCENT = 20
+"""A push by itself that would take more than this share of the shop's live listings out of sale waits for a person."""
+
+CHOSEN = """
+SELECT DISTINCT ON (v.id) v.id AS variant_id, v.product_id, v.sku, v.gtin, v.options, v.images AS variant_images, v.weight_g,
+  p.title AS product_title, p.description, p.brand, p.category, p.kind, p.images AS product_images,
+  o.id AS offer_id, o.cost, o.currency, o.free, s.id AS selection_id, s.margin_percent
+FROM selection s
+JOIN variant v ON true JOIN product p ON p.id = v.product_id JOIN offer o ON o.id = v.best_offer_id AND o.state = 'offered'
+WHERE s.shop_id = %(shop)s AND CASE s.by
+  WHEN 'supplier' THEN EXISTS (SELECT FROM offer x WHERE x.variant_id = v.id AND x.supplier_id = (s.what->>'supplier')::int AND x.state = 'offered')
+  WHEN 'category' THEN p.category = s.what->>'category' OR starts_with(p.category, (s.what->>'category') || ' > ')
+  ELSE s.what->'skus' ? v.sku END
+ORDER BY v.id, s.id"""
+
+
+def fan_out(event: ProductsMerged, db: Database) -> None:
+    """Rings for every shop that selected something: which listings change is each shop's own plan."""
+    with db.unit_of_work(last=True) as uow:
+        rows = uow.cursor().execute(
+            "SELECT id, seller_id FROM shop WHERE EXISTS (SELECT FROM selection WHERE shop_id = shop.id) ORDER BY id"
+        )
+        for shop_id, seller_id in rows.fetchall():
+            uow.emit(ListingsDue(tenant=seller_id, lane=f"shop:{shop_id}", shop_id=shop_id))
+
+
+def plan_listings(event: ListingsDue, db: Database) -> None:
+    """Writes what the shop should hold now; where it is live already, its push follows by itself."""
+    with db.unit_of_work(last=True) as uow:
+        shop = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
+        want(uow.cursor(), shop)
+        if shop.live_since is not None:
+            start_push(uow, shop, asked_by="hub", limit=True)
+
+
+def want(cursor: Cursor[Any], shop: Shop) -> None:
+    """Upserts `wanted` of the shop's products and listings; what is no longer chosen is wanted no longer."""
+    rows = cursor.connection.cursor(row_factory=dict_row).execute(CHOSEN, {"shop": shop.id}).fetchall()
+    products: dict[int, dict[str, Any]] = {}
+    listings: dict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    records: dict[int, dict[str, Any]] = {}
+    for row in rows:
+        cost = Cost(row["cost"], row["currency"])
+        margin: Decimal = row["margin_percent"]
+        price = decide(cost, margin, shop.currency)
+        record = {
+            "variant": row["variant_id"], "product": row["product_id"], "selection": row["selection_id"], "wanted": None,
+            "problem": None, "why": explain(cost, margin, row["selection_id"], row["offer_id"]),
+        }  # fmt: skip
+        if isinstance(price, Blocked):
+            record["problem"] = price.problem
+        else:
+            record["wanted"] = wanted_variant(row, price)
+            products.setdefault(row["product_id"], wanted_product(row))
+            listings[row["product_id"]].append((row["variant_id"], record["wanted"]))
+        records[row["variant_id"]] = record
+    for variants in listings.values():
+        distinct_options([wanted for _, wanted in variants])
+    store(cursor, shop.id, products, list(records.values()))
+
+
+def store(
+    cursor: Cursor[Any], shop_id: int, products: dict[int, dict[str, Any]], records: list[dict[str, Any]]
+) -> None:
+    """Writes only what differs; one statement for all products, one for all listings."""
+    pages = [{"product": product_id, "wanted": wanted} for product_id, wanted in products.items()]
+    facts = {
+        "shop": shop_id,
+        "products": orjson.dumps(pages).decode(),
+        "listings": orjson.dumps(records).decode(),
+    }
+    cursor.execute(
+        """INSERT INTO shop_product (shop_id, product_id, wanted)
+           SELECT %(shop)s, product, wanted FROM jsonb_to_recordset(%(products)s::jsonb) AS r(product int, wanted jsonb)
+           ON CONFLICT (shop_id, product_id) DO UPDATE SET wanted = excluded.wanted WHERE shop_product.wanted <> excluded.wanted""",
+        facts,
+    )
+    cursor.execute(
+        """INSERT INTO listing (shop_id, product_id, variant_id, selection_id, state, wanted, problem, why)
+           SELECT %(shop)s, product, variant, selection, CASE WHEN wanted IS NULL THEN 'blocked' ELSE 'waiting' END, wanted, problem, why
+           FROM jsonb_to_recordset(%(listings)s::jsonb)
+             AS r(product int, variant int, selection int, wanted jsonb, problem text, why jsonb)
+           ON CONFLICT (shop_id, variant_id) DO UPDATE SET wanted = excluded.wanted, selection_id = excluded.selection_id, why = excluded.why,
+             problem = CASE WHEN excluded.wanted IS NULL THEN excluded.problem
+                            WHEN listing.wanted IS DISTINCT FROM excluded.wanted THEN NULL ELSE listing.problem END,
+             state = CASE WHEN excluded.wanted IS NULL AND listing.external_id IS NULL THEN 'blocked'
+                          WHEN excluded.wanted IS NOT NULL AND listing.state IN ('blocked', 'withdrawn') THEN 'waiting'
+                          WHEN listing.state = 'refused' AND listing.wanted IS DISTINCT FROM excluded.wanted THEN 'waiting'
+                          ELSE listing.state END
+           WHERE (listing.wanted, listing.problem, listing.why) IS DISTINCT FROM (excluded.wanted, excluded.problem, excluded.why)""",
+        facts,
+    )
+    cursor.execute(
+        """UPDATE listing SET wanted = NULL, problem = 'No longer chosen, or no supplier offers it any more.',
+             state = CASE WHEN external_id IS NULL THEN 'withdrawn' ELSE state END
+           WHERE shop_id = %(shop)s AND wanted IS NOT NULL AND NOT EXISTS (
+             SELECT FROM jsonb_to_recordset(%(listings)s::jsonb) AS r(variant int) WHERE r.variant = listing.variant_id)""",
+        facts,
+    )
+
+
+DIFFERENCES = """
+SELECT l.id, l.product_id, l.variant_id, l.state, l.external_id, l.wanted, l.sent, l.seen, v.title,
+  CASE WHEN l.wanted IS NULL THEN 'withdraw'
+       WHEN l.external_id IS NULL OR l.sent IS NULL THEN 'create'
+       WHEN l.state IN ('drifted', 'withdrawn', 'waiting') OR p.wanted IS DISTINCT FROM p.sent
+            OR l.wanted - 'stock' IS DISTINCT FROM l.sent - 'stock' THEN 'update'
+       ELSE 'stock' END AS difference
+FROM listing l JOIN variant v ON v.id = l.variant_id JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
+WHERE l.shop_id = %(shop)s AND CASE
+  WHEN l.wanted IS NULL THEN l.external_id IS NOT NULL AND l.state <> 'withdrawn'
+  ELSE l.state <> 'refused' AND (l.wanted IS DISTINCT FROM l.sent OR p.wanted IS DISTINCT FROM p.sent
+       OR l.external_id IS NULL OR l.state IN ('drifted', 'waiting')) END
+ORDER BY l.product_id, l.variant_id"""
+"""Every listing whose shop does not show what is wanted. A refused one waits until what is wanted changes."""
+
+
+def differences(cursor: Cursor[Any], shop_id: int) -> list[dict[str, Any]]:
+    """What a push would do now, one row a listing: `difference` is create, update, stock or withdraw."""
+    return cursor.connection.cursor(row_factory=dict_row).execute(DIFFERENCES, {"shop": shop_id}).fetchall()
+
+
+def counts(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """How many listings each kind of difference concerns."""
+    kinds = ("create", "update", "stock", "withdraw")
+    return {kind: sum(row["difference"] == kind for row in rows) for kind in kinds}
+
+
+def start_push(uow: UnitOfWork, shop: Shop, *, asked_by: str, limit: bool) -> Push | None:
+    """Makes a push of what differs and lets it go, or holds it for a person where `limit` says so; None: all is true.
+
+    One push of a shop at a time: while one runs nothing is started, since it plans again at its end. A push that
+    still waits is replaced: there is one plan, the present one.
+    """
+    cursor = uow.cursor()
+    if running := running_push(uow, shop):
+        return running
+    cursor.execute("DELETE FROM push WHERE shop_id = %s AND state = 'waiting'", [shop.id])
+    planned = counts(differences(cursor, shop.id))
+    if not any(planned.values()):
+        return None
+    cursor.execute(
+        "SELECT count(*) FROM listing WHERE shop_id = %s AND state IN ('sent', 'live', 'drifted')", [shop.id]
+    )
+    (live,) = cursor.fetchone() or (0,)
+    limits = beyond_limits(planned, live) if limit else []
+    push = Push(
+        shop_id=shop.id,
+        state="waiting" if limits else "running",
+        plan={**planned, "limits": limits},
+        asked_by=asked_by,
+    )
+    uow.session.add(push)
+    uow.session.flush()
+    if not limits:
+        uow.emit(PushDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id, push_id=push.id))
+    return push
+
+
+def running_push(uow: UnitOfWork, shop: Shop) -> Push | None:
+    """The shop's push whose message is still under way; one whose message was given up does not count."""
+    under_way = text(
+        "EXISTS (SELECT FROM message m WHERE m.queue = 'shops' AND m.lane = :lane AND m.payload->'push_id' = to_jsonb(push.id))"
+    )
+    pushes = uow.session.query(Push).filter(Push.shop_id == shop.id, Push.state == "running")
+    return pushes.filter(under_way.bindparams(lane=shop.lane)).first()
+
+
+def beyond_limits(planned: dict[str, int], live: int) -> list[str]:
+    """Pure: the sentences for each guard rail that a push breaks."""
+    if live >= 5 and planned["withdraw"] * 100 > WITHDRAW_LIMIT_PERCENT * live:
+        return [
+            f"{planned['withdraw']} of {live} live listings would go out of sale: more than {WITHDRAW_LIMIT_PERCENT} %."
+        ]
+    return []

@@ -1,0 +1,20 @@
+"""Opens the connector of a stored shop."""
+
+from connectors.registry import SHOPS
+from core.vault import load_vault
+
+from connectors.base import ShopConnector
+from core.errors import Misconfigured
+from core.settings import load
+from models.shops import Shop
+
+
+def connect(shop: Shop) -> ShopConnector:
+    """The connector of the shop's channel with its opened credentials. Raises Misconfigured where they do not open."""
+    settings = load()
+    if shop.channel not in SHOPS:
+        raise Misconfigured(
+            f"Shop {shop.id} is of channel {shop.channel!r}; there are {', '.join(sorted(SHOPS))}."
+        )
+    credentials = load_vault(settings).open(shop.credentials)
+    return SHOPS[shop.channel](shop.url, **credentials, private_hosts=settings.private_host_names)
