@@ -7,8 +7,8 @@ from core.database import Database
 from models.events import OffersChanged, RunApproved
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.land import fingerprint
-from pipelines.feeds.parse import COLUMNS
 from pipelines.feeds.plan import COMPARED, FREE, MATTERS, POLICY, differs
+from pipelines.feeds.staging import COLUMNS
 
 COPIED = tuple(name for name in COLUMNS if name != "supplier_sku")
 
@@ -30,7 +30,13 @@ def apply(event: RunApproved, db: Database) -> None:
             run.state = "superseded"
         else:
             policy = {**POLICY, **feed.policy}
-            facts = {"run": run.id, "feed": feed.id, "supplier": feed.supplier_id, "assumed": policy["assumed_stock"], "absence": policy["absence"]}
+            facts = {
+                "run": run.id,
+                "feed": feed.id,
+                "supplier": feed.supplier_id,
+                "assumed": policy["assumed_stock"],
+                "absence": policy["absence"],
+            }
             for statement in (*REMEMBER, UPDATE, INSERT, *ABSENCE[policy["absence"]]):
                 cursor.execute(statement, facts)
             run.state, run.applied_at = "applied", now()
@@ -46,18 +52,18 @@ def without_policy(document: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 PAIRS = "FROM staged_offer s JOIN offer o ON o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku WHERE s.run_id = %(run)s"
-STEPS = ", ".join(
+STEPS = " || ".join(
     f"CASE WHEN o.{name} IS DISTINCT FROM s.{name} THEN jsonb_build_object('{name}', jsonb_build_array(o.{name}, s.{name})) ELSE '{{}}' END"
     for name in COMPARED
 )
 REMEMBER = (
     f"""INSERT INTO offer_change (run_id, supplier_sku, kind, fields)
-        SELECT %(run)s, s.supplier_sku, 'changed', {STEPS.replace(", CASE", " || CASE")} {PAIRS} AND ({differs()})""",
+        SELECT %(run)s, s.supplier_sku, 'changed', {STEPS} {PAIRS} AND ({differs()})""",
     """INSERT INTO offer_change (run_id, supplier_sku, kind, fields)
        SELECT %(run)s, s.supplier_sku, 'new', '{}' FROM staged_offer s
        WHERE s.run_id = %(run)s AND NOT EXISTS (SELECT FROM offer o WHERE o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku)""",
     f"""INSERT INTO offer_change (run_id, supplier_sku, kind, fields)
-       SELECT %(run)s, o.supplier_sku, 'gone', '{}' FROM offer o
+       SELECT %(run)s, o.supplier_sku, 'gone', '{{}}' FROM offer o
        WHERE o.feed_id = %(feed)s AND {MATTERS}
          AND NOT EXISTS (SELECT FROM staged_offer s WHERE s.run_id = %(run)s AND s.supplier_sku = o.supplier_sku)""",
 )
@@ -71,6 +77,10 @@ INSERT = f"""INSERT INTO offer (supplier_id, feed_id, feed_run_id, supplier_sku,
 ABSENT = "FROM offer_change c WHERE c.run_id = %(run)s AND c.kind = 'gone' AND o.feed_id = %(feed)s AND o.supplier_sku = c.supplier_sku"
 ABSENCE = {
     "keep": (),
-    "out_of_stock": (f"UPDATE offer o SET free = 0, feed_run_id = %(run)s, changed_at = now() {ABSENT} AND o.free > 0",),
-    "withdraw": (f"UPDATE offer o SET free = 0, state = 'gone', feed_run_id = %(run)s, changed_at = now() {ABSENT}",),
+    "out_of_stock": (
+        f"UPDATE offer o SET free = 0, feed_run_id = %(run)s, changed_at = now() {ABSENT} AND o.free > 0",
+    ),
+    "withdraw": (
+        f"UPDATE offer o SET free = 0, state = 'gone', feed_run_id = %(run)s, changed_at = now() {ABSENT}",
+    ),
 }

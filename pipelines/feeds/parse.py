@@ -19,14 +19,10 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
-from core.errors import EntrepotError, Refused
+from core.errors import EntrepotError
 from pipelines.feeds.normalise import Batch, normalise
+from pipelines.feeds.staging import COLUMNS
 
-COLUMNS = (
-    "supplier_sku", "content_hash", "locator", "gtin", "gtin_verdict", "mpn", "brand", "title", "description",
-    "category", "kind", "cost", "price", "rrp", "currency", "stock", "availability", "lead_time_days", "weight_g",
-    "condition", "group_key", "group_title", "options", "attributes", "images",
-)  # fmt: skip
 STRUCTURED = ("options", "attributes", "images")
 MEMORY_LIMIT = 4 << 30
 """Bytes of address space (Arrow reserves far more than it touches; resident size stays near a tenth of it)."""
@@ -109,12 +105,6 @@ def send(out: BinaryIO, kind: str, body: bytes, **more: int) -> None:
     """One frame: its head as a line of JSON, then its body."""
     out.write(orjson.dumps({"kind": kind, "bytes": len(body), **more}) + b"\n" + body)
     out.flush()
-
-
-def refuse(body: bytes) -> Refused:
-    """The error a child's "error" frame stands for."""
-    told = orjson.loads(body)
-    return Refused(told["message"], rule=told["rule"])
 
 
 if __name__ == "__main__":

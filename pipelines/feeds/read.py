@@ -16,7 +16,7 @@ from core.errors import Refused, Temporary
 from core.settings import CHECKOUT, load
 from models.events import FeedStaged, FileLanded
 from models.suppliers import Feed, FeedRun
-from pipelines.feeds.parse import COLUMNS, refuse
+from pipelines.feeds.staging import COLUMNS
 
 
 def read(event: FileLanded, db: Database) -> None:
@@ -34,7 +34,8 @@ def read(event: FileLanded, db: Database) -> None:
     try:
         for head, body in frames(order):
             if head["kind"] == "error":
-                raise refuse(body)
+                told_why = orjson.loads(body)
+                raise Refused(told_why["message"], rule=told_why["rule"])
             if head["kind"] in ("facts", "summary"):
                 told[head["kind"]] = orjson.loads(body)
             else:

@@ -1,0 +1,301 @@
+"""`entrepot feed`: lists, their runs, approval and reports; and `try`, which needs no database."""
+
+import csv
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.feed_try import try_feed
+from cli.output import AsJson, hub, rows_of, show
+from cli.waiting import until
+from core.errors import Refused
+from core.settings import load
+from models.companies import find_company
+from models.events import FeedDue
+from models.suppliers import Feed, FeedRun, Reject, find_feed
+from pipelines.feeds.plan import POLICY, approve
+
+app = typer.Typer(no_args_is_help=True, help="Feeds: suppliers' lists and their runs.")
+app.command("try")(try_feed)
+
+FeedName = Annotated[str, typer.Argument(help="The feed's name or number.")]
+RunNumber = Annotated[int, typer.Argument(help="The run's number.")]
+Currency = Annotated[
+    str | None, typer.Option(help="The currency of its amounts, where the file names none: EUR.")
+]
+CostFrom = Annotated[
+    str | None, typer.Option(help="Take the cost from this amount of the record: price or rrp.")
+]
+CostMinus = Annotated[str | None, typer.Option(help="… less so many per cent.")]
+AssumedStock = Annotated[
+    int | None, typer.Option(min=0, help="What may be sold where the supplier only says that he has it.")
+]
+Absence = Annotated[
+    str | None, typer.Option(help="What an offer missing in the file means: keep, out_of_stock or withdraw.")
+]
+MinOffers = Annotated[
+    int | None,
+    typer.Option(min=0, max=100, help="Fewer offers than this per cent of before: wait for a person."),
+]
+PriceChanges = Annotated[
+    int | None, typer.Option(min=0, help="More changed prices than this per cent: wait for a person.")
+]
+ZeroStock = Annotated[
+    int | None,
+    typer.Option(min=0, help="More offers losing their stock than this per cent: wait for a person."),
+]
+FINAL = ("applied", "refused", "unchanged", "superseded", "waiting")
+
+
+@app.command("add")
+def add(
+    supplier: Annotated[str, typer.Argument(help="The supplier's name, code or number.")],
+    name: Annotated[str, typer.Argument(help="What to call this list.")],
+    folder: Annotated[
+        Path | None, typer.Option(help="A drop folder to look into; without it files come by upload.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="A known format, where detection should not decide.")
+    ] = None,
+    currency: Currency = None,
+    cost_from: CostFrom = None,
+    cost_minus: CostMinus = None,
+    assumed_stock: AssumedStock = None,
+    absence: Absence = None,
+    as_json: AsJson = False,
+) -> None:
+    """Configures a feed. The same name again changes it."""
+    with hub() as db, db.unit_of_work() as uow:
+        company = find_company(uow.session, "supplier", supplier)
+        feed = uow.session.query(Feed).filter_by(supplier_id=company.id, name=name).first()
+        feed = feed or Feed(supplier_id=company.id, name=name, policy={})
+        feed.source = {"kind": "folder", "path": str(_folder(folder))} if folder else {"kind": "upload"}
+        feed.profile = profile
+        configure(feed, currency, {"assumed_stock": assumed_stock, "absence": absence}, cost_from, cost_minus)
+        uow.session.add(feed)
+        uow.session.flush()
+        answer = described(feed)
+    show(answer, as_json)
+
+
+@app.command("set")
+def change(
+    feed: FeedName,
+    currency: Currency = None,
+    cost_from: CostFrom = None,
+    cost_minus: CostMinus = None,
+    assumed_stock: AssumedStock = None,
+    absence: Absence = None,
+    min_offers: MinOffers = None,
+    price_changes: PriceChanges = None,
+    zero_stock: ZeroStock = None,
+    as_json: AsJson = False,
+) -> None:
+    """Changes a feed's policy; the next run follows it, and the same file is then read anew."""
+    limits = {
+        "assumed_stock": assumed_stock, "absence": absence, "min_offers_percent": min_offers,
+        "max_price_changes_percent": price_changes, "max_zero_stock_percent": zero_stock,
+    }  # fmt: skip
+    with hub() as db, db.unit_of_work() as uow:
+        found = find_feed(uow.session, feed)
+        configure(found, currency, limits, cost_from, cost_minus)
+        answer = described(found)
+    show(answer, as_json)
+
+
+@app.command("list")
+def list_feeds(as_json: AsJson = False) -> None:
+    """Every feed with its source and policy."""
+    with hub() as db, db.unit_of_work() as uow:
+        show({"feeds": [described(feed) for feed in uow.session.query(Feed).order_by(Feed.id)]}, as_json)
+
+
+@app.command("run")
+def run_feed(
+    feed: FeedName,
+    file: Annotated[
+        Path | None, typer.Argument(help="A file to take in; without it the feed's source is looked at.")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until the run is over and the catalogue shows it.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Takes a file in: land, read, plan, apply, match, merge. Exit 1 where the run waits for approval or was refused."""
+    from connectors.sources.archive import archive
+
+    from pipelines.feeds.land import receive
+
+    landed = archive(file, load().archive) if file is not None else None
+    with hub() as db:
+        with db.unit_of_work() as uow:
+            found = find_feed(uow.session, feed)
+            feed_id, before = found.id, _last_run(uow, found.id)
+            if landed is not None:
+                run_id: int | None = receive(uow, found, landed).id
+            else:
+                run_id = None
+                uow.emit(FeedDue(tenant=found.supplier_id, lane=found.lane, feed_id=found.id))
+        if not wait:
+            show({"run": run_id, "feed": feed_id}, as_json)
+            return
+        until(db, lambda uow: ended(uow, feed_id, run_id or before + 1), f"feed {feed_id}")
+        with db.unit_of_work() as uow:
+            done = uow.session.get(FeedRun, run_id or _last_run(uow, feed_id))
+            if done is None or (run_id is None and done.id <= before):
+                show({"feed": feed_id, "run": None, "state": "unchanged"}, as_json)
+                return
+            show(run_answer(done), as_json)
+            failed = done.state in ("waiting", "refused")
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command("runs")
+def list_runs(feed: FeedName, as_json: AsJson = False) -> None:
+    """A feed's last 50 runs, the newest first."""
+    with hub() as db, db.unit_of_work() as uow:
+        runs = (
+            uow.session.query(FeedRun)
+            .filter_by(feed_id=find_feed(uow.session, feed).id)
+            .order_by(FeedRun.id.desc())
+            .limit(50)
+        )
+        rows = [
+            {"run": run.id, "state": run.state, "file": run.file_name, **_few(run.summary), "problem": run.problem, "landed_at": run.landed_at}
+            for run in runs
+        ]  # fmt: skip
+    show({"runs": rows}, as_json)
+
+
+@app.command("show")
+def show_run(run: RunNumber, as_json: AsJson = False) -> None:
+    """One run: its file, every count, its plan and what it waits for."""
+    with hub() as db, db.unit_of_work() as uow:
+        show(run_answer(_run(uow, run)), as_json)
+
+
+@app.command("rejects")
+def list_rejects(run: RunNumber, limit: int = 100, as_json: AsJson = False) -> None:
+    """The records of a run that were not accepted, with the reason and what to do."""
+    with hub() as db, db.unit_of_work() as uow:
+        query = uow.session.query(
+            Reject.place, Reject.locator, Reject.verdict, Reject.reasons, Reject.supplier_sku, Reject.message
+        )
+        rows = rows_of(query.filter(Reject.run_id == _run(uow, run).id).order_by(Reject.place).limit(limit))
+    show({"run": run, "rejects": rows}, as_json)
+
+
+@app.command("approve")
+def approve_run(run: RunNumber, as_json: AsJson = False) -> None:
+    """Lets a run pass that its guard rails hold."""
+    with hub() as db, db.unit_of_work() as uow:
+        found = (
+            uow.session.query(FeedRun).filter_by(id=_run(uow, run).id).with_for_update(key_share=True).one()
+        )
+        approve(uow, found, uow.session.get_one(Feed, found.feed_id))
+        answer = {"run": run, "state": found.state}
+    show(answer, as_json)
+
+
+@app.command("report")
+def report_run(
+    run: RunNumber,
+    out: Annotated[
+        Path | None, typer.Option(help="Where to write the CSV; without it, standard output.")
+    ] = None,
+) -> None:
+    """Every record of the file in the supplier's own columns, with its verdict, reason and advice, as CSV."""
+    from pipelines.feeds.report import report
+
+    with hub() as db:
+        with db.unit_of_work() as uow:
+            _run(uow, run)
+        rows = report(db, run)
+        if out is None:
+            csv.writer(sys.stdout).writerows(rows)
+        else:
+            with out.open("w", newline="", encoding="utf-8-sig") as file:
+                csv.writer(file).writerows(rows)
+
+
+def configure(
+    feed: Feed, currency: str | None, policy: dict[str, Any], cost_from: str | None, cost_minus: str | None
+) -> None:
+    """Writes the given settings and leaves the others. Raises Refused where one cannot be meant."""
+    if currency is not None:
+        if not (len(currency) == 3 and currency.isalpha()):
+            raise Refused(
+                f"{currency!r} is no currency: give three letters, like EUR.", rule="currency_unknown"
+            )
+        feed.currency = currency.upper()
+    given = {name: value for name, value in policy.items() if value is not None}
+    if given.get("absence") not in (None, "keep", "out_of_stock", "withdraw"):
+        raise Refused(
+            f"--absence {given['absence']!r} is unknown: say keep, out_of_stock or withdraw.", rule="usage"
+        )
+    if cost_from is not None:
+        if cost_from not in ("price", "rrp"):
+            raise Refused(f"--cost-from {cost_from!r} is unknown: say price or rrp.", rule="usage")
+        try:
+            minus = float(Decimal(cost_minus or "0"))
+        except ArithmeticError:
+            raise Refused(
+                f"--cost-minus {cost_minus!r} is no number: write per cent, like 30.", rule="not_a_number"
+            ) from None
+        given["cost"] = {"from": cost_from, "minus_percent": minus}
+    elif cost_minus is not None:
+        raise Refused("--cost-minus says nothing without --cost-from: less than what?", rule="usage")
+    feed.policy = {**feed.policy, **given}
+
+
+def described(feed: Feed) -> dict[str, Any]:
+    """A feed as an answer: the policy with what is silent filled in."""
+    return {
+        "id": feed.id, "name": feed.name, "supplier": feed.supplier_id, "source": feed.source, "profile": feed.profile,
+        "currency": feed.currency, "policy": {**POLICY, **feed.policy},
+    }  # fmt: skip
+
+
+def run_answer(run: FeedRun) -> dict[str, Any]:
+    """A run as an answer."""
+    return {
+        "run": run.id, "feed": run.feed_id, "state": run.state, "problem": run.problem,
+        "file": {"name": run.file_name, "bytes": run.file_bytes, "sha256": run.file_sha256},
+        **(run.summary or {}), "plan": run.plan, "facts": run.facts,
+    }  # fmt: skip
+
+
+def ended(uow: Any, feed_id: int, run_id: int) -> tuple[bool, str]:
+    """Whether the run and everything it set off in the catalogue is over, and a word on how far it is."""
+    run = uow.session.get(FeedRun, run_id)
+    (open_messages,) = (
+        uow.cursor().execute("SELECT count(*) FROM message WHERE lane = %s", [f"feed:{feed_id}"]).fetchone()
+    )
+    word = f"{run.state}, {run.records_done:,} records" if run else "looking at the source"
+    return (run is None or run.state in FINAL) and open_messages == 0, f"{word}, {open_messages} steps to go"
+
+
+def _last_run(uow: Any, feed_id: int) -> int:
+    found = uow.session.query(FeedRun.id).filter_by(feed_id=feed_id).order_by(FeedRun.id.desc()).first()
+    return int(found[0]) if found else 0
+
+
+def _run(uow: Any, run_id: int) -> FeedRun:
+    found: FeedRun | None = uow.session.get(FeedRun, run_id)
+    if found is None:
+        raise Refused(
+            f"There is no run {run_id}. `entrepot feed runs FEED` shows those there are.", rule="not_found"
+        )
+    return found
+
+
+def _few(summary: dict[str, Any] | None) -> dict[str, Any]:
+    names = ("records", "products", "variants", "accepted", "rejected", "quarantined")
+    return {name: (summary or {}).get(name) for name in names}
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise Refused(f"{path} is not a folder: make it first, then name it again.", rule="not_found")
+    return path.resolve()

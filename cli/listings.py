@@ -1,0 +1,162 @@
+"""`entrepot listing` and `entrepot push`: what a shop should hold, holds, and would be sent."""
+
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import func
+
+from cli.output import AsJson, hub, rows_of, show
+from cli.waiting import until
+from core.clock import now
+from core.errors import Refused
+from models.catalogue import Variant
+from models.shops import LISTING_STATES, Listing, Push, Shop, ShopProduct, find_shop
+from pipelines.listings.draft import drift
+from pipelines.listings.plan import beyond_limits, counts, differences, start_push
+
+app = typer.Typer(no_args_is_help=True, help="Listings: variants in shops, as wanted, as sent, as read back.")
+ShopName = Annotated[str, typer.Argument(help="The shop's name or number.")]
+
+
+@app.command("list")
+def list_listings(
+    shop: ShopName,
+    state: Annotated[
+        str | None, typer.Option(help="Only those in this state: " + ", ".join(LISTING_STATES))
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many; the counts are of all.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """A shop's listings, with the count of each state and the drift."""
+    if state is not None and state not in LISTING_STATES:
+        raise Refused(f"There is no state {state!r}; there are {', '.join(LISTING_STATES)}.", rule="usage")
+    with hub() as db, db.unit_of_work() as uow:
+        found = find_shop(uow.session, shop)
+        mine = uow.session.query(Listing).filter(Listing.shop_id == found.id)
+        states = dict(mine.with_entities(Listing.state, func.count()).group_by(Listing.state).all())
+        query = (
+            mine.join(Variant, Variant.id == Listing.variant_id)
+            .join(ShopProduct, (ShopProduct.shop_id == Listing.shop_id) & (ShopProduct.product_id == Listing.product_id), isouter=True)
+            .with_entities(
+                Listing.id, Variant.sku, Variant.title, Listing.state, Listing.wanted, Listing.sent, Listing.seen,
+                Listing.external_id, Listing.problem, Listing.why, ShopProduct.sent["title"].astext.label("sent_title"),
+            )
+        )  # fmt: skip
+        rows = rows_of(
+            (query.filter(Listing.state == state) if state else query).order_by(Listing.id).limit(limit)
+        )
+    for row in rows:
+        title = row.pop("sent_title")
+        row["drift"] = drift(title, row["sent"], row["seen"]) if row["state"] == "drifted" else []
+        if not as_json:
+            for name in ("wanted", "sent", "seen", "why"):
+                row.pop(name)
+    show(
+        {
+            "states": states,
+            "drift": states.get("drifted", 0),
+            "live": states.get("live", 0),
+            "listings": rows,
+        },
+        as_json,
+    )
+
+
+def push(
+    shop: ShopName,
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would be sent.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Send it; from then on the hub keeps the shop true by itself.")
+    ] = False,
+    wait: Annotated[bool, typer.Option(help="Wait until the shop was read back.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Shows or sends what differs between a shop and what is wanted there."""
+    if plan == apply:
+        raise Refused("Say one of --plan or --apply: entrepot push SHOP --plan.", rule="usage")
+    with hub() as db:
+        if plan:
+            with db.unit_of_work() as uow:
+                answer = planned(find_shop(uow.session, shop), uow)
+            show(answer, as_json)
+            return
+        with db.unit_of_work() as uow:
+            found = (
+                uow.session.query(Shop)
+                .filter_by(id=find_shop(uow.session, shop).id)
+                .with_for_update(key_share=True)
+                .one()
+            )
+            found.live_since = found.live_since or now()
+            started = start_push(uow, found, asked_by="operator", limit=False)
+            push_id, shop_id = started.id if started else None, found.id
+        if push_id is not None and wait:
+            until(db, lambda uow: pushed(uow, push_id, shop_id), f"pushing to shop {shop_id}")
+        with db.unit_of_work() as uow:
+            ended = uow.session.get(Push, push_id) if push_id is not None else None
+            show(
+                {"push": push_id, "state": ended.state if ended else "done", "plan": ended.plan if ended else None,
+                 "outcome": ended.outcome if ended else None, "states": states_of(uow, shop_id)},
+                as_json,
+            )  # fmt: skip
+            problem = (ended.outcome or {}).get("problem") if ended else None
+        if problem:
+            from core.errors import Misconfigured
+
+            raise Misconfigured(problem)
+
+
+def planned(shop: Shop, uow: Any) -> dict[str, Any]:
+    """The plan as an answer: counts first, then each difference, withdrawals and creations before the usual."""
+    rows = differences(uow.cursor(), shop.id)
+    numbers = counts(rows)
+    live = sum(
+        number for state, number in states_of(uow, shop.id).items() if state in ("sent", "live", "drifted")
+    )
+    order = ("withdraw", "create", "update", "stock")
+    changes = [
+        {
+            "difference": row["difference"],
+            "sku": (row["wanted"] or row["sent"] or {}).get("sku"),
+            "title": row["title"],
+            "fields": changed(row),
+        }
+        for row in sorted(rows, key=lambda row: order.index(row["difference"]))
+    ]
+    blocked = uow.session.query(Listing.problem, func.count().label("listings")).filter(
+        Listing.shop_id == shop.id, Listing.state.in_(("blocked", "refused"))
+    )
+    return {
+        "shop": shop.id, **numbers, "limits": beyond_limits(numbers, live), "blocked": rows_of(blocked.group_by(Listing.problem)),
+        "changes": changes,
+    }  # fmt: skip
+
+
+def changed(row: dict[str, Any]) -> dict[str, list[Any]]:
+    """Each field that differs: from → to."""
+    wanted, sent = row["wanted"] or {}, row["sent"] or {}
+    if row["difference"] in ("create", "withdraw"):
+        return {}
+    return {name: [sent.get(name), value] for name, value in wanted.items() if sent.get(name) != value}
+
+
+def states_of(uow: Any, shop_id: int) -> dict[str, int]:
+    """How many listings of the shop are in each state."""
+    return dict(
+        uow.session.query(Listing.state, func.count())
+        .filter(Listing.shop_id == shop_id)
+        .group_by(Listing.state)
+        .all()
+    )
+
+
+def pushed(uow: Any, push_id: int, shop_id: int) -> tuple[bool, str]:
+    """Whether the push is over and everything sent was read back; and a word on how far it is."""
+    uow.session.expire_all()
+    found = uow.session.get(Push, push_id)
+    states = states_of(uow, shop_id)
+    over = found is None or found.state == "done"
+    failed = over and found is not None and bool(found.outcome.get("problem"))
+    return failed or (
+        over and not states.get("sent")
+    ), f"{states.get('live', 0)} live, {states.get('sent', 0)} sent, {states.get('waiting', 0)} waiting"

@@ -1,0 +1,91 @@
+"""How every command speaks: one JSON object as the last line with --json, a table for people otherwise."""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from core.database import Database, connect
+from core.settings import load
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+
+
+@contextmanager
+def hub() -> Iterator[Database]:
+    """The hub's database with the whole map, closed at the end."""
+    from pipelines.routes import ROUTES
+
+    db = connect(load(), ROUTES, pool_size=2)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def show(answer: Mapping[str, Any], as_json: bool) -> None:
+    """Prints an answer: as one line of JSON, or as "name  value" lines and tables for the lists in it."""
+    if as_json:
+        sys.stdout.write(orjson.dumps(answer, default=_plain).decode() + "\n")
+        return
+    from rich.console import Console
+
+    console = Console()
+    facts = {name: value for name, value in answer.items() if not _is_rows(value)}
+    width = max((len(name) for name in facts), default=0)
+    for name, value in facts.items():
+        console.print(f"[dim]{name.replace('_', ' '):<{width}}[/dim]  {_text(value)}", highlight=False)
+    for name, rows in answer.items():
+        if _is_rows(rows):
+            console.print(_table(name, rows))
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, list) and (not value or isinstance(value[0], dict))
+
+
+def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Any:
+    from rich.table import Table
+
+    if not rows:
+        return f"No {name.replace('_', ' ')} yet."
+    table = Table(title=name.replace("_", " "), title_justify="left", box=None, header_style="dim")
+    for column in rows[0]:
+        numbers = all(
+            isinstance(row[column], int | Decimal | None) and not isinstance(row[column], bool)
+            for row in rows
+        )
+        table.add_column(column.replace("_", " "), justify="right" if numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(value) for value in row.values()))
+    return table
+
+
+def _text(value: Any) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return "–"
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, Mapping):
+        return escape(", ".join(f"{key} {_text(inner)}" for key, inner in value.items())) or "–"
+    if isinstance(value, list | tuple):
+        return escape("; ".join(_text(inner) for inner in value)) or "–"
+    return escape(str(value))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def rows_of(query: Iterable[Any]) -> list[dict[str, Any]]:
+    """Named rows of a SQLAlchemy query as plain dicts."""
+    return [dict(row._mapping) for row in query]

@@ -1,0 +1,118 @@
+"""`entrepot shop`: sellers' shops, how to reach them, and whether they answer."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from core.vault import load_vault
+
+from cli.output import AsJson, hub, show
+from cli.waiting import until
+from connectors.registry import SHOPS
+from core.clock import now
+from core.errors import Refused
+from core.settings import load
+from models.companies import find_company
+from models.events import VerifyDue
+from models.shops import Shop, find_shop
+from pipelines.listings.shops import connect
+
+app = typer.Typer(no_args_is_help=True, help="Shops: sellers' own stores, connected to the hub.")
+ShopName = Annotated[str, typer.Argument(help="The shop's name or number.")]
+Key = Annotated[str, typer.Option(envvar="ENTREPOT_SHOP_KEY", help="The REST key (ck_…).")]
+Secret = Annotated[str, typer.Option(envvar="ENTREPOT_SHOP_SECRET", help="Its secret (cs_…).")]
+CaFile = Annotated[
+    Path | None, typer.Option(help="The certificate authority of a shop with a certificate of its own.")
+]
+
+
+@app.command("add")
+def add(
+    seller: Annotated[str, typer.Argument(help="The seller's name, code or number.")],
+    name: Annotated[str, typer.Argument(help="What to call the shop.")],
+    url: Annotated[str, typer.Option(help="The shop's address: https://shop.example")],
+    key: Key,
+    secret: Secret,
+    ca_file: CaFile = None,
+    channel: Annotated[str, typer.Option(help="The kind of shop.")] = "woocommerce",
+    as_json: AsJson = False,
+) -> None:
+    """Connects a shop: asks it who it is first, and stores the key sealed. The same name again replaces the key."""
+    if channel not in SHOPS:
+        raise Refused(f"There is no channel {channel!r}; there are {', '.join(sorted(SHOPS))}.", rule="usage")
+    if ca_file is not None and not ca_file.is_file():
+        raise Refused(f"The certificate file {ca_file} is not there.", rule="not_found")
+    settings = load()
+    credentials = {"key": key, "secret": secret, "ca_file": str(ca_file.resolve()) if ca_file else None}
+    facts = SHOPS[channel](url, **credentials, private_hosts=settings.private_host_names).check()
+    with hub() as db, db.unit_of_work() as uow:
+        owner = find_company(uow.session, "seller", seller)
+        shop = uow.session.query(Shop).filter_by(seller_id=owner.id, name=name).first() or Shop(
+            seller_id=owner.id, name=name
+        )
+        shop.channel, shop.url, shop.currency, shop.facts = channel, url, facts.currency, asdict(facts)
+        shop.credentials, shop.problem, shop.checked_at = load_vault(settings).seal(credentials), None, now()
+        uow.session.add(shop)
+        uow.session.flush()
+        answer = described(shop)
+    show(answer, as_json)
+
+
+@app.command("list")
+def list_shops(as_json: AsJson = False) -> None:
+    """Every shop, and whether the hub keeps it true by itself."""
+    with hub() as db, db.unit_of_work() as uow:
+        show({"shops": [described(shop) for shop in uow.session.query(Shop).order_by(Shop.id)]}, as_json)
+
+
+@app.command("check")
+def check(shop: ShopName, as_json: AsJson = False) -> None:
+    """Asks the shop who it is, with the stored key, and says what is wrong in its owner's words."""
+    with hub() as db:
+        with db.unit_of_work() as uow:
+            found = find_shop(uow.session, shop)
+            uow.session.expunge_all()
+        facts = connect(found).check()
+        with db.unit_of_work() as uow:
+            stored = uow.session.get_one(Shop, found.id)
+            stored.facts, stored.currency, stored.problem, stored.checked_at = (
+                asdict(facts),
+                facts.currency,
+                None,
+                now(),
+            )
+    show(asdict(facts), as_json)
+
+
+@app.command("verify")
+def verify(shop: ShopName, as_json: AsJson = False) -> None:
+    """Reads back everything the shop holds and counts the drift."""
+    with hub() as db:
+        with db.unit_of_work() as uow:
+            found = find_shop(uow.session, shop)
+            uow.emit(VerifyDue(tenant=found.seller_id, lane=found.lane, shop_id=found.id))
+            shop_id, lane = found.id, found.lane
+        until(db, lambda uow: _quiet(uow, lane), f"reading back shop {shop_id}")
+        with db.unit_of_work() as uow:
+            rows = (
+                uow.cursor()
+                .execute("SELECT state, count(*) FROM listing WHERE shop_id = %s GROUP BY state", [shop_id])
+                .fetchall()
+            )
+            states = dict(rows)
+            problem = uow.session.get_one(Shop, shop_id).problem
+    show({"shop": shop_id, "states": states, "drift": states.get("drifted", 0), "problem": problem}, as_json)
+
+
+def described(shop: Shop) -> dict[str, Any]:
+    """A shop as an answer, without its credentials."""
+    return {
+        "id": shop.id, "seller": shop.seller_id, "name": shop.name, "channel": shop.channel, "url": shop.url,
+        "currency": shop.currency, "live_since": shop.live_since, "problem": shop.problem, "warnings": shop.facts.get("warnings", []),
+    }  # fmt: skip
+
+
+def _quiet(uow: Any, lane: str) -> tuple[bool, str]:
+    (number,) = uow.cursor().execute("SELECT count(*) FROM message WHERE lane = %s", [lane]).fetchone()
+    return number == 0, f"{number} steps to go"

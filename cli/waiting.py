@@ -1,0 +1,41 @@
+"""Waits for work that others do, with a line of progress; says so where nobody does it."""
+
+import sys
+import threading
+from collections.abc import Callable
+
+from core.database import Database, UnitOfWork
+from core.errors import Temporary
+
+QUIET_SECONDS = 15
+"""After so long without any change a person is told that perhaps no worker runs."""
+
+
+def until(
+    db: Database, look: Callable[[UnitOfWork], tuple[bool, str]], what: str, *, timeout: float = 900
+) -> None:
+    """Looks twice a second until `look` answers (True, …). Raises Temporary after `timeout` seconds; the work goes on."""
+    from rich.console import Console
+
+    pause, waited, last, quiet, told = threading.Event(), 0.0, "", 0.0, False
+    console = Console(stderr=True)
+    with console.status(what) as status:
+        while True:
+            with db.unit_of_work() as uow:
+                over, word = look(uow)
+            if over:
+                return
+            quiet = 0.0 if word != last else quiet + 0.5
+            last = word
+            status.update(f"{what}: {word}")
+            if quiet > QUIET_SECONDS and not told:
+                sys.stderr.write(
+                    f"entrepot: nothing moves while {what}; is `./run up` running? The work is kept and goes on when it is.\n"
+                )
+                told = True
+            if waited > timeout:
+                raise Temporary(
+                    f"After {timeout:.0f} s {what} is not over ({word}); nothing is lost, it goes on when workers run."
+                )
+            pause.wait(0.5)
+            waited += 0.5
