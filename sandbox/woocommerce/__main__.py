@@ -1,0 +1,34 @@
+"""`python -m sandbox.woocommerce`: a shop as a process that prints one JSON line when it is ready."""
+
+import argparse
+import json
+import signal
+import threading
+from pathlib import Path
+
+from sandbox.woocommerce.shop import Shop
+from sandbox.woocommerce.site import IMAGE_POLICIES
+
+
+def main() -> None:
+    """Serves until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.woocommerce", description=__doc__)
+    parser.add_argument("--name", default="Sandbox", help="what the shop is called on its front page")
+    parser.add_argument("--folder", type=Path, required=True, help="where it keeps everything")
+    parser.add_argument("--port", type=int, default=0, help="https; 0 takes a free one")
+    parser.add_argument("--http-port", type=int, default=0, help="http; 0 takes a free one")
+    parser.add_argument("--currency", default="EUR")
+    parser.add_argument("--tax-included", action="store_true", help="prices are entered with tax")
+    parser.add_argument("--utc-offset-hours", type=float, default=1)
+    parser.add_argument("--images", choices=IMAGE_POLICIES, default="strict")
+    shop = Shop(**vars(parser.parse_args()))
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    with shop:
+        print(json.dumps(shop.description()), flush=True)
+        stopped.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""What a request to the shop is and what it answers: the values that every other file of the shop passes on."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+JSON = "application/json; charset=UTF-8"
+HTML = "text/html; charset=UTF-8"
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request as it arrived. `headers` has lower-case names; `query` is decoded, PHP lists joined by commas."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    secure: bool = True
+    raw_query: str = ""
+    fetched: Mapping[str, Any] = field(default_factory=dict)  # pictures by address; see media.fetch_all
+
+    @property
+    def base(self) -> str:
+        """Scheme and host as the client named them, e.g. `https://127.0.0.1:8443`."""
+        return f"{'https' if self.secure else 'http'}://{self.headers.get('host', '127.0.0.1')}"
+
+    @property
+    def api(self) -> str:
+        return f"{self.base}/wp-json/wc/v3"
+
+
+@dataclass
+class Answer:
+    """One answer: status, body (a JSON value, or ready bytes) and the headers beyond the usual ones."""
+
+    status: int
+    body: Any
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = JSON
+    envelope: str = "rest"  # which of the recorded sets of usual headers goes with it; see server.py
+
+    def encoded(self) -> bytes:
+        return self.body if isinstance(self.body, bytes) else encode(self.body)
+
+
+class Refusal(Exception):
+    """A WordPress REST error: `code`, `message`, and `extra` beside the status in `data`."""
+
+    def __init__(self, code: str, message: str, status: int, *, envelope: str = "rest", **extra: Any) -> None:
+        super().__init__(message)
+        self.code, self.message, self.status, self.extra = code, message, status, extra
+        self.envelope = envelope
+
+    def as_json(self) -> Fields:
+        return {"code": self.code, "message": self.message, "data": {"status": self.status, **self.extra}}
+
+
+class BareRefusal(Refusal):
+    """The refunds' own kind of error, whose `data` is the bare status number."""
+
+    def as_json(self) -> Fields:
+        return {"code": self.code, "message": self.message, "data": self.status}
+
+
+class NotSimulated(Exception):
+    """Neither a transcript nor woocommerce.md says what a real shop would answer, so the sandbox does not guess."""
+
+
+def encode(value: Any) -> bytes:
+    """JSON as PHP writes it: slashes escaped, everything beyond ASCII as \\uXXXX, no blanks."""
+    return json.dumps(value, separators=(",", ":")).replace("/", "\\/").encode("ascii")
+
+
+def decode(body: bytes) -> Any:
+    """Raises Refusal as WordPress does for a body that is not JSON."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        raise Refusal(
+            "rest_invalid_json",
+            "Invalid JSON body passed.",
+            400,
+            json_error_code=4,
+            json_error_message="Syntax error",
+        ) from None

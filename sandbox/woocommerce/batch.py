@@ -1,0 +1,68 @@
+"""Many changes in one request: errors stand beside their own change inside a 200, and nothing is undone."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.woocommerce import products
+from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal
+from sandbox.woocommerce.site import Site
+
+LIMIT = 100
+
+
+def of_products(site: Site, call: Call) -> Answer:
+    return _batch(
+        call,
+        create=lambda fields: products.create_product(site, call, fields),
+        update=lambda fields: products.update_product(site, call, fields),
+        delete=lambda number: products.delete_product(site, call, number, force=True),
+    )
+
+
+def of_variations(site: Site, call: Call, parent: int) -> Answer:
+    products.the_parent(site, parent)
+    return _batch(
+        call,
+        create=lambda fields: products.create_variation(site, call, parent, fields),
+        update=lambda fields: products.update_variation(site, call, parent, fields),
+        delete=lambda number: products.delete_variation(site, call, parent, number),
+    )
+
+
+def sizes(body: Any) -> dict[str, int]:
+    """How many changes of each kind a batch asks for."""
+    if not isinstance(body, dict):
+        return {}
+    return {
+        name: len(body[name]) for name in ("create", "update", "delete") if isinstance(body.get(name), list)
+    }
+
+
+def _batch(
+    call: Call,
+    *,
+    create: Callable[[Fields], Fields],
+    update: Callable[[Fields], Fields],
+    delete: Callable[[int], Fields],
+) -> Answer:
+    fields = products.fields_of(call)
+    if "_fields" in call.query:
+        raise NotSimulated("_fields on a batch")
+    if sum(sizes(fields).values()) > LIMIT:
+        message = f"Unable to accept more than {LIMIT} items for this request."
+        raise Refusal("woocommerce_rest_request_entity_too_large", message, 413)
+    shown: dict[str, list[Fields]] = {}
+    for fields_of_one in fields.get("create") or []:
+        shown.setdefault("create", []).append(_one(create, fields_of_one, 0))
+    for fields_of_one in fields.get("update") or []:
+        shown.setdefault("update", []).append(_one(update, fields_of_one, fields_of_one.get("id")))
+    for number in fields.get("delete") or []:
+        shown.setdefault("delete", []).append(_one(delete, number, number))
+    return Answer(200, shown or [])
+
+
+def _one(change: Callable[[Any], Fields], wish: Any, number: Any) -> Fields:
+    try:
+        return change(wish)
+    except Refusal as refusal:
+        return {"id": number, "error": refusal.as_json()}

@@ -1,0 +1,113 @@
+"""A WooCommerce shop of the sandbox: everything together, startable inside a test or as a process."""
+
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from sandbox import certificates
+from sandbox.woocommerce import front, keys, routes
+from sandbox.woocommerce.admin import Admin
+from sandbox.woocommerce.answers import Answer, Call
+from sandbox.woocommerce.faults import Faults, Record
+from sandbox.woocommerce.server import Listener
+from sandbox.woocommerce.site import IMAGE_POLICIES, Site
+from sandbox.woocommerce.store import Store
+
+
+class Shop:
+    """One shop. `with Shop(folder) as shop:` serves it until the block ends.
+
+    `folder` keeps products, keys, pictures and certificates: a shop started again in it is the same shop.
+    `port` and `http_port` 0 take free ones. `images` is one of strict, private, accept (see site.Site).
+    `faults` and `requests` are the same switches and record as under /sandbox/.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str = "Sandbox",
+        port: int = 0,
+        http_port: int = 0,
+        currency: str = "EUR",
+        tax_included: bool = False,
+        utc_offset_hours: float = 1,
+        images: str = "strict",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if images not in IMAGE_POLICIES:
+            raise ValueError(f"images is one of {', '.join(IMAGE_POLICIES)}, not {images!r}.")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.certificates = certificates.in_folder(folder)
+        self.site = Site(
+            Store(folder / "shop.sqlite"),
+            folder,
+            name=name,
+            currency=currency,
+            tax_included=tax_included,
+            tax_rate=Decimal("0.19"),
+            utc_offset=int(utc_offset_hours * 3600),
+            images=images,
+            clock=clock,
+        )
+        self.site.furnish()
+        self.keys = keys.of(self.site.store)
+        self.faults, self.requests = Faults(), Record()
+        self._admin = Admin(self.site, self.keys, self.faults, self.requests)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        tls.load_cert_chain(self.certificates.server_file, self.certificates.key_file)
+        self._listeners = [
+            Listener(number, self.answer, switches=self.faults, record=self.requests, tls=context)
+            for number, context in ((port, tls), (http_port, None))
+        ]
+        self.url = f"https://127.0.0.1:{self._listeners[0].port}"
+        self.http_url = f"http://127.0.0.1:{self._listeners[1].port}"
+        self.site.own_hosts |= {urlsplit(self.url).netloc, urlsplit(self.http_url).netloc}
+
+    @property
+    def ca_file(self) -> Path:
+        return self.certificates.ca_file
+
+    def description(self) -> dict[str, str]:
+        """What a client must know; the program prints it as one JSON line."""
+        known = ("key", "secret", "readonly_key", "readonly_secret", "admin_token")
+        return {
+            "url": self.url,
+            "http_url": self.http_url,
+            **{name: getattr(self.keys, name) for name in known},
+            "ca_file": str(self.ca_file.absolute()),
+        }
+
+    def answer(self, call: Call) -> Answer:
+        """The answer to any request, whatever its address."""
+        if call.path.startswith("/sandbox/"):
+            return self._admin.answer(call)
+        if call.path.startswith("/wp-json"):
+            return routes.answer(self.site, self.keys, call)
+        return front.answer(self.site, call)
+
+    def start(self) -> None:
+        for listener in self._listeners:
+            threading.Thread(target=listener.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Closes the ports, cuts what is open and closes the file; what was committed stays."""
+        for listener in self._listeners:
+            listener.stop()
+        self.site.store.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
