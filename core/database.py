@@ -3,7 +3,7 @@
 import os
 import select
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from sqlalchemy import create_engine, event
@@ -53,6 +53,12 @@ class Database:
     def unit_of_work(self, *, last: bool = False) -> UnitOfWork:
         """A unit of work as a context manager. `last` matters only to the face a running step gets."""
         return UnitOfWork(self._engine, self._by_event)
+
+    def run(self, statement: LiteralString, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """One statement that is a unit of work by itself, in one round trip; its rows, if it returns any."""
+        with self.unit_of_work() as uow, uow.alone() as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
 
     def connection(self, *, autocommit: bool = False) -> psycopg.Connection[Any]:
         """A new connection of one's own, outside the pool, with this database's time limits."""

@@ -1,12 +1,14 @@
 """One unit of work: everything in its block is stored together with the events it emits, or nothing is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
 import orjson
 import psycopg
 import sqlalchemy.exc
+from psycopg.pq import TransactionStatus
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
@@ -57,6 +59,19 @@ class UnitOfWork:
     def cursor(self) -> psycopg.Cursor[Any]:
         """A psycopg cursor in the same unit of work: plain SQL and COPY at full speed."""
         return self._raw().cursor()
+
+    @contextmanager
+    def alone(self) -> Iterator[psycopg.Cursor[Any]]:
+        """A cursor whose every statement is stored at once: for what must not wait for the block's end."""
+        raw = self._raw()
+        raw.autocommit = True
+        try:
+            yield raw.cursor()
+        finally:
+            if not raw.closed and raw.info.transaction_status == TransactionStatus.IDLE:
+                raw.autocommit = False
+            else:
+                raw.close()  # interrupted in the middle of a statement
 
     def emit(self, event: Event) -> None:
         """Stores the event for each of its routes, together with this unit of work. Without a route: Permanent."""
@@ -116,7 +131,7 @@ class UnitOfWork:
                 ) from error
             raise _busy(error) from error
         if self._ring:
-            self._notify(raw)
+            self._notify()
 
     def _insert_emitted(self, raw: psycopg.Connection[Any]) -> None:
         rows = [
@@ -136,14 +151,10 @@ class UnitOfWork:
         )
         self._ring |= {route.queue for _, route in self._emitted}
 
-    def _notify(self, raw: psycopg.Connection[Any]) -> None:
+    def _notify(self) -> None:
         """After the commit, so that commits do not wait for each other. Lost here, the poll finds the message."""
-        try:
-            raw.autocommit = True
-            raw.execute(NOTIFY, (CHANNEL, sorted(self._ring)))
-            raw.autocommit = False
-        except psycopg.OperationalError:
-            raw.close()
+        with suppress(psycopg.OperationalError), self.alone() as cursor:
+            cursor.execute(NOTIFY, (CHANNEL, sorted(self._ring)))
 
     def _roll_back(self) -> None:
         raw = self._raw()

@@ -1,0 +1,1 @@
+"""Both brokers behind one Dramatiq face; nothing outside, pipelines.worker and pipelines.relay knows Dramatiq."""
