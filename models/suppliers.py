@@ -1,5 +1,7 @@
 """Suppliers' feeds, their runs, and the staging table a run is planned from."""
 
+import hashlib
+import json
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -53,6 +55,11 @@ class Feed(Base):
         """Whose turn it is in a queue."""
         return f"feed:{self.id}"
 
+    def fingerprint(self, file_sha256: str) -> str:
+        """One hash over the file and everything that decides what it means: same fingerprint, same offers."""
+        rules = [file_sha256, self.profile, self.currency, self.policy, self.document]
+        return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
+
 
 RUN_STATES = ("landed", "staged", "waiting", "approved", "applied", "refused", "unchanged", "superseded")
 
@@ -98,6 +105,8 @@ class StagedOffer(Base):
 
     run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     supplier_sku: Mapped[str] = mapped_column(Text, primary_key=True)
+    place: Mapped[int] = mapped_column(Integer)
+    """Its number among the file's offers: the catalogue keeps the supplier's order."""
     content_hash: Mapped[str] = mapped_column(Text)
     locator: Mapped[str] = mapped_column(Text)
     gtin: Mapped[str | None] = mapped_column(Text)

@@ -108,6 +108,7 @@ def upgrade() -> None:
         "staged_offer",
         sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("supplier_sku", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("content_hash", sa.Text(), nullable=False),
         sa.Column("locator", sa.Text(), nullable=False),
         sa.Column("gtin", sa.Text(), nullable=True),

@@ -6,7 +6,6 @@ from core.clock import now
 from core.database import Database
 from models.events import OffersChanged, RunApproved
 from models.suppliers import Feed, FeedRun
-from pipelines.feeds.land import fingerprint
 from pipelines.feeds.plan import COMPARED, FREE, MATTERS, POLICY, differs
 from pipelines.feeds.staging import COLUMNS
 
@@ -25,6 +24,8 @@ def apply(event: RunApproved, db: Database) -> None:
         later = uow.session.query(FeedRun.id).filter(
             FeedRun.feed_id == feed.id, FeedRun.id > run.id, FeedRun.state == "applied"
         )
+        if run.state != "approved":
+            return  # done before
         cursor = uow.cursor()
         if later.first() is not None:
             run.state = "superseded"
@@ -41,7 +42,7 @@ def apply(event: RunApproved, db: Database) -> None:
                 cursor.execute(statement, facts)
             run.state, run.applied_at = "applied", now()
             feed.document = without_policy(run.document)
-            feed.applied_fingerprint = fingerprint(feed, run.file_sha256)
+            feed.applied_fingerprint = feed.fingerprint(run.file_sha256)
             uow.emit(OffersChanged(tenant=event.tenant, lane=event.lane, run_id=run.id))
         cursor.execute("DELETE FROM staged_offer WHERE run_id = %s", [run.id])
 
@@ -72,7 +73,7 @@ UPDATE = f"""UPDATE offer o SET ({", ".join(COPIED)}) = ({", ".join(f"s.{name}" 
     FROM staged_offer s WHERE s.run_id = %(run)s AND o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku AND ({differs()})"""
 INSERT = f"""INSERT INTO offer (supplier_id, feed_id, feed_run_id, supplier_sku, free, {", ".join(COPIED)})
     SELECT %(supplier)s, %(feed)s, %(run)s, s.supplier_sku, {FREE}, {", ".join(f"s.{name}" for name in COPIED)}
-    FROM staged_offer s WHERE s.run_id = %(run)s
+    FROM staged_offer s WHERE s.run_id = %(run)s ORDER BY s.place
     ON CONFLICT (feed_id, supplier_sku) DO NOTHING"""
 ABSENT = "FROM offer_change c WHERE c.run_id = %(run)s AND c.kind = 'gone' AND o.feed_id = %(feed)s AND o.supplier_sku = c.supplier_sku"
 ABSENCE = {

@@ -1,9 +1,5 @@
 """Lands a supplier's file: its bytes go to the archive once, by hash, and a run is made for it."""
 
-import hashlib
-import json
-from typing import Any
-
 from connectors.registry import SOURCES
 from sqlalchemy.orm import Session
 
@@ -33,7 +29,7 @@ def land(event: FeedDue, db: Database) -> None:
 
 def receive(uow: UnitOfWork, feed: Feed, landed: LandedFile) -> FeedRun:
     """Makes the run for a landed file and rings for it, unless the offers show exactly this file already."""
-    unchanged = feed.applied_fingerprint == fingerprint(feed, landed.sha256)
+    unchanged = feed.applied_fingerprint == feed.fingerprint(landed.sha256)
     run = FeedRun(
         feed_id=feed.id,
         state="unchanged" if unchanged else "landed",
@@ -52,12 +48,3 @@ def last_landed(session: Session, feed: Feed) -> str | None:
     """The SHA-256 of the file that came last, whatever became of it."""
     last = session.query(FeedRun.file_sha256).filter_by(feed_id=feed.id).order_by(FeedRun.id.desc()).first()
     return last[0] if last else None
-
-
-def fingerprint(feed: Feed, file_sha256: str) -> str:
-    """One hash over the file and everything that decides what it means: same fingerprint, same offers."""
-    rules: dict[str, Any] = {
-        "file": file_sha256, "profile": feed.profile, "currency": feed.currency,
-        "policy": feed.policy, "document": feed.document,
-    }  # fmt: skip
-    return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()

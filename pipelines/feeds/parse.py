@@ -61,10 +61,11 @@ def parse(order: dict[str, Any], out: BinaryIO) -> None:
     }
     facts = {"file": file, "profile": found.profile, "mapping": found.mapping, "drift": found.drift}
     send(out, "facts", orjson.dumps({"facts": facts, "document": found.document}))
-    place = 0
+    place = offers = 0
     for batch in found.batches():
         if len(batch.offers):
-            send(out, "offers", copy_lines(batch.offers, order["run_id"]))
+            send(out, "offers", copy_lines(batch.offers, order["run_id"], offers))
+            offers += len(batch.offers)
         lines = rejects(batch, place)
         place += len(batch.answers)
         send(out, "rejects", lines, records=place)
@@ -73,14 +74,15 @@ def parse(order: dict[str, Any], out: BinaryIO) -> None:
     send(out, "summary", orjson.dumps({name: getattr(summary, name) for name in names}))
 
 
-def copy_lines(offers: pd.DataFrame, run_id: int) -> bytes:
-    """The run's id and COLUMNS as CSV for COPY … (FORMAT csv): every value quoted, every missing one empty and unquoted, so that "" is not NULL."""
+def copy_lines(offers: pd.DataFrame, run_id: int, before: int) -> bytes:
+    """The run's id, the offer's place (`before` counts those of earlier batches) and COLUMNS as CSV for COPY … (FORMAT csv): every value quoted, every missing one empty and unquoted, so that "" is not NULL."""
     frame = offers.loc[:, list(COLUMNS)].copy()
     for name in STRUCTURED:
         frame[name] = [orjson.dumps(value).decode() for value in frame[name]]
     for name in ("stock", "lead_time_days", "weight_g"):
         frame[name] = frame[name].astype("Int64")
     frame.insert(0, "run_id", run_id)
+    frame.insert(1, "place", range(before + 1, before + 1 + len(frame)))
     table = pa.Table.from_pandas(frame, preserve_index=False)
     sink = io.BytesIO()
     csv.write_csv(table, sink, csv.WriteOptions(include_header=False, quoting_style="all_valid"))

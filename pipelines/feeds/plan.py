@@ -41,6 +41,8 @@ def plan(event: FeedStaged, db: Database) -> None:
     with db.unit_of_work(last=True) as uow:
         run = uow.session.get_one(FeedRun, event.run_id)
         feed = uow.session.get_one(Feed, run.feed_id, with_for_update={"key_share": True})
+        if run.state != "staged":
+            return  # planned before
         counts = count(uow.cursor(), run, feed)
         limits = beyond_limits(counts, {**POLICY, **feed.policy})
         run.plan = {

@@ -96,7 +96,7 @@ def stage(db: Database, run_id: int, head: dict[str, Any], body: bytes) -> None:
         cursor = uow.cursor()
         if head["kind"] == "offers":
             with cursor.copy(
-                f"COPY staged_offer (run_id, {', '.join(COLUMNS)}) FROM STDIN (FORMAT csv)"
+                f"COPY staged_offer (run_id, place, {', '.join(COLUMNS)}) FROM STDIN (FORMAT csv)"
             ) as copy:
                 copy.write(body)
             return
