@@ -28,6 +28,12 @@ _KINDS = {
     "webp": b"RIFF",
 }
 _BAD_URL = "A valid URL was not provided."
+_NOWHERE = (
+    "invalid",
+    "test",
+    "example",
+    "local",
+)  # names that resolve nowhere (RFC 6761): never asked of a DNS
 
 
 @dataclass(frozen=True)
@@ -177,6 +183,8 @@ def _refused_host(site: Site, call: Call, source: str) -> str | None:
         return _BAD_URL
     if site.images == "accept":
         return None
+    if parts.hostname.rsplit(".", 1)[-1] in _NOWHERE:
+        return _BAD_URL
     try:
         address = ipaddress.ip_address(socket.getaddrinfo(parts.hostname, port)[0][4][0])
     except OSError:
