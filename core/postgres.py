@@ -211,6 +211,7 @@ def _start(home: Path) -> None:
             continue
         _create(home)
         _write_settings(home)
+        _remove_dead_locks(home)
         log = home / "server.log"
         if log.exists() and log.stat().st_size > LARGEST_LOG:
             log.replace(home / "server.log.old")
@@ -245,20 +246,31 @@ def _ready(home: Path) -> bool:
 
 
 def _postmaster(home: Path) -> list[str]:
-    """The lines of postmaster.pid while that very server lives, else []; line 8 is its state (pidfile.h).
+    """The lines of postmaster.pid while that very server lives, else []; line 8 is its state (pidfile.h)."""
+    cluster = home / "cluster"
+    lines = _lines(cluster / "postmaster.pid")
+    return lines if lines and str(cluster) in _process(abs(int(lines[0])))[1] else []
 
-    A pid that another program has by now is seen by its command line, and the file removed: PostgreSQL
-    would take that program for a running server and refuse to start.
+
+def _remove_dead_locks(home: Path) -> None:
+    """Remove the lock files of a dead server whose pid still answers, as another program or as an unreaped zombie.
+
+    PostgreSQL would take it for a running server and refuse to start; other leftovers it removes by itself.
+    Backends that outlive their postmaster still bar the way, by the memory block that belongs to the folder's
+    inode (PGSharedMemoryCreate, sysv_shmem.c).
     """
-    file = home / "cluster" / "postmaster.pid"
+    for file in (home / "cluster" / "postmaster.pid", _socket_folder(home) / ".s.PGSQL.5432.lock"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or another user's
+            if lines := _lines(file):
+                os.kill(abs(int(lines[0])), 0)
+            file.unlink(missing_ok=True)  # an empty one is what a crash of the machine leaves
+
+
+def _lines(file: Path) -> list[str]:
     try:
-        lines = file.read_text().splitlines()
-        command = _process(abs(int(lines[0])))[1]
-    except (FileNotFoundError, IndexError, ValueError):
+        return file.read_text().splitlines()
+    except FileNotFoundError:
         return []
-    if command and str(home / "cluster") not in command:
-        file.unlink(missing_ok=True)
-    return lines if str(home / "cluster") in command else []
 
 
 def _create(home: Path) -> None:

@@ -1,0 +1,99 @@
+"""What all tests share: a PostgreSQL, a fresh database each, RabbitMQ where there is one, seeds that can be repeated."""
+
+import os
+import random
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import hypothesis
+import psycopg
+import pytest
+from psycopg import sql
+
+from core.postgres import EmbeddedPostgres
+from sandbox.rabbitmq import OwnRabbit
+from sandbox.services import folder as services_folder
+
+# The environment that was given, then taken away: a test reads its settings from what it sets itself.
+GIVEN = {name: value for name, value in os.environ.items() if name.startswith("ENTREPOT_")}
+SERVICES = services_folder()
+for _name in GIVEN:
+    del os.environ[_name]
+
+hypothesis.settings.register_profile("default", deadline=None, print_blob=True, derandomize=False)
+hypothesis.settings.load_profile("default")
+
+
+@pytest.hookimpl(tryfirst=True)  # before hypothesis's own plugin reads the option
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("hypothesis_seed", None) is None:
+        config.option.hypothesis_seed = random.getrandbits(32)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"hypothesis seed: {config.option.hypothesis_seed} (again: --hypothesis-seed={config.option.hypothesis_seed})"
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A libpq URL whose role may make databases: the one given, or an embedded server for this session."""
+    if given := GIVEN.get("ENTREPOT_DATABASE_URL"):
+        yield given.replace("+psycopg", "", 1)
+        return
+    with tempfile.TemporaryDirectory(prefix="ep-", dir="/tmp") as folder:  # short: a socket's path is limited
+        with EmbeddedPostgres(Path(folder)) as url:
+            yield url
+        shutil.rmtree((Path(folder) / "postgres").resolve())  # as root it lies elsewhere
+
+
+@pytest.fixture(scope="session")
+def _template(postgres_url: str) -> Iterator[str]:
+    """A migrated database to copy from: copying takes 50 ms, migrating a second."""
+    from core.database import migrate
+
+    name = f"entrepot_template_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        migrate(urlsplit(postgres_url)._replace(path=f"/{name}").geturl())
+        yield name
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database_url(postgres_url: str, _template: str) -> Iterator[str]:
+    """A libpq URL of a fresh, migrated database of this test alone."""
+    name = f"entrepot_test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(_template))
+        )
+    yield urlsplit(postgres_url)._replace(path=f"/{name}").geturl()
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def amqp_url() -> str:
+    """The AMQP URL given, or that of `./run services up`. At home tests skip without one, in CI they fail."""
+    if given := GIVEN.get("ENTREPOT_AMQP_URL"):
+        return given
+    rabbit = OwnRabbit(SERVICES)
+    if rabbit.running():
+        return rabbit.url
+    reason = "no RabbitMQ: start one with ./run services up, or name one in ENTREPOT_AMQP_URL"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real files beside the checkout; its tests skip where it is absent."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip("the folder of real files beside the checkout is absent")
+    return folder
