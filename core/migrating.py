@@ -20,6 +20,7 @@ def migrate(url: str) -> None:
 
     migrations/env.py finds its connection in `context.config.attributes["connection"]`.
     """
+    url = url.replace("+psycopg", "", 1)
     engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url, connect_timeout=10))
     try:
         with engine.connect() as lock, engine.connect() as work:

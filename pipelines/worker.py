@@ -64,7 +64,7 @@ def work(
     _log.info("stopped")
 
 
-def main(settings: Settings | None = None) -> None:
+def main(settings: Settings | None = None) -> int:
     """The process `python -m pipelines.worker`. Leaves at once when stopped: a thread that cannot be interrupted
     must not keep it, and what that thread holds falls due when its lease passes."""
     from pipelines.routes import ROUTES

@@ -9,7 +9,6 @@ from core.database import Database
 from core.errors import Temporary, Unknown
 
 EVERY = 5.0  # seconds between two writings
-KEPT_DAYS = 7
 
 _ADD = """
 INSERT INTO step_run (minute, step, count, failed, total_ms, max_ms)
@@ -18,8 +17,6 @@ ORDER BY 1, 2
 ON CONFLICT (minute, step) DO UPDATE SET
   count = step_run.count + excluded.count, failed = step_run.failed + excluded.failed,
   total_ms = step_run.total_ms + excluded.total_ms, max_ms = greatest(step_run.max_ms, excluded.max_ms)"""
-
-_FORGET = "DELETE FROM step_run WHERE minute < now() - make_interval(days => %s)"
 
 _log = log.logger("history")
 
@@ -75,7 +72,6 @@ class History:
         ]
         try:
             self._database.run(_ADD, [list(column) for column in zip(*rows, strict=True)])
-            self._database.run(_FORGET, (KEPT_DAYS,))
         except (Temporary, Unknown) as error:
             _log.warning("runs not counted", runs=sum(x.count for x in tallies.values()), error=str(error))
 
