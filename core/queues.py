@@ -89,10 +89,12 @@ class DeadLetterView:
     replayed_at: datetime | None
 
 
-_DEPTH = """count(*) FILTER (WHERE state = 0) AS waiting,
+_LANES = """SELECT queue, lane, count(*) FILTER (WHERE state = 0) AS waiting,
   count(*) FILTER (WHERE state = 0 AND due_at > now()) AS delayed,
   count(*) FILTER (WHERE state = 1) AS sent, count(*) FILTER (WHERE state = 2) AS running,
-  extract(epoch FROM now() - min(due_at) FILTER (WHERE due_at <= now()))::float AS oldest_due"""
+  extract(epoch FROM now() - min(due_at) FILTER (WHERE due_at <= now()))::float AS oldest_due
+FROM message WHERE %(queue)s::text IS NULL OR queue = %(queue)s
+GROUP BY queue, lane ORDER BY oldest_due DESC NULLS LAST, queue, lane"""
 
 _MESSAGE = """SELECT id, tenant, lane, queue, step, event, payload,
   CASE state WHEN 0 THEN 'waiting' WHEN 1 THEN 'sent' ELSE 'running' END AS state,
@@ -104,18 +106,25 @@ _DEAD_LETTER = """SELECT id, message_id, tenant, lane, queue, step, event, paylo
 
 def queue_depths(uow: UnitOfWork) -> list[QueueDepth]:
     """Every queue that has messages, by name."""
-    return _read(uow, QueueDepth, "SELECT queue, " + _DEPTH + " FROM message GROUP BY queue ORDER BY queue")
+    by_queue: dict[str, list[LaneDepth]] = {}
+    for lane in lane_depths(uow):
+        by_queue.setdefault(lane.queue, []).append(lane)
+    return [
+        QueueDepth(
+            queue,
+            waiting=sum(lane.waiting for lane in lanes),
+            delayed=sum(lane.delayed for lane in lanes),
+            sent=sum(lane.sent for lane in lanes),
+            running=sum(lane.running for lane in lanes),
+            oldest_due=lanes[0].oldest_due,  # they come with the oldest first
+        )
+        for queue, lanes in sorted(by_queue.items())
+    ]
 
 
 def lane_depths(uow: UnitOfWork, queue: str | None = None) -> list[LaneDepth]:
     """Every lane that has messages, of one queue or of all, the one due longest first."""
-    return _read(
-        uow,
-        LaneDepth,
-        "SELECT queue, lane, " + _DEPTH + " FROM message WHERE %(queue)s::text IS NULL OR queue = %(queue)s "
-        "GROUP BY queue, lane ORDER BY oldest_due DESC NULLS LAST, queue, lane",
-        queue=queue,
-    )
+    return _read(uow, LaneDepth, _LANES, queue=queue)
 
 
 def step_minutes(uow: UnitOfWork, minutes: int = 60, step: str | None = None) -> list[StepMinute]:
