@@ -1,0 +1,159 @@
+"""The demo: three suppliers' files become true listings in two sellers' shops, by the commands any user would type.
+
+It imports nothing of the hub: it starts servers, calls `entrepot … --json`, and asks the shops by HTTP. Every
+figure it prints was asked of the hub or of a shop; none is counted by this script's own doing.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from sandbox.people import Hub, ShopServer, Trouble, start_images, stop_all
+from sandbox.samples import FEEDS, rewritten
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SHOPS = (
+    {"seller": "Wohnlicht Online", "code": "WOHNLICHT", "shop": "Wohnlicht", "margin": {"NORDEN": "60", "CASAVERDE": "45"}},
+    {"seller": "Bergzeit Kaufhaus", "code": "BERG", "shop": "Bergkaufhaus", "margin": {"TRAILHEAD": "80", "CASAVERDE": "50"}},
+)  # fmt: skip
+
+
+def main() -> int:
+    """Runs the demo. Exit 0: every listing is true; 1: something is wrong with the work; 2: wrong usage."""
+    parser = argparse.ArgumentParser(
+        prog="./run demo", description="Three suppliers' files become true listings in two shops."
+    )
+    parser.add_argument(
+        "--once", action="store_true", help="stop everything at the end instead of staying up to look at"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    wish = parser.parse_args()
+    data = Path(os.environ.get("ENTREPOT_DATA") or CHECKOUT / "var").expanduser().absolute()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    hub = Hub(data, port=free_port(int(os.environ.get("ENTREPOT_PORT") or 8010)))
+    try:
+        figures = run(hub, data)
+        told(figures, wish.json)
+        if not wish.once:
+            stay(hub, wish.json)
+        return 0 if figures["drift"] == 0 and figures["listings_live"] > 0 else 1
+    except Trouble as trouble:
+        sys.stderr.write(f"demo: {trouble}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        stop_all()
+
+
+def run(hub: Hub, data: Path) -> dict[str, Any]:
+    """The whole way once; the figures asked at its end. `seconds` from the first server's start to the last answer."""
+    began = time.monotonic()
+    say(
+        "starting a picture server and two WooCommerce shops on this machine, with a certificate authority of their own"
+    )
+    folder = data / "sandbox"
+    pictures = start_images(folder / "images")
+    shops = [ShopServer(folder / wish["code"].lower(), str(wish["shop"])) for wish in SHOPS]
+    say("starting the hub: database, web, worker, scheduler")
+    hub.allow([pictures.host, *(shop.host for shop in shops)])
+    hub.start()
+    for feed in FEEDS:
+        say(f"{feed.supplier} drops {feed.file.name}")
+        hub.ask("supplier", "add", feed.supplier, "--code", feed.code)
+        hub.ask("feed", "add", feed.code, feed.name, *feed.settings)
+        hub.ask("feed", "run", feed.name, str(rewritten(feed, pictures.url, folder / "feeds")))
+    for wish, shop in zip(SHOPS, shops, strict=True):
+        say(f"{wish['seller']} connects {shop.url} and chooses from {' and '.join(wish['margin'])}")
+        hub.ask("seller", "add", wish["seller"], "--code", wish["code"])
+        hub.ask(
+            "shop",
+            "add",
+            wish["code"],
+            wish["shop"],
+            "--url",
+            shop.url,
+            "--ca-file",
+            shop.ca_file,
+            secrets=shop.keys,
+        )
+        for code, margin in wish["margin"].items():
+            hub.ask("select", "add", wish["shop"], "--supplier", code, "--margin", margin)
+    hub.ask("message", "wait")
+    for wish in SHOPS:
+        planned = hub.ask("push", wish["shop"], "--plan")
+        say(f"{wish['shop']}: {planned['create']} listings to make; pushing, then reading back")
+        hub.ask("push", wish["shop"], "--apply")
+        hub.ask("shop", "verify", wish["shop"])
+    return figures(hub, dict(zip((wish["shop"] for wish in SHOPS), shops, strict=True)), began)
+
+
+def figures(hub: Hub, shops: dict[str, ShopServer], began: float) -> dict[str, Any]:
+    """The last line: offers, rejects and products from the hub; live listings and drift where hub and shop agree."""
+    status = hub.ask("status")
+    live = drift = 0
+    for name, shop in shops.items():
+        held = shop.held()
+        for listing in hub.ask("listing", "list", name, "--limit", "100000")["listings"]:
+            if listing["sent"] is None:
+                continue
+            wanted = listing["wanted"] or {}
+            true = held.get(wanted.get("sku")) == (wanted.get("price"), wanted.get("stock"))
+            live, drift = (
+                live + (true and listing["state"] == "live"),
+                drift + (not true or listing["state"] == "drifted"),
+            )
+    return {
+        "offers": status["offers"], "rejects": status["rejects"], "products": status["products"], "listings_live": live,
+        "drift": drift, "seconds": round(time.monotonic() - began, 1),
+    }  # fmt: skip
+
+
+def told(figures: dict[str, Any], as_json: bool) -> None:
+    """The figures, for a person and where asked for a program."""
+    words = {
+        "offers": "offers taken in", "rejects": "records refused, each with its reason", "products": "products in the catalogue",
+        "listings_live": "listings live and read back equal", "drift": "listings that differ", "seconds": "seconds",
+    }  # fmt: skip
+    for name, word in words.items():
+        say(f"{figures[name]:>8}  {word}")
+    if as_json:
+        print(json.dumps(figures), flush=True)
+
+
+def stay(hub: Hub, quiet: bool) -> None:
+    """Stays up until Ctrl-C, so that a person can look at the console and the shops."""
+    say(f"the console: {hub.console}  (its password was printed above, at the first start)")
+    for shop in ShopServer.running:
+        say(f"the shop {shop.name}: {shop.front}")
+    say("everything stays up until Ctrl-C")
+    signal.pause()
+
+
+def free_port(wished: int) -> int:
+    """The wished port on 127.0.0.1, or a free one where somebody has it."""
+    for port in (wished, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise Trouble("There is no free port on 127.0.0.1.")
+
+
+def say(line: str) -> None:
+    """A line of progress, for a person."""
+    sys.stderr.write(f"demo  {line}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
