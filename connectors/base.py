@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
-
-import pandas as pd
+from typing import TYPE_CHECKING, Protocol
 
 from core.money import Money
+
+if TYPE_CHECKING:  # half a second that a command which reads no feed need not wait
+    import pandas as pd
 
 
 # ---------------------------------------------------------------- feeds
@@ -26,7 +27,7 @@ class Dialect:
     """How a file is written, in Frictionless words. Detected once, shown, then pinned in the feed's mapping.
 
     `format` is a key of connectors.registry.READERS ("csv", "xml", …); `header` the column names as written
-    (empty for XML); `header_row` counts from 0; `record_path` is the XPath of the repeating element (XML only).
+    (empty for XML); `header_row` counts from 0 (-1: the file has no header); `record_path` is the XPath of the repeating element (XML only).
     """
 
     format: str
@@ -36,6 +37,7 @@ class Dialect:
     header_row: int = 0
     header: tuple[str, ...] = ()
     record_path: str | None = None
+    escape_char: str | None = None
 
 
 class FeedSource(Protocol):
@@ -53,7 +55,7 @@ class FeedReader(Protocol):
         """The dialect of `file`. Raises Refused with a rule where it is no feed at all."""
         ...
 
-    def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
+    def frames(self, file: Path, dialect: Dialect) -> "Iterator[pd.DataFrame]":
         """Frames of text, one row a record, a column `_locator` ("row 12", "item 3") saying where it stands.
 
         Rows a reader cannot split carry their rule ("ragged_row", "undecodable", "truncated") in `_fault`.

@@ -1,0 +1,160 @@
+"""What a file is and how its text is encoded, told from its bytes before any reader touches it."""
+
+import codecs
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.readers.legacy import guess_legacy
+from core.errors import Refused
+
+SAMPLE_BYTES = 1 << 18
+CHUNK_BYTES = 1 << 20
+
+# First bytes of what is no feed, or no feed yet (source: the formats' own specifications).
+_SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
+    (b"\x1f\x8b", "unsupported_format", "a gzip archive; unpack it first"),
+    (b"PK\x03\x04", "unsupported_format", "a zip archive or an Excel workbook; send a CSV or XML file"),
+    (b"\xd0\xcf\x11\xe0", "unsupported_format", "an old Excel or Word file; save it as CSV"),
+    (b"BZh", "unsupported_format", "a bzip2 archive; unpack it first"),
+    (b"7z\xbc\xaf", "unsupported_format", "a 7z archive; unpack it first"),
+    (b"\xfd7zXZ", "unsupported_format", "an xz archive; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "unsupported_format", "a zstd archive; unpack it first"),
+    (b"PAR1", "unsupported_format", "a Parquet file; send a CSV or XML file"),
+    (b"SQLite format 3", "unsupported_format", "an SQLite database; send a CSV or XML file"),
+    (b"%PDF", "not_a_feed", "a PDF document; send a CSV or XML file"),
+    (b"\x89PNG", "not_a_feed", "a PNG picture; send a CSV or XML file"),
+    (b"\xff\xd8\xff", "not_a_feed", "a JPEG picture; send a CSV or XML file"),
+    (b"GIF8", "not_a_feed", "a GIF picture; send a CSV or XML file"),
+    (b"RIFF", "not_a_feed", "a picture or sound file; send a CSV or XML file"),
+    (b"II*\x00", "not_a_feed", "a TIFF picture; send a CSV or XML file"),
+    (b"MM\x00*", "not_a_feed", "a TIFF picture; send a CSV or XML file"),
+    (b"\x7fELF", "not_a_feed", "a program; send a CSV or XML file"),
+)
+_TEXT_STARTS: tuple[tuple[re.Pattern[str], str, str], ...] = (
+    (re.compile(r"(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S), "not_a_feed",
+     "a web page, not a feed; check the address or the log-in it was fetched with"),
+    (re.compile(r'(\{\s*("|\}|$)|\[\s*([\[{"\]]|$))'), "unsupported_format",
+     "JSON, which is not read yet; supported now: CSV, Google RSS/Atom XML, Heureka XML"),
+    (re.compile(r"(UNA.{6}\s*)?UNB\+|ISA\*"), "unsupported_format",
+     "EDI, which is not read yet; supported now: CSV, Google RSS/Atom XML, Heureka XML"),
+    (re.compile(r"CIF_I_V\d", re.I), "unsupported_format",
+     "an Ariba CIF catalogue, which is not read yet; supported now: CSV, Google RSS/Atom XML, Heureka XML"),
+)  # fmt: skip
+_BOMS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A Python codec's name; `certain` where a BOM or valid UTF-8 proves it, `ascii` where nothing needs it."""
+
+    name: str
+    certain: bool = True
+    ascii: bool = False
+
+
+def format_of(file: Path) -> str:
+    """The key of connectors.registry.READERS that reads `file`. Raises Refused where it is no feed at all."""
+    with file.open("rb") as stream:
+        head = stream.read(SAMPLE_BYTES)
+    if not head:
+        raise Refused(f"{file.name} is empty; send the feed again.", rule="empty_file")
+    for magic, rule, sentence in _SIGNATURES:
+        if head.startswith(magic):
+            raise Refused(f"{file.name} is {sentence}.", rule=rule)
+    text = decode_sample(head, encoding_of_bytes(head).name).lstrip()
+    if not text:
+        raise Refused(f"{file.name} holds nothing but blank space; send the feed again.", rule="empty_file")
+    if text.count("\0") + sum(text.count(chr(code)) for code in range(1, 9)) > len(text) // 200:
+        raise Refused(f"{file.name} is binary, not a feed; send a CSV or XML file.", rule="not_a_feed")
+    for pattern, rule, sentence in _TEXT_STARTS:
+        if pattern.match(text):
+            raise Refused(f"{file.name} is {sentence}.", rule=rule)
+    return "xml" if text.startswith("<") else "csv"
+
+
+def encoding_of(file: Path) -> Encoding:
+    """How the whole file is encoded: a BOM, else UTF-8 where (nearly) all of it is, else the likeliest code page.
+
+    Every byte is looked at, so that one umlaut in the last row does not come as a surprise.
+    """
+    with file.open("rb") as stream:
+        head = stream.read(SAMPLE_BYTES)
+        marked = _by_mark(head)
+        if marked:
+            return marked
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        odd = bytearray()  # only pieces with high bytes, as many as a guess can use
+        chunk, is_ascii, valid = head, True, True
+        while chunk:
+            if not chunk.isascii():
+                is_ascii = False
+                if len(odd) < SAMPLE_BYTES:
+                    odd += b"\n".join(line for line in chunk.splitlines() if not line.isascii())[:SAMPLE_BYTES]
+            if valid:
+                try:
+                    decoder.decode(chunk)
+                except UnicodeDecodeError:
+                    valid = False
+            chunk = stream.read(CHUNK_BYTES)
+    if is_ascii:
+        return Encoding("utf-8", ascii=True)
+    return Encoding("utf-8") if valid and _ends_whole(decoder) else _guess(bytes(odd))
+
+
+def encoding_of_bytes(head: bytes) -> Encoding:
+    """The same from a first piece of the file alone, enough to look at its beginning."""
+    marked = _by_mark(head)
+    if marked:
+        return marked
+    if head.isascii():
+        return Encoding("utf-8", ascii=True)
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return _guess(head)
+    return Encoding("utf-8")
+
+
+def decode_sample(head: bytes, encoding: str) -> str:
+    """`head` as text without its BOM, unreadable bytes replaced, a character cut at its end left out."""
+    text = codecs.getincrementaldecoder(encoding)(errors="replace").decode(head)
+    return text.removeprefix("\ufeff")
+
+
+def _by_mark(head: bytes) -> Encoding | None:
+    for mark, name in _BOMS:
+        if head.startswith(mark):
+            return Encoding(name)
+    sample = head[:4096]
+    if len(sample) >= 8 and b"\0" in sample:  # UTF-16 without a BOM: every other byte of Latin text is zero
+        even, odd = sample[0::2].count(0) / len(sample[0::2]), sample[1::2].count(0) / len(sample[1::2])
+        if odd > 0.4 and even < 0.1:
+            return Encoding("utf-16-le")
+        if even > 0.4 and odd < 0.1:
+            return Encoding("utf-16-be")
+    return None
+
+
+def _ends_whole(decoder: codecs.IncrementalDecoder) -> bool:
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _guess(odd: bytes) -> Encoding:
+    """UTF-8 with damage where nearly all multi-byte characters are whole, else a code page."""
+    whole = len(_MULTIBYTE.findall(odd))
+    broken = odd.decode("utf-8", "replace").count("\ufffd")
+    if whole > 4 * broken:
+        return Encoding("utf-8")
+    return Encoding(guess_legacy(odd), certain=False)

@@ -1,0 +1,40 @@
+"""Rows of cells -> Arrow-backed frames of text: what every reader does in the same way, with the same limits."""
+
+import pandas as pd
+import pyarrow as pa
+
+LOCATOR, FAULT = "_locator", "_fault"
+MAX_CELL = 1 << 20  # characters in one value
+MAX_COLUMNS = 10_000
+FRAME_ROWS = 20_000
+FRAME_CHARACTERS = 16 << 20  # a frame ends here even when it has few rows, so that memory stays bounded
+
+
+def unique_names(names: list[str]) -> list[str]:
+    """Header cells as column names: trimmed, blanks as "column 3", doubles as "price #2"."""
+    taken: dict[str, int] = {}
+    unique: list[str] = []
+    for position, cell in enumerate(names, start=1):
+        name = " ".join(cell.split()) or f"column {position}"
+        taken[name] = taken.get(name, 0) + 1
+        unique.append(name if taken[name] == 1 else f"{name} #{taken[name]}")
+    return unique
+
+
+def frame(names: list[str], columns: list[list[str | None]], locators: list[str], faults: list[str]) -> pd.DataFrame:
+    """A frame of text. Cells that hold undecodable bytes (as lone surrogates) mark their row's `_fault`."""
+    arrays = []
+    for cells in columns:
+        try:
+            arrays.append(pa.array(cells, pa.large_string()))
+        except UnicodeEncodeError:
+            mended = list(cells)
+            for row, cell in enumerate(cells):
+                if cell is not None and any("\ud800" <= character <= "\udfff" for character in cell):
+                    mended[row] = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in cell)
+                    faults[row] = faults[row] or "undecodable"
+            arrays.append(pa.array(mended, pa.large_string()))
+    arrays += [pa.array(locators, pa.large_string()), pa.array(faults, pa.large_string())]
+    table = pa.table(arrays, names=[*names, LOCATOR, FAULT])
+    result: pd.DataFrame = table.to_pandas()
+    return result

@@ -1,0 +1,1 @@
+"""The way of a feed: landed, read, normalised, planned, applied."""

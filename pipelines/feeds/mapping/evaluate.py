@@ -1,0 +1,111 @@
+"""One field of the mapping, evaluated for all records of a frame: sources chosen, then operations in order."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipelines.feeds.mapping.columns import INNER, OUTER, Column, flags, missing, text_series, without_missing
+from pipelines.feeds.mapping.operations import OPERATIONS
+
+_DATE = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)|(\d\d?)\.(\d\d?)\.(\d{4})")
+
+
+def evaluate(frame: pd.DataFrame, spec: Mapping[str, Any], words: frozenset[str], as_of: datetime) -> Column:
+    """The field that `spec` describes. `words` mean "no value"; `as_of` decides whether a dated price counts."""
+    if "pairs" in spec:
+        received = _dictionaries(frame, spec["pairs"], words)
+        return Column(received, received)
+    sources = spec.get("from", [])
+    chosen = _all(frame, sources, words) if spec.get("all") else _first(frame, sources, words, as_of)
+    column = Column(chosen, chosen)
+    for operation in spec.get("operations", ()):
+        name, argument = (operation, None) if isinstance(operation, str) else next(iter(operation.items()))
+        OPERATIONS[name](column, argument)
+    return column
+
+
+def columns_of(spec: Mapping[str, Any]) -> list[str]:
+    """The names of the columns a field is read from, in order."""
+    if "pairs" in spec:
+        return [name for pair in spec["pairs"] for name in pair if isinstance(name, str)]
+    return [one if isinstance(one, str) else one["column"] for one in spec.get("from", []) if one != {} and "value" not in one]
+
+
+def _first(frame: pd.DataFrame, sources: list[Any], words: frozenset[str], as_of: datetime) -> pd.Series:
+    """Of each record the first source that has a value."""
+    chosen = missing(frame.index)
+    for source in sources:
+        if isinstance(source, Mapping) and "value" in source:
+            values = text_series(str(source["value"]), frame.index)
+        else:
+            name = source if isinstance(source, str) else source["column"]
+            if name not in frame:
+                continue
+            values = without_missing(frame[name], words)
+            if isinstance(source, Mapping) and "window" in source:
+                values = values.where(_open(frame, source["window"], as_of))
+        chosen = values if chosen.isna().all() else chosen.where(chosen.notna(), values)
+    return chosen
+
+
+def _all(frame: pd.DataFrame, sources: list[Any], words: frozenset[str]) -> pd.Series:
+    """The values of all sources, one behind the other."""
+    parts = [without_missing(frame[name], words) for name in sources if name in frame]
+    if not parts:
+        return missing(frame.index)
+    joined = parts[0]
+    for part in parts[1:]:
+        both = flags(joined.notna()) & flags(part.notna())
+        joined = joined.where(joined.notna(), part).where(~both, joined + INNER + part)
+    return joined
+
+
+def _dictionaries(frame: pd.DataFrame, pairs: list[list[Any]], words: frozenset[str]) -> pd.Series:
+    """{name: value} of each record. A pair's first part is a column of names or {"value": "Farbe"}.
+
+    Lists inside cells (repeated XML elements) go together place by place; several values are joined by ", ".
+    """
+    columns: list[tuple[list[Any], list[Any]]] = []
+    for name, value in pairs:
+        if value not in frame or (isinstance(name, str) and name not in frame):
+            continue
+        names = [name["value"]] * len(frame) if isinstance(name, Mapping) else without_missing(frame[name], words).tolist()
+        columns.append((names, without_missing(frame[value], words).tolist()))
+    rows: list[dict[str, str]] = [{} for _ in range(len(frame))]
+    for names, values in columns:
+        for row, name, value in zip(rows, names, values, strict=True):
+            if isinstance(name, str) and isinstance(value, str):
+                for one, many in zip(name.split(OUTER), value.split(OUTER), strict=False):
+                    written = ", ".join(filter(None, (piece.strip() for piece in many.split(INNER))))
+                    if one.strip() and written:
+                        row[one.strip()] = written
+    return pd.Series(rows, index=frame.index, dtype=object)
+
+
+def _open(frame: pd.DataFrame, window: list[str], as_of: datetime) -> Any:
+    """Rows whose window (two columns, or one with "start/end") is open on the day of `as_of`; no dates: always."""
+    starts = frame[window[0]] if window[0] in frame else missing(frame.index)
+    if len(window) == 2:
+        ends = frame[window[1]] if window[1] in frame else missing(frame.index)
+    else:
+        parts = starts.str.split("/", n=1)
+        starts, ends = text_series(parts.str[0], frame.index), text_series(parts.str[1], frame.index)
+    if starts.isna().all() and ends.isna().all():
+        return np.ones(len(frame), dtype=bool)
+    today = as_of.strftime("%Y-%m-%d")
+    begun = np.array([not (day := _day(one)) or day <= today for one in starts], dtype=bool)
+    over = np.array([bool(day := _day(one)) and day < today for one in ends], dtype=bool)
+    return begun & ~over
+
+
+def _day(text: object) -> str:
+    """ISO date at the beginning of `text`, "" where there is none."""
+    found = _DATE.match(text.strip()) if isinstance(text, str) else None
+    if not found:
+        return ""
+    year, month, day = (found[1], found[2], found[3]) if found[1] else (found[6], found[5], found[4])
+    return f"{int(year):04}-{int(month):02}-{int(day):02}"

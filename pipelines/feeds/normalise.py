@@ -1,0 +1,225 @@
+"""A file as received -> offers and one answer for every record: all a feed needs but the database."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from connectors.base import Dialect, FeedReader
+from connectors.readers.detection import format_of
+from connectors.readers.frames import FAULT, LOCATOR
+from connectors.registry import READERS
+from core import clock
+from core.errors import Refused
+from pipelines.feeds.grouping import grouped
+from pipelines.feeds.mapping import document as documents
+from pipelines.feeds.mapping.evaluate import columns_of
+from pipelines.feeds.offers import OFFER_COLUMNS, draft, hashes
+from pipelines.feeds.profiles import GENERIC, known, recognise
+from pipelines.feeds.verdicts import ACCEPTED, Answers, Marks, answer
+
+__all__ = ["OFFER_COLUMNS", "Batch", "FileFacts", "Normalised", "Summary", "normalise"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """The file itself: size in bytes, SHA-256 in hex, and how it is written."""
+
+    bytes: int
+    sha256: str
+    encoding: str
+    format: str
+    delimiter: str | None
+
+
+@dataclass
+class Summary:
+    """Counts of the whole file; accepted + rejected + quarantined = records."""
+
+    records: int = 0
+    products: int = 0
+    variants: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    quarantined: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Batch:
+    """`offers`: accepted sellable ones; `answers`: one row a source record, both in file order.
+
+    `drafts` holds the offers of all records that are offers, also refused ones, with the same columns.
+    """
+
+    offers: pd.DataFrame
+    answers: pd.DataFrame
+    drafts: pd.DataFrame
+
+
+class Normalised:
+    """One file, its mapping settled; `batches` reads it, as often as asked, always with the same verdicts."""
+
+    def __init__(
+        self, file: Path, reader: FeedReader, dialect: Dialect, facts: FileFacts, document: dict[str, Any],
+        drift: list[str], currency: str | None,
+    ) -> None:  # fmt: skip
+        self.file = file
+        self.facts = facts
+        self.profile: str = document["profile"]
+        self.document = document
+        self.drift = drift
+        self.mapping: dict[str, dict[str, Any]] = {
+            name: {"from": ", ".join(columns_of(spec)) or "(constant)", "confidence": spec.get("confidence", 1.0)}
+            for name, spec in document["fields"].items()
+        }
+        self._reader, self._dialect, self._currency = reader, dialect, currency
+        self._as_of = clock.now()
+        self._summary: Summary | None = None
+
+    def batches(self) -> Iterator[Batch]:
+        """Batches of whole products in file order; `summary` is there when the last one was taken."""
+        self._summary = None
+        counts = _Counts()
+        register = _Register()
+        for rows in grouped(lambda: self._reader.frames(self.file, self._dialect), self.document.get("grouping")):
+            drafted = draft(rows.filled, self.document, self._currency, self._as_of)
+            drafted.offers["content_hash"] = pd.Series(hashes(drafted.offers), index=drafted.offers.index, dtype=object)
+            sellable = ~drafted.parts & ~drafted.marks.any_of(("truncated", "undecodable", "ragged_row"))
+            register.note(drafted.offers, sellable, drafted.marks)
+            locators = rows.source[LOCATOR].tolist()
+            answers = answer(drafted.marks, locators)
+            counts.add(answers, drafted.offers, sellable, drafted.groups)
+            yield _batch(rows.source, drafted.offers, sellable, answers)
+        self._summary = counts.summary(register)
+
+    def summary(self) -> Summary:
+        """Counts of the whole file. Raises Refused before the last batch was taken."""
+        if self._summary is None:
+            raise Refused("The file has not been read to its end yet; take all batches first.")
+        return self._summary
+
+
+def normalise(
+    file: Path,
+    *,
+    name: str | None = None,
+    profile: str | None = None,
+    mapping: Mapping[str, Any] | None = None,
+    currency: str | None = None,
+) -> Normalised:
+    """Settles how `file` is read: dialect, profile and mapping; reading itself waits for `batches`.
+
+    `name` is the file's own name where `file` is an archive's path; `profile` a known name; `mapping` a pinned
+    document (complete, with its dialect: used as it is, differences reported as drift) or only some sections,
+    which replace the proposal's. `currency` (ISO 4217) counts where the file says none. Raises Refused where
+    the file is no feed, is not read yet, or the mapping is not usable.
+    """
+    file_format = format_of(file)
+    reader = READERS[file_format]()
+    dialect = reader.detect(file)
+    given = mapping or {}
+    if "dialect" in given:
+        document = dict(given)
+    else:
+        document = documents.merged(_proposal(file, reader, dialect, profile), given)
+    documents.check(document)
+    facts = FileFacts(file.stat().st_size, _sha256(file), dialect.encoding, dialect.format, dialect.delimiter)
+    return Normalised(file, reader, dialect, facts, document, documents.drift(document, dialect), currency)
+
+
+def _proposal(file: Path, reader: FeedReader, dialect: Dialect, wanted: str | None) -> dict[str, Any]:
+    """The mapping document that the hub proposes for this file."""
+    found = known(wanted) if wanted else recognise(dialect.format, dialect.header, dialect.record_path)
+    sample = next(iter(reader.frames(file, dialect)))
+    sections = documents.resolve(found, list(dialect.header), sample)
+    return {
+        "version": documents.VERSION,
+        "profile": found["name"] if found else GENERIC,
+        "dialect": documents.pin_dialect(dialect),
+        "policy": {"mode": "full"},
+        **sections,
+    }
+
+
+def _batch(source: pd.DataFrame, drafts: pd.DataFrame, sellable: Any, answers: Answers) -> Batch:
+    names = [name for name in source.columns if name not in (LOCATOR, FAULT)]
+    columns = [source[name].tolist() for name in names]
+    raw = [
+        {n: v for n, v in zip(names, values, strict=True) if isinstance(v, str)} for values in zip(*columns, strict=True)
+    ]
+    keys = drafts["supplier_sku"].where(sellable, None)
+    table = pd.DataFrame(
+        {
+            "locator": pd.Series(source[LOCATOR].tolist(), dtype=object),
+            "verdict": pd.Series(answers.verdicts, dtype=object),
+            "reasons": pd.Series(answers.reasons, dtype=object),
+            "notes": pd.Series(answers.notes, dtype=object),
+            "supplier_sku": pd.Series(keys.tolist(), dtype=object),
+            "message": pd.Series(answers.messages, dtype=object),
+            "raw": pd.Series(raw, dtype=object),
+        }
+    )
+    accepted = sellable & (np.array(answers.verdicts, dtype=object) == ACCEPTED)
+    ordered = drafts[list(OFFER_COLUMNS)]
+    return Batch(ordered[accepted].reset_index(drop=True), table, ordered[sellable].reset_index(drop=True))
+
+
+class _Register:
+    """Every key of the file with the content and place of its first record: a key is never listed twice."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, tuple[str, str]] = {}
+
+    def note(self, offers: pd.DataFrame, sellable: Any, marks: Marks) -> None:
+        """Marks records whose key an earlier record has: `duplicate`, or with other content `duplicate_conflict`."""
+        same, other = np.zeros(len(offers), dtype=bool), np.zeros(len(offers), dtype=bool)
+        told: dict[int, tuple[str, str, str]] = {}
+        columns = (offers[name].tolist() for name in ("supplier_sku", "content_hash", "locator", "key_origin"))
+        for row, (key, content, locator, origin) in enumerate(zip(*columns, strict=True)):
+            if key is None or not sellable[row]:
+                continue
+            first = self.seen.setdefault(key, (content, locator))
+            if first[1] != locator:
+                (same if first[0] == content else other)[row] = True
+                told[row] = (origin, key, first[1])
+        marks.add("duplicate", same, told)
+        marks.add("duplicate_conflict", other, told)
+
+
+class _Counts:
+    def __init__(self) -> None:
+        self.verdicts: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
+        self.groups: set[str] = set()  # products of several rows
+        self.keys: set[str] = set()  # and those of one
+
+    def add(self, answers: Answers, offers: pd.DataFrame, sellable: Any, groups: list[str | None]) -> None:
+        self.verdicts.update(answers.verdicts)
+        self.reasons.update(rule for rules in answers.reasons for rule in rules)
+        self.notes.update(rule for rules in answers.notes for rule in rules)
+        named = offers["group_key"].tolist()
+        for row, (own, group, key) in enumerate(zip(named, groups, offers["supplier_sku"].tolist(), strict=True)):
+            if group or (own and sellable[row]):
+                self.groups.add(group or own)
+            elif key:
+                self.keys.add(key)
+
+    def summary(self, register: _Register) -> Summary:
+        records = sum(self.verdicts.values())
+        return Summary(
+            records, len(self.groups) + len(self.keys), len(register.seen), self.verdicts["accepted"], self.verdicts["rejected"],
+            self.verdicts["quarantined"], dict(self.reasons.most_common()), dict(self.notes.most_common()),
+        )  # fmt: skip
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,48 @@
+"""Known formats, one YAML each: adding a format is adding a file here."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from core.errors import Refused
+
+_FOLDER = Path(__file__).parent
+GENERIC = "generic"
+
+
+def fold(name: str) -> str:
+    """A column's name for comparing: full-width and case folded, only letters and digits count."""
+    return re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", name).casefold()).strip()
+
+
+@lru_cache(1)
+def profiles() -> dict[str, dict[str, Any]]:
+    """All named profiles by name, the most demanding first."""
+    found = [yaml.safe_load(path.read_text("utf-8")) for path in sorted(_FOLDER.glob("*.yaml"))]
+    named = [profile for profile in found if "needs" in profile]
+    return {profile["name"]: profile for profile in sorted(named, key=lambda one: -len(one["needs"]))}
+
+
+def known(name: str) -> Mapping[str, Any] | None:
+    """The profile of that name, None for "generic". Raises Refused for a name there is not."""
+    if name != GENERIC and name not in profiles():
+        raise Refused(f"There is no profile {name!r}; there are {', '.join([*profiles(), GENERIC])}.", rule="unknown_profile")
+    return profiles().get(name)
+
+
+def recognise(file_format: str, header: Iterable[str], record_path: str | None) -> Mapping[str, Any] | None:
+    """The named profile that a file's columns (or XML record) show, None where none fits."""
+    names = {fold(name) for name in header}
+    for profile in profiles().values():
+        if file_format in profile["formats"]:
+            wanted = profile.get("record_paths")
+            if file_format == "xml" and wanted and not any((record_path or "").endswith(path) for path in wanted):
+                continue
+            if all(any(fold(name) in names for name in alternatives) for alternatives in profile["needs"]):
+                return profile
+    return None

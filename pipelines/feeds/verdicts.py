@@ -1,0 +1,95 @@
+"""Every record is answered: which rules reject, which wait for a person, and what each tells the supplier."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Mask = npt.NDArray[np.bool_]
+
+ACCEPTED, REJECTED, QUARANTINED = "accepted", "rejected", "quarantined"
+
+# rule -> the sentence after the record's place; {field} and {value} are of the record.
+REJECTS: dict[str, str] = {
+    "truncated": "the file ends (or a quote never closes) inside this record; send the whole file again",
+    "undecodable": "some bytes are no text in the file's encoding; save the file as UTF-8",
+    "ragged_row": "the row has more or fewer cells than the header; quote cells that contain the delimiter",
+    "group_broken": "{field} {value} names a product that is not in this file; send the product's own row too",
+    "skipped_by_rule": "{field} {value} says that it is not for sale here; change it there if it should be sold",
+    "missing_key": "there is no article number ({field}); give every record one of its own",
+    "missing_title": "there is no title ({field}); give one",
+    "missing_price": "there is no price ({field}); give one, or leave the record out",
+    "not_a_number": "{field} {value} is not an amount; write it like 12.50",
+    "price_negative": "{field} {value} is below zero; give what one piece costs",
+    "currency_unknown": "{field} {value} has a currency that ISO 4217 does not list; write it like EUR",
+    "duplicate": "{field} {value} repeats {other} with the same content; send it once",
+}
+QUARANTINES: dict[str, str] = {
+    "price_zero": "{field} is zero; confirm that it is free, or give a price",
+    "number_ambiguous": "{field} {value} could be thousands or decimals; write it without a thousands separator",
+    "currency_conflict": "{field} {value} is in another currency than its other prices; give all in one",
+    "duplicate_conflict": "{field} {value} is also the key of {other}, with other content; give each its own",
+}
+NOTES = (
+    "gtin_invalid", "gtin_repaired", "gtin_restricted", "key_from_other_field", "html_cleaned", "stock_negative",
+    "stock_unknown", "image_unusable", "unit_assumed", "value_ignored", "text_damaged",
+)  # fmt: skip
+READER_FAULTS = ("truncated", "undecodable", "ragged_row")
+
+
+@dataclass
+class Marks:
+    """rule -> rows it concerns, with the field, the value and (for duplicates) the other record it speaks of."""
+
+    rows: int
+    masks: dict[str, Mask] = field(default_factory=dict)
+    fields: dict[str, dict[int, tuple[str, str, str]]] = field(default_factory=dict)
+
+    def add(self, rule: str, mask: Mask, told: dict[int, tuple[str, str, str]] | None = None) -> None:
+        """Marks these rows; the first word on a row stands."""
+        if mask.any():
+            self.masks[rule] = self.masks.get(rule, np.zeros(self.rows, dtype=bool)) | mask
+            self.fields[rule] = {**(told or {}), **self.fields.get(rule, {})}
+
+    def clear(self, mask: Mask) -> None:
+        """Takes every mark from these rows."""
+        for rule in self.masks:
+            self.masks[rule] = self.masks[rule] & ~mask
+
+    def any_of(self, rules: object) -> Mask:
+        """Rows that one of `rules` concerns."""
+        found = np.zeros(self.rows, dtype=bool)
+        for rule, mask in self.masks.items():
+            if rule in rules:  # type: ignore[operator]
+                found |= mask
+        return found
+
+
+@dataclass
+class Answers:
+    """One verdict a record, its reasons and notes, and for what was not accepted one sentence."""
+
+    verdicts: list[str]
+    reasons: list[list[str]]
+    notes: list[list[str]]
+    messages: list[str | None]
+
+
+def answer(marks: Marks, locators: list[str]) -> Answers:
+    """The verdict of each row: rejected where any rule rejects, else quarantined where one does, else accepted."""
+    rejected = marks.any_of(REJECTS)
+    quarantined = marks.any_of(QUARANTINES) & ~rejected
+    verdicts = np.where(rejected, REJECTED, np.where(quarantined, QUARANTINED, ACCEPTED)).tolist()
+    reasons: list[list[str]] = [[] for _ in range(marks.rows)]
+    notes: list[list[str]] = [[] for _ in range(marks.rows)]
+    messages: list[str | None] = [None] * marks.rows
+    for rule, sentence in (REJECTS | QUARANTINES).items():
+        for row in np.flatnonzero(marks.masks.get(rule, np.zeros(marks.rows, dtype=bool))).tolist():
+            reasons[row].append(rule)
+            if messages[row] is None:
+                name, value, other = marks.fields[rule].get(row, ("", "", ""))
+                messages[row] = f"{locators[row]}: {sentence.format(field=name, value=repr(value), other=other)}."
+    for rule in NOTES:
+        for row in np.flatnonzero(marks.masks.get(rule, np.zeros(marks.rows, dtype=bool))).tolist():
+            notes[row].append(rule)
+    return Answers(verdicts, reasons, notes, messages)
