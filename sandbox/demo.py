@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,22 @@ from sandbox.people import Hub, ShopServer, Trouble, start_images, stop_all
 from sandbox.samples import FEEDS, rewritten
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-SHOPS = (
-    {"seller": "Wohnlicht Online", "code": "WOHNLICHT", "shop": "Wohnlicht", "margin": {"NORDEN": "60", "CASAVERDE": "45"}},
-    {"seller": "Bergzeit Kaufhaus", "code": "BERG", "shop": "Bergkaufhaus", "margin": {"TRAILHEAD": "80", "CASAVERDE": "50"}},
-)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Seller:
+    """Who sells, in which shop, and with which margin in per cent on each supplier's cost."""
+
+    name: str
+    code: str
+    shop: str
+    margins: dict[str, str]
+
+
+SELLERS = (
+    Seller("Wohnlicht Online", "WOHNLICHT", "Wohnlicht", {"NORDEN": "60", "CASAVERDE": "45"}),
+    Seller("Bergzeit Kaufhaus", "BERGZEIT", "Bergkaufhaus", {"TRAILHEAD": "80", "CASAVERDE": "50"}),
+)
 
 
 def main() -> int:
@@ -60,7 +73,7 @@ def run(hub: Hub, data: Path) -> dict[str, Any]:
     )
     folder = data / "sandbox"
     pictures = start_images(folder / "images")
-    shops = [ShopServer(folder / wish["code"].lower(), str(wish["shop"])) for wish in SHOPS]
+    shops = [ShopServer(folder / seller.code.lower(), seller.shop) for seller in SELLERS]
     say("starting the hub: database, web, worker, scheduler")
     hub.allow([pictures.host, *(shop.host for shop in shops)])
     hub.start()
@@ -69,38 +82,38 @@ def run(hub: Hub, data: Path) -> dict[str, Any]:
         hub.ask("supplier", "add", feed.supplier, "--code", feed.code)
         hub.ask("feed", "add", feed.code, feed.name, *feed.settings)
         hub.ask("feed", "run", feed.name, str(rewritten(feed, pictures.url, folder / "feeds")))
-    for wish, shop in zip(SHOPS, shops, strict=True):
-        say(f"{wish['seller']} connects {shop.url} and chooses from {' and '.join(wish['margin'])}")
-        hub.ask("seller", "add", wish["seller"], "--code", wish["code"])
+    for seller, shop in zip(SELLERS, shops, strict=True):
+        say(f"{seller.name} connects {shop.url} and chooses from {' and '.join(seller.margins)}")
+        hub.ask("seller", "add", seller.name, "--code", seller.code)
         hub.ask(
             "shop",
             "add",
-            wish["code"],
-            wish["shop"],
+            seller.code,
+            seller.shop,
             "--url",
             shop.url,
             "--ca-file",
             shop.ca_file,
             secrets=shop.keys,
         )
-        for code, margin in wish["margin"].items():
-            hub.ask("select", "add", wish["shop"], "--supplier", code, "--margin", margin)
+        for code, margin in seller.margins.items():
+            hub.ask("select", "add", seller.shop, "--supplier", code, "--margin", margin)
     hub.ask("message", "wait")
-    for wish in SHOPS:
-        planned = hub.ask("push", wish["shop"], "--plan")
-        say(f"{wish['shop']}: {planned['create']} listings to make; pushing, then reading back")
-        hub.ask("push", wish["shop"], "--apply")
-        hub.ask("shop", "verify", wish["shop"])
-    return figures(hub, dict(zip((wish["shop"] for wish in SHOPS), shops, strict=True)), began)
+    for seller in SELLERS:
+        planned = hub.ask("push", seller.shop, "--plan")
+        say(f"{seller.shop}: {planned['create']} listings to make; pushing, then reading back")
+        hub.ask("push", seller.shop, "--apply")
+        hub.ask("shop", "verify", seller.shop)
+    return figures(hub, shops, began)
 
 
-def figures(hub: Hub, shops: dict[str, ShopServer], began: float) -> dict[str, Any]:
+def figures(hub: Hub, shops: list[ShopServer], began: float) -> dict[str, Any]:
     """The last line: offers, rejects and products from the hub; live listings and drift where hub and shop agree."""
     status = hub.ask("status")
     live = drift = 0
-    for name, shop in shops.items():
+    for shop in shops:
         held = shop.held()
-        for listing in hub.ask("listing", "list", name, "--limit", "100000")["listings"]:
+        for listing in hub.ask("listing", "list", shop.name, "--limit", "100000")["listings"]:
             if listing["sent"] is None:
                 continue
             wanted = listing["wanted"] or {}

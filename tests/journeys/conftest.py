@@ -1,0 +1,61 @@
+"""The journeys' hub: real processes on an embedded PostgreSQL of their own, with and without RabbitMQ."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.demo import free_port
+from sandbox.people import Hub, ShopServer, stop_all
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A data folder with a short name: a socket's path is limited."""
+    with tempfile.TemporaryDirectory(prefix="ej-", dir="/tmp") as name:
+        yield Path(name)
+
+
+@pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
+def hub(request: pytest.FixtureRequest, folder: Path) -> Iterator[Hub]:
+    """A hub that is not started yet, on each broker in turn."""
+    environment = (
+        {"ENTREPOT_AMQP_URL": request.getfixturevalue("amqp_url")} if request.param == "rabbitmq" else {}
+    )
+    made = Hub(folder, port=free_port(0), **environment)
+    yield made
+    stop_all()
+
+
+def shop_server(folder: Path, name: str, *options: str) -> ShopServer:
+    """A sandbox shop that takes every picture's address, since the files' pictures are not on this machine."""
+    return ShopServer(folder / name, name, "--images", "accept", *options)
+
+
+def sell(hub: Hub, shop: ShopServer, supplier: str, margin: str = "40") -> None:
+    """A seller connects the shop and chooses all of one supplier."""
+    hub.ask("seller", "add", "Seller of " + shop.name, "--code", "S" + shop.name.upper())
+    hub.ask(
+        "shop",
+        "add",
+        "S" + shop.name.upper(),
+        shop.name,
+        "--url",
+        shop.url,
+        "--ca-file",
+        shop.ca_file,
+        secrets=shop.keys,
+    )
+    hub.ask("select", "add", shop.name, "--supplier", supplier, "--margin", margin)
+    hub.ask("message", "wait")
+
+
+def wanted(hub: Hub, shop: str) -> dict[str, tuple[str, int]]:
+    """What the hub wants in the shop: SKU → (price, stock)."""
+    listings = hub.ask("listing", "list", shop, "--limit", "1000000")["listings"]
+    return {
+        row["wanted"]["sku"]: (row["wanted"]["price"], row["wanted"]["stock"])
+        for row in listings
+        if row["wanted"]
+    }
