@@ -1,0 +1,1 @@
+"""Where suppliers' files come from; each source lands complete files in the archive."""

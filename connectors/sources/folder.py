@@ -1,0 +1,88 @@
+"""A drop folder: a supplier lays files into it, the hub takes each complete one, oldest first."""
+
+import fnmatch
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from connectors.base import LandedFile
+from connectors.sources.archive import archive_stream, open_regular
+from core.errors import Misconfigured
+
+UNFINISHED = ("*.tmp", "*.part", "*.partial", "*.filepart", "*.crdownload", "*~")
+"""Names that programs give to files they are still writing; the finished file is renamed."""
+TAKEN = "taken"
+"""Subfolder for files that became a run. Nothing of a supplier is deleted."""
+
+
+class DropFolder:
+    """The files lying directly in the folder `path`.
+
+    A file is complete when its size and times are the same at two looks `pause` seconds apart. The caller
+    remembers the last file by its hash; a file with that hash is recorded already and moves to `taken`, so a crash
+    between landing a file and recording it lands the same file again. Hidden files, unfinished names, links and
+    everything in subfolders are left alone. `wait` is replaced in tests.
+    """
+
+    def __init__(
+        self, path: str | Path, *, pause: float = 1.0, wait: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._path, self._pause, self._wait = Path(path), pause, wait
+
+    def fetch(self, into: Path, last: str | None) -> LandedFile | None:
+        """The oldest complete file, copied into the archive `into`; None where there is none but those taken.
+
+        Raises Misconfigured where the folder is not there, or files cannot be read or moved in it.
+        """
+        try:
+            first = self._look()
+            if first:
+                self._wait(self._pause)
+            second = self._look()
+            for file, traits in second.items():
+                if first.get(file) != traits:
+                    continue
+                landed = self._take(file, traits, into, last)
+                if landed is not None:
+                    return landed
+        except OSError as error:
+            raise Misconfigured(
+                f"The drop folder {self._path} cannot be used: {error}. The hub must be able to read it and to move "
+                f"files into its subfolder {TAKEN!r}."
+            ) from None
+        return None
+
+    def _look(self) -> dict[Path, tuple[int, ...]]:
+        """Every candidate and what changes while it is written, oldest first."""
+        found = {}
+        with os.scandir(self._path) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") or any(
+                    fnmatch.fnmatch(entry.name.lower(), mask) for mask in UNFINISHED
+                ):
+                    continue
+                traits = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(traits.st_mode):
+                    found[Path(entry.path)] = (traits.st_mtime_ns, traits.st_size, traits.st_ino)
+        return dict(sorted(found.items(), key=lambda pair: (pair[1][0], pair[0].name)))
+
+    def _take(self, file: Path, traits: tuple[int, ...], into: Path, last: str | None) -> LandedFile | None:
+        """Lands one file; None where it is the recorded one, which is put aside, or changed while it was read."""
+        with open_regular(file) as source:
+            known = last is not None and hashlib.file_digest(source, "sha256").hexdigest() == last
+            source.seek(0)
+            landed = None if known else archive_stream(source, into, file.name)
+            now = os.fstat(source.fileno())
+        if (now.st_mtime_ns, now.st_size, now.st_ino) != traits:
+            return None
+        if known and last is not None:
+            self._put_aside(file, last)
+        return landed
+
+    def _put_aside(self, file: Path, sha256: str) -> None:
+        taken = self._path / TAKEN
+        taken.mkdir(exist_ok=True)
+        file.rename(taken / f"{sha256[:8]}-{file.name}")
