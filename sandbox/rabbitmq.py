@@ -96,7 +96,8 @@ class OwnRabbit:
         server = server_program()
         told = self._told()
         _end(told.get("node"), signal.SIGKILL)  # half up: its starter was killed, or it hangs
-        if not told or not all(_free(told[name]) for name in ("amqp_port", "dist_port")):
+        wanted = ["amqp_port", "dist_port"] + ["epmd_port"] * (not _alive(told.get("epmd")))
+        if not told or not all(_becomes_free(told[name]) for name in wanted):
             ports = _free_ports(3)
             told |= dict(zip(("amqp_port", "dist_port", "epmd_port"), ports, strict=True))
             _end(told.pop("epmd", None), signal.SIGTERM)
@@ -225,6 +226,14 @@ def _free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _becomes_free(port: int) -> bool:
+    """A killed node's threads, and so its ports, may outlast its leader by some moments."""
+    deadline = time.monotonic() + 5
+    while not (free := _free(port)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return free
 
 
 def _free_ports(count: int) -> list[int]:

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+import core.postgres_place
 from core.postgres import EmbeddedPostgres
 from sandbox.rabbitmq import OwnRabbit
 from sandbox.services import folder as services_folder
@@ -44,10 +45,18 @@ def postgres_url() -> Iterator[str]:
     if given := GIVEN.get("ENTREPOT_DATABASE_URL"):
         yield given.replace("+psycopg", "", 1)
         return
-    with tempfile.TemporaryDirectory(prefix="ep-", dir="/tmp") as folder:  # short: a socket's path is limited
-        with EmbeddedPostgres(Path(folder)) as url:
+    # In memory where there is room: copying a database makes 300 files, which costs some disks half a second.
+    memory = Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2**30
+    with (
+        tempfile.TemporaryDirectory(prefix="ep-", dir=memory if roomy else "/tmp") as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        Path(folder).chmod(0o711)
+        patch.setattr(core.postgres_place, "ROOT_BASE", Path(folder))  # as root it would lie in /var/lib
+        with EmbeddedPostgres(Path(folder) / "data") as url:
+            patch.undo()
             yield url
-        shutil.rmtree((Path(folder) / "postgres").resolve())  # as root it lies elsewhere
 
 
 @pytest.fixture(scope="session")
