@@ -57,8 +57,9 @@ WHERE m.id = mine.id RETURNING m.id"""
 _GIVE_BACK = """
 UPDATE message AS m SET state = 0, fence = m.fence + 1, due_at = clock_timestamp(),
   attempts = m.attempts - CASE WHEN m.state = 2 THEN 1 ELSE 0 END
-FROM unnest(%s::bigint[], %s::int[]) AS held (id, fence) WHERE m.id = held.id AND m.fence = held.fence
-RETURNING m.id"""
+FROM (SELECT id FROM message JOIN unnest(%s::bigint[], %s::int[]) AS held (id, fence) USING (id, fence)
+      FOR UPDATE OF message SKIP LOCKED) AS mine
+WHERE m.id = mine.id RETURNING m.id"""
 
 _POSTPONE = """
 UPDATE message SET state = 0, fence = fence + 1, attempts = %s, last_error = %s,
