@@ -33,7 +33,9 @@ from pathlib import Path
 import psycopg
 from core.postgres import EmbeddedPostgres
 if len(sys.argv) > 2:
-    import encodings.idna
+    import encodings.idna, core.postgres
+    reachable = core.postgres.programs()  # asked as root: the environment may be closed to the other user
+    core.postgres.programs = lambda: reachable
     os.setgroups([]); os.setgid(int(sys.argv[2])); os.setuid(int(sys.argv[2]))
 embedded = EmbeddedPostgres(Path(sys.argv[1]))
 url = embedded.attach()
