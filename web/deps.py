@@ -1,0 +1,140 @@
+"""What every page needs: the database, the signed-in browser, its form token, and the finished page."""
+
+import secrets
+from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
+
+from fastapi import Depends, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from core.clock import now
+from core.database import Database
+from core.errors import EntrepotError, Refused
+from core.queues import count_dead_letters
+from core.settings import Settings
+from web import formats
+from web.auth import SignedIn, find_session
+from web.rendering import render
+
+NAV = (
+    ("Overview", "/", "layout-dashboard", "o"),
+    ("Queues", "/queues", "stack-2", "q"),
+    ("Feeds", "/feeds", "truck-delivery", "f"),
+    ("Shops", "/shops", "building-store", "s"),
+    ("Dead letters", "/dead-letters", "mail-x", "d"),
+)
+"""(word, address, icon, key after `g`): the pages there are."""
+
+SAYINGS = {
+    "approved": "The run may pass; its differences are being written.",
+    "landed": "The file is in the archive and is being read.",
+    "unchanged": "This is the file that the offers show already: there is nothing to do.",
+    "looking": "The hub looks at the feed's source now.",
+    "pushing": "The push is on its way.",
+    "true": "Nothing differs: the shop holds what is wanted.",
+    "verifying": "The shop is being read back.",
+    "replayed": "Put back into the queue.",
+    "dropped": "Dropped for good.",
+    "chosen": "The selection is stored; the shop's listings are being planned.",
+    "unchosen": "The selection is ended; the shop's listings are being planned.",
+}
+"""What a page says once after a form, by the key in its address."""
+
+THEMES = ("auto", "light", "dark")
+
+
+class NotSignedIn(Exception):
+    """The browser has no valid session: app.py sends it to the sign-in page."""
+
+
+class BadForm(EntrepotError):
+    """A form came without its token: from another site, or from a page older than the session."""
+
+
+def database(request: Request) -> Database:
+    """The hub's database."""
+    found: Database = request.app.state.db
+    return found
+
+
+def settings_of(request: Request) -> Settings:
+    """The settings the app was made with."""
+    found: Settings = request.app.state.settings
+    return found
+
+
+def cookie_name(request: Request) -> str:
+    """`__Host-` where the page came by https; on plain http a name with the port, since cookies do not tell ports apart."""
+    return "__Host-entrepot" if request.url.scheme == "https" else f"entrepot-{request.url.port or 80}"
+
+
+def signed_in(request: Request) -> SignedIn:
+    """The browser's session. Raises NotSignedIn."""
+    token = request.cookies.get(cookie_name(request))
+    if token:
+        with database(request).unit_of_work() as uow:
+            found = find_session(uow.session, token)
+            request.state.dead = count_dead_letters(uow) if found else 0
+        if found is not None:
+            request.state.signed_in = found
+            return found
+    raise NotSignedIn
+
+
+def checked_form(
+    session: Annotated[SignedIn, Depends(signed_in)], csrf: Annotated[str, Form()] = ""
+) -> SignedIn:
+    """For every route that changes something. Raises BadForm where the form's token is not the session's."""
+    if not secrets.compare_digest(session.csrf.encode(), csrf.encode()):
+        raise BadForm("This form is from an older page. Nothing was changed; load the page again and repeat.")
+    return session
+
+
+Db = Annotated[Database, Depends(database)]
+Session = Annotated[SignedIn, Depends(signed_in)]
+CheckedForm = Annotated[SignedIn, Depends(checked_form)]
+
+
+def page(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page of the console with everything its frame shows."""
+    session: SignedIn | None = getattr(request.state, "signed_in", None)
+    theme = request.cookies.get("theme", "auto")
+    frame = {
+        "nav": NAV,
+        "here": request.url.path,
+        "address": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        "csrf": session.csrf if session else "",
+        "signed_in": session is not None,
+        "locale": formats.language(request.headers.get("accept-language")),
+        "theme": theme if theme in THEMES else "auto",
+        "present": now(),
+        "said": request.query_params.get("said", ""),
+        "sayings": SAYINGS,
+        "dead": getattr(request.state, "dead", 0),
+    }
+    return HTMLResponse(render(template, {**frame, **values}), status_code=status)
+
+
+def go(address: str, said: str = "") -> Response:
+    """After a form: to a page of ours, which says `said` (a key of SAYINGS) once."""
+    if said:
+        address += ("&" if "?" in address else "?") + "said=" + quote(said)
+    return RedirectResponse(address, status_code=303)
+
+
+def local_address(address: str) -> str:
+    """`address` where it is a page of this console, else the Overview: a form must not send anybody elsewhere."""
+    plain = address.startswith("/") and not address.startswith(("//", "/\\")) and "\\" not in address
+    return address if plain and address.isprintable() else "/"
+
+
+Thing = TypeVar("Thing")
+
+
+def there_is(found: Thing | None, what: str) -> Thing:
+    """`found`. Raises Refused with the rule "not_found" where it is None; `what` begins the sentence."""
+    if found is None:
+        raise Refused(
+            f"{what} is not there. It may have been removed, or the address is mistyped.", rule="not_found"
+        )
+    return found

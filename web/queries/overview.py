@@ -1,0 +1,191 @@
+"""The Overview's figures: what runs, what is in step, what waits for a person."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, case, func, or_, select, true
+from sqlalchemy.orm import Session, aliased
+
+from core.clock import now
+from core.database import UnitOfWork
+from core.queues import QueueDepth, count_dead_letters, queue_depths, step_minutes
+from core.tables import DeadLetter
+from models.companies import Company
+from models.shops import Listing, Push, Shop
+from models.suppliers import Feed, FeedRun
+from web.charts import Spark, spark
+from web.tables import Statement, tally
+
+IN_REACH = ("waiting", "sent", "live", "drifted", "refused")
+"""Listing states in which we want something in the shop; blocked ones we hold back ourselves."""
+HOURS, MINUTES = 24, 60
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One thing that waits for a person: where it is, since when, and what about it."""
+
+    picture: str
+    tone: str
+    words: str
+    under: str
+    address: str
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything the page shows. Counts are of the last 24 hours where the page says so."""
+
+    runs: dict[str, int]
+    runs_spark: Spark
+    listings: dict[str, int]
+    depths: list[QueueDepth]
+    steps: int
+    failed: int
+    steps_spark: Spark
+    dead: int
+    dead_spark: Spark
+    newest_dead: Any
+    tasks: list[Task]
+    recent: Sequence[Any]
+    shops: Sequence[Any]
+    companies: int
+
+    @property
+    def oldest(self) -> float | None:
+        """Seconds that the message due longest has been due; None where none is."""
+        return max((depth.oldest_due for depth in self.depths if depth.oldest_due is not None), default=None)
+
+    @property
+    def in_step(self) -> int:
+        """Listings read back equal."""
+        return self.listings.get("live", 0)
+
+    @property
+    def in_reach(self) -> int:
+        """Listings that should be there."""
+        return sum(self.listings.get(state, 0) for state in IN_REACH)
+
+
+def overview(uow: UnitOfWork) -> Overview:
+    """The Overview as it stands now."""
+    session, present = uow.session, now()
+    since = present - timedelta(hours=HOURS)
+    depths, minutes = queue_depths(uow), step_minutes(uow, MINUTES)
+    by_minute: dict[datetime, int] = {}
+    for entry in minutes:
+        by_minute[entry.minute] = by_minute.get(entry.minute, 0) + entry.count
+    start = present.replace(second=0, microsecond=0) - timedelta(minutes=MINUTES - 1)
+    steps = [by_minute.get(start + timedelta(minutes=minute), 0) for minute in range(MINUTES)]
+    runs = tally(
+        session, select(FeedRun.state, func.count()).where(FeedRun.landed_at > since).group_by(FeedRun.state)
+    )
+    listings = tally(session, select(Listing.state, func.count()).group_by(Listing.state))
+    by_hour = hourly(session, FeedRun.landed_at, true(), since)
+    dead_by_hour = hourly(session, DeadLetter.died_at, true(), since)
+    return Overview(
+        runs=runs,
+        runs_spark=spark(by_hour, f"Feed runs an hour over the last {HOURS} hours, at most {max(by_hour)}"),
+        listings=listings,
+        depths=depths,
+        steps=sum(steps),
+        failed=sum(entry.failed for entry in minutes),
+        steps_spark=spark(steps, f"Steps a minute over the last hour, at most {max(steps)}"),
+        dead=count_dead_letters(uow),
+        dead_spark=spark(dead_by_hour, f"Dead letters an hour over the last {HOURS} hours, at most {max(dead_by_hour)}"),
+        newest_dead=session.execute(
+            select(DeadLetter.id, DeadLetter.error, DeadLetter.died_at)
+            .where(DeadLetter.replayed_at.is_(None)).order_by(DeadLetter.id.desc()).limit(1)
+        ).first(),
+        tasks=tasks(session),
+        recent=session.execute(recent_runs(4)).mappings().all(),
+        shops=session.execute(shops_by_trouble(4)).mappings().all(),
+        companies=session.scalar(select(func.count()).where(Company.kind != "hub")) or 0,
+    )  # fmt: skip
+
+
+def hourly(session: Session, moment: Any, condition: ColumnElement[bool], since: datetime) -> list[int]:
+    """How many rows fall into each of the last HOURS hours, the oldest first."""
+    hour = func.floor(func.extract("epoch", moment - since) / 3600)
+    found = {
+        int(at): number
+        for at, number in session.execute(
+            select(hour, func.count()).where(moment > since, condition).group_by(hour)
+        )
+    }
+    return [found.get(at, 0) for at in range(HOURS)]
+
+
+def recent_runs(limit: int) -> Statement:
+    """The newest runs of all feeds."""
+    return (
+        select(
+            FeedRun.id, FeedRun.state, FeedRun.landed_at, FeedRun.summary, FeedRun.plan, FeedRun.records_done,
+            Feed.name.label("feed"), Company.name.label("supplier"),
+        )
+        .join(Feed, Feed.id == FeedRun.feed_id).join(Company, Company.id == Feed.supplier_id)
+        .order_by(FeedRun.id.desc()).limit(limit)
+    )  # fmt: skip
+
+
+def shops_by_trouble(limit: int) -> Statement:
+    """Shops with how many of their listings are in step; those in trouble first, then those least in step."""
+    live = func.count().filter(Listing.state == "live")
+    reach = func.count().filter(Listing.state.in_(IN_REACH))
+    drifted = func.count().filter(Listing.state == "drifted")
+    return (
+        select(
+            Shop.id, Shop.name, Shop.problem, Shop.live_since, Shop.checked_at, Company.name.label("seller"),
+            live.label("live"), reach.label("reach"), drifted.label("drifted"),
+        )
+        .join(Company, Company.id == Shop.seller_id).outerjoin(Listing, Listing.shop_id == Shop.id)
+        .group_by(Shop.id, Company.name)
+        .order_by(Shop.problem.is_(None), case((reach > 0, live * 1.0 / func.nullif(reach, 0)), else_=1), Shop.id).limit(limit)
+    )  # fmt: skip
+
+
+def tasks(session: Session, limit: int = 4) -> list[Task]:
+    """What only a person can let go on, the oldest first."""
+    later = aliased(FeedRun)
+    newest = ~select(later.id).where(later.feed_id == FeedRun.feed_id, later.id > FeedRun.id).exists()
+    runs = session.execute(
+        select(FeedRun.id, FeedRun.state, FeedRun.plan, FeedRun.problem, FeedRun.landed_at, Feed.name.label("feed"))
+        .join(Feed, Feed.id == FeedRun.feed_id)
+        .where(or_(FeedRun.state == "waiting", (FeedRun.state == "refused") & newest))
+        .order_by(FeedRun.state.desc(), FeedRun.id).limit(limit)
+    ).all()  # fmt: skip
+    pushes = session.execute(
+        select(Push.id, Push.plan, Push.started_at, Push.shop_id, Shop.name)
+        .join(Shop, Shop.id == Push.shop_id).where(Push.state == "waiting").order_by(Push.id).limit(limit)
+    ).all()  # fmt: skip
+    shops = session.execute(
+        select(Shop.id, Shop.name, Shop.problem, Shop.checked_at)
+        .where(Shop.problem.is_not(None))
+        .order_by(Shop.id)
+        .limit(limit)
+    ).all()
+    found = [
+        Task("file-text", "wait", f"{run.feed}: a run waits for approval", (run.plan or {}).get("limits", [""])[0], f"/runs/{run.id}", run.landed_at)
+        if run.state == "waiting"
+        else Task("circle-x", "bad", f"{run.feed}: its last file was refused", run.problem or "", f"/runs/{run.id}", run.landed_at)
+        for run in runs
+    ]  # fmt: skip
+    found += [
+        Task("send", "wait", f"{push.name}: a push waits for approval", push.plan.get("limits", [""])[0], f"/shops/{push.shop_id}/plan", push.started_at)
+        for push in pushes
+    ]  # fmt: skip
+    found += [
+        Task(
+            "building-store",
+            "bad",
+            f"{shop.name}: trouble with the shop",
+            shop.problem,
+            f"/shops/{shop.id}",
+            shop.checked_at,
+        )
+        for shop in shops
+    ]
+    return found[:limit]
