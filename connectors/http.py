@@ -200,7 +200,7 @@ class Http:
             raise self._unclear(
                 f"{self._name} sent an answer that breaks off after {len(raw)} bytes.", changing
             )
-        start = self._clean(_plain(text))[:80]
+        start = self._clean(plain(text))[:80]
         if text[-1:] in {"}", "]"}:
             sentence = f"{self._name} prints text before its answer (“{start}”): a plugin prints before the answer. Switch the display of PHP errors off (WP_DEBUG_DISPLAY) or that plugin."
         else:
@@ -303,12 +303,12 @@ def _loads(raw: bytes) -> Any:
 
 def _said(body: Any, raw: bytes) -> tuple[str, str]:
     if isinstance(body, dict):
-        return str(body.get("code") or ""), _plain(str(body.get("message") or ""))
-    return "", _plain(raw.decode("utf-8", "replace"))
+        return str(body.get("code") or ""), plain(str(body.get("message") or ""))
+    return "", plain(raw.decode("utf-8", "replace"))
 
 
-def _plain(text: str) -> str:
-    """The words of a piece of HTML, shortened for a sentence."""
+def plain(text: str) -> str:
+    """The words of a piece of HTML, at most 200 characters, for a sentence."""
     text = re.sub(r"(?is)<(style|script)\b.*?</\1\s*>|<[^>]*>", " ", text[:LONGEST_TEXT])
     return " ".join(unescape(text).split())[:200]
 

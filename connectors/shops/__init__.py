@@ -1,0 +1,1 @@
+"""Sellers' shops: one package per channel, each keeping the Protocol ShopConnector."""

@@ -1,0 +1,52 @@
+"""Finds or makes the shop's category for a path of names, since a category sent by name becomes Uncategorized."""
+
+from html import escape, unescape
+
+from connectors.shops.woocommerce.client import Rest
+from core.errors import Refused, Unknown
+
+
+class Categories:
+    """The shop's categories, read once and then kept up to date with those made here."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+        self._known: dict[tuple[int, str], int] | None = None
+
+    def number(self, path: tuple[str, ...]) -> int | None:
+        """The id of the category at this path ("Clothing", "Shirts"), made where it is missing; None for no path.
+
+        Names are compared without regard to case, as the shop does. Raises Refused with the shop's own words.
+        """
+        number = 0
+        for name in (" ".join(part.split()) for part in path):
+            if name:
+                known = self._all().get((number, name.casefold()))
+                number = known if known is not None else self._make(name, number)
+        return number or None
+
+    def _all(self) -> dict[tuple[int, str], int]:
+        if self._known is None:
+            self._known = {
+                (int(found["parent"]), unescape(str(found["name"])).casefold()): int(found["id"])
+                for found in self._rest.pages("products/categories")
+            }
+        return self._known
+
+    def _make(self, name: str, parent: int) -> int:
+        fields = {"name": escape(name, quote=False), "parent": parent}
+        try:
+            answer = self._rest.create("products/categories", fields)
+        except Unknown:
+            # Made or not: the name is unique below its parent, so asking again cannot make a second one.
+            answer = self._rest.create("products/categories", fields)
+        if answer.ok:
+            number = int(answer.body["id"])
+        elif answer.code == "term_exists" and answer.body["data"].get("resource_id"):
+            number = int(
+                answer.body["data"]["resource_id"]
+            )  # made by someone else meanwhile (error_category_exists)
+        else:
+            raise Refused(f"The shop refused the category {name!r}: {answer.message or answer.code}.")
+        self._all()[(parent, name.casefold())] = number
+        return number

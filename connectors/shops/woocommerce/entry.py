@@ -1,0 +1,181 @@
+"""One product or variation on its way into the shop: what is sent next, and what an answer means for it."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from connectors.http import plain
+from connectors.shops.woocommerce.mapping import key_of
+
+Fields = dict[str, Any]
+Verdict = Literal["done", "again", "taken", "trashed"]
+
+ROUNDS = 8
+"""Times an entry is sent, beside once for each of its pictures, before it is given up."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """`fields` are what is wanted; `creation` is sent only when the thing is made. `parent` is the product of a
+    variation. `picture_ids` are the shop's own ids by URL; `problems` are sentences by key."""
+
+    key: str
+    sku: str
+    fields: Fields
+    creation: Fields = field(default_factory=dict)
+    gtin: str | None = None
+    gtin_key: str = ""
+    pictures: tuple[str, ...] = ()
+    picture_ids: dict[str, str] = field(default_factory=dict)
+    parent: int | None = None
+    id: int | None = None
+    problem: str | None = None
+    problems: dict[str, str] = field(default_factory=dict)
+    unknown: bool = False
+    lost: int = 0
+    """How many answers about it were lost."""
+    _rounds: int = 0
+    _dead: set[str] = field(default_factory=set)
+    _later: list[str] = field(default_factory=list)
+    _written: bool = False
+    _made_again: bool = False
+
+    def fresh(self) -> list[str]:
+        """The pictures the next wish asks the shop to fetch."""
+        return [url for url in self._shown() if url not in self.picture_ids]
+
+    def wish(self) -> Fields:
+        """The fields to send now. Pictures the shop has go by id: the same address again would double them."""
+        fields = dict(self.fields)
+        if self.id is None:
+            fields |= self.creation
+        else:
+            fields["id"] = self.id
+        if self.gtin:
+            fields["global_unique_id"] = self.gtin
+        pictures = [
+            {"id": int(self.picture_ids[url])} if url in self.picture_ids else {"src": url}
+            for url in self._shown()
+        ]
+        if pictures and self.parent is not None:
+            fields["image"] = pictures[0]
+        elif pictures:
+            fields["images"] = pictures
+        return fields
+
+    def take(self, answer: Fields) -> Verdict:
+        """Learns from the shop's answer to the last wish.
+
+        "again": mended, send once more; "taken": another product holds the SKU; "trashed": one in the trash does.
+        """
+        self._rounds += 1
+        if "error" not in answer:
+            self.id, self._written = int(answer["id"]), True
+            self._learn(_images(answer))
+            return self._next_picture()
+        error = answer["error"]
+        code, words = str(error.get("code")), plain(str(error.get("message")))
+        facts = error.get("data") if isinstance(error.get("data"), dict) else {}
+        if self._rounds > ROUNDS + len(self.pictures):
+            return self.give_up(f"The shop keeps refusing {self.sku}: {words}")
+        if code == "product_invalid_sku":
+            return "taken"
+        if code.endswith("_not_created") and "lookup table" in words:
+            return "trashed"
+        if code == "product_invalid_global_unique_id" and self.gtin:
+            return self._without_gtin(facts.get("resource_id"))
+        if "image" in code and self._shown():
+            return self._without_picture(words)
+        if code.endswith("_invalid_id") and self.id is not None and not self._made_again:
+            # Deleted in the shop for good: what is wanted is made anew, with the pictures that are still there.
+            self.id, self._made_again = None, True
+            return "again"
+        self.unknown = int(facts.get("status") or 0) >= 500
+        return self.give_up(f"The shop refused {self.sku}: {words or code}")
+
+    def adopt(self, found: Fields) -> bool:
+        """Takes over what the shop holds already, where our key on it says that it is this very thing.
+
+        Its pictures are taken over as well where they bear the names of those wanted.
+        """
+        if key_of(found) != self.key or (self.parent or 0) != int(found.get("parent_id") or 0):
+            return False
+        self.id = int(found["id"])
+        images = _images(found)
+        if all(_same(url, str(image.get("src"))) for url, image in zip(self._shown(), images, strict=False)):
+            self._learn(images)
+        return True
+
+    def half_made(self, found: Fields) -> bool:
+        """True where an earlier call whose answer was lost may be making it just now: the shop writes our key last."""
+        return self.lost > 0 and key_of(found) is None and self._rounds < ROUNDS
+
+    def give_up(self, problem: str) -> Verdict:
+        """Settles it with a sentence."""
+        self.problem = problem if problem.endswith(".") else f"{problem}."
+        return "done"
+
+    def refuse_picture(self, url: str, words: str) -> None:
+        """One dead picture does not keep a product out; the sentence tells it."""
+        self._dead.add(url)
+        self.problems[f"image:{url}"] = words if url in words else f"The picture {url} was left out: {words}"
+
+    def _shown(self) -> list[str]:
+        return [url for url in self.pictures if url not in self._dead and url not in self._later]
+
+    def _learn(self, images: list[Fields]) -> None:
+        """Picture ids, by place: the shop answers pictures in the order they were sent."""
+        shown = self._shown()
+        if len(images) == len(shown):
+            self.picture_ids |= {url: str(image["id"]) for url, image in zip(shown, images, strict=True)}
+
+    def _next_picture(self) -> Verdict:
+        if not self._later:
+            return "done"
+        self._later.pop(0)
+        return "again"
+
+    def _without_gtin(self, holder: Any) -> Verdict:
+        self.problems[self.gtin_key] = (
+            f"The GTIN {self.gtin} is invalid or used by another product (id {holder}) in this shop; {self.sku} went without it."
+        )
+        self.gtin = None
+        return "again"
+
+    def _without_picture(self, words: str) -> Verdict:
+        """The whole wish was refused for a picture, and the shop does not always say which.
+
+        With one candidate it is that one. Else the thing goes without new pictures first and then takes them one at
+        a time, so that each good one is fetched at most twice.
+        """
+        stale = re.search(r"#(\d+) is an invalid image ID", words)
+        if stale:
+            self.picture_ids = {url: number for url, number in self.picture_ids.items() if number != stale[1]}
+            return "again"
+        fresh = self.fresh()
+        if len(fresh) > 1:
+            self._later = fresh
+            return "again"
+        for url in fresh or self._shown():
+            self.refuse_picture(url, words)
+        return self._next_picture() if self._written else "again"
+
+
+def _images(found: Fields) -> list[Fields]:
+    """A product's pictures, or a variation's one."""
+    images = found["images"] if "images" in found else [found.get("image")]
+    return [image for image in images or [] if image]
+
+
+def _same(url: str, src: str) -> bool:
+    """Whether the shop's picture `src` may be a copy of `url`: it keeps the name, and adds a number where it is taken."""
+    wanted, kept = _stem(url), _stem(src)
+    return kept == wanted or (
+        kept.startswith(wanted) and kept.removeprefix(wanted).removesuffix("scaled").isdigit()
+    )
+
+
+def _stem(address: str) -> str:
+    name = unquote(urlsplit(address).path).rpartition("/")[2].rpartition(".")[0]
+    return re.sub(r"[^a-z0-9]", "", name.lower())
