@@ -1,6 +1,7 @@
 """A small map of its own for tests of the machinery, and the processes that run it: `python -m tests.broker_map worker`."""
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -126,6 +127,9 @@ def main(what: str) -> int:
         work(settings, routes(), lease=LEASE)
         sys.stderr.flush()
         os._exit(0)
+    if what == "stubborn":  # a process that cannot be asked to go
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        threading.Event().wait()
     from pipelines.relay import relay
 
     return relay(settings, routes(), lease=LEASE)

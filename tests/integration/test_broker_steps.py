@@ -141,7 +141,7 @@ def test_the_other_sides_wish_to_wait_is_honoured(bench: Open) -> None:
 @pytest.mark.parametrize("fast", [True, False], ids=["one unit", "claimed"])
 def test_permanent_becomes_a_dead_letter_at_once(bench: Open, fast: bool) -> None:
     error = Permanent("This will never do: ck_0123456789abcdef.")
-    hub = bench(on(Thrown, throwing(error), queue=QUEUE))
+    hub = bench(on(Thrown, throwing(error), queue=QUEUE, one_unit=fast))
     with hub.db.unit_of_work() as uow:
         uow.emit(Thrown(tenant=4, lane="feed:9", n=77))
     (taken,) = hub.take()
@@ -270,7 +270,7 @@ def test_a_step_that_kills_its_worker_is_counted_and_given_up(bench: Open) -> No
 
 @pytest.mark.parametrize("fast", [True, False], ids=["one unit", "claimed"])
 def test_an_interrupted_step_is_given_back_uncounted(bench: Open, fast: bool) -> None:
-    hub = bench(on(Thrown, throwing(Stopping()), queue=QUEUE))
+    hub = bench(on(Thrown, throwing(Stopping()), queue=QUEUE, one_unit=fast))
     deliver_one(hub, fast=fast)
     assert rows(hub.db, "SELECT state, attempts, due_at <= now() FROM message") == [(0, 0, True)]
     assert hub.leases.held() == []
@@ -311,7 +311,7 @@ def test_a_failure_the_database_could_not_record_leaves_the_lease(bench: Open, d
 def test_runs_are_added_up_by_step_and_minute(bench: Open) -> None:
     hub = bench(
         on(Thrown, catch, queue=QUEUE, one_unit=True),
-        on(Caught, throwing(Temporary("x")), queue="bad"),
+        on(Caught, throwing(Temporary("x")), queue="bad", one_unit=True),
     )
     throw(hub.db, 3)
     for taken in hub.take():
