@@ -8,15 +8,14 @@ import argparse
 import json
 import os
 import signal
-import socket
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.people import Hub, ShopServer, Trouble, start_images, stop_all
-from sandbox.samples import FEEDS, rewritten
+from sandbox.feeds.make import write
+from sandbox.people import Hub, ShopServer, Trouble, free_port, start_images, stop_all
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -31,6 +30,25 @@ class Seller:
     margins: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Supplier:
+    """Who supplies, by which sample file, and what the hub must be told about it."""
+
+    name: str
+    code: str
+    feed: str
+    file: str
+    settings: tuple[str, ...] = ()
+
+
+SUPPLIERS = (
+    Supplier("Norden Lampen GmbH", "NORDEN", "Preisliste", "norden-lampen.csv"),
+    Supplier("Casa Verde", "CASAVERDE", "Shopping feed", "casa-verde.xml", ("--assumed-stock", "5")),
+    Supplier(
+        "Trailhead Apparel", "TRAILHEAD", "Product export", "trailhead-apparel.csv",
+        ("--currency", "EUR", "--cost-from", "price", "--cost-minus", "40"),
+    ),
+)  # fmt: skip
 SELLERS = (
     Seller("Wohnlicht Online", "WOHNLICHT", "Wohnlicht", {"NORDEN": "60", "CASAVERDE": "45"}),
     Seller("Bergzeit Kaufhaus", "BERGZEIT", "Bergkaufhaus", {"TRAILHEAD": "80", "CASAVERDE": "50"}),
@@ -77,11 +95,12 @@ def run(hub: Hub, data: Path) -> dict[str, Any]:
     say("starting the hub: database, web, worker, scheduler")
     hub.allow([pictures.host, *(shop.host for shop in shops)])
     hub.start()
-    for feed in FEEDS:
-        say(f"{feed.supplier} drops {feed.file.name}")
-        hub.ask("supplier", "add", feed.supplier, "--code", feed.code)
-        hub.ask("feed", "add", feed.code, feed.name, *feed.settings)
-        hub.ask("feed", "run", feed.name, str(rewritten(feed, pictures.url, folder / "feeds")))
+    files = {file.name: file for file in write(folder / "feeds", pictures.url)}
+    for supplier in SUPPLIERS:
+        say(f"{supplier.name} drops {supplier.file}")
+        hub.ask("supplier", "add", supplier.name, "--code", supplier.code)
+        hub.ask("feed", "add", supplier.code, supplier.feed, *supplier.settings)
+        hub.ask("feed", "run", supplier.feed, str(files[supplier.file]))
     for seller, shop in zip(SELLERS, shops, strict=True):
         say(f"{seller.name} connects {shop.url} and chooses from {' and '.join(seller.margins)}")
         hub.ask("seller", "add", seller.name, "--code", seller.code)
@@ -114,10 +133,10 @@ def figures(hub: Hub, shops: list[ShopServer], began: float) -> dict[str, Any]:
     for shop in shops:
         held = shop.held()
         for listing in hub.ask("listing", "list", shop.name, "--limit", "100000")["listings"]:
+            wanted = listing["wanted"]
             if listing["sent"] is None:
                 continue
-            wanted = listing["wanted"] or {}
-            true = held.get(wanted.get("sku")) == (wanted.get("price"), wanted.get("stock"))
+            true = wanted is not None and held.get(wanted["sku"]) == (wanted["price"], wanted["stock"])
             live, drift = (
                 live + (true and listing["state"] == "live"),
                 drift + (not true or listing["state"] == "drifted"),
@@ -147,19 +166,6 @@ def stay(hub: Hub, quiet: bool) -> None:
         say(f"the shop {shop.name}: {shop.front}")
     say("everything stays up until Ctrl-C")
     signal.pause()
-
-
-def free_port(wished: int) -> int:
-    """The wished port on 127.0.0.1, or a free one where somebody has it."""
-    for port in (wished, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise Trouble("There is no free port on 127.0.0.1.")
 
 
 def say(line: str) -> None:

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -76,6 +77,28 @@ def first_line(child: subprocess.Popen[str], what: str) -> dict[str, Any]:
     return said
 
 
+def free_port(wished: int) -> int:
+    """The wished port on 127.0.0.1, or a free one where somebody has it."""
+    for port in (wished, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise Trouble("There is no free port on 127.0.0.1.")
+
+
+def kept_port(folder: Path) -> str:
+    """The port this server had the last time, where it is still free: addresses stay the same from run to run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    note = folder / "port"
+    port = str(free_port(int(note.read_text()) if note.exists() else 0))
+    note.write_text(port)
+    return port
+
+
 class Server:
     """A started server of the sandbox and its address."""
 
@@ -86,8 +109,7 @@ class Server:
 
 def start_images(folder: Path) -> Server:
     """The picture server: one distinct picture a product."""
-    folder.mkdir(parents=True, exist_ok=True)
-    child = start([sys.executable, "-m", "sandbox.images", "--port", "0"])
+    child = start([sys.executable, "-m", "sandbox.images", "--port", kept_port(folder)])
     return Server(first_line(child, "The picture server")["url"])
 
 
@@ -97,12 +119,19 @@ class ShopServer(Server):
     running: ClassVar[list["ShopServer"]] = []
 
     def __init__(self, folder: Path, name: str, *options: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.argv = [
-            sys.executable, "-m", "sandbox.woocommerce", "--name", name, "--folder", str(folder), "--images", "private", *options,
-        ]  # fmt: skip
+        argv = [
+            "--name",
+            name,
+            "--folder",
+            str(folder),
+            "--port",
+            kept_port(folder),
+            "--images",
+            "private",
+            *options,
+        ]
         self.name = name
-        self.child = start([*self.argv, "--port", "0"])
+        self.child = start([sys.executable, "-m", "sandbox.woocommerce", *argv])
         told = first_line(self.child, f"The shop {name}")
         super().__init__(told["url"])
         self.front, self.ca_file, self.admin_token = told["url"], told["ca_file"], told["admin_token"]

@@ -12,7 +12,7 @@ from models.suppliers import Feed, FeedRun
 
 
 def land(event: FeedDue, db: Database) -> None:
-    """Looks at the feed's source; a new file becomes a run, an unchanged one leaves no trace."""
+    """Looks at the feed's source until it has nothing new; a new file becomes a run, an unchanged one leaves no trace."""
     with db.unit_of_work() as uow:
         feed = uow.session.get_one(Feed, event.feed_id)
         source, last = dict(feed.source), last_landed(uow.session, feed)
@@ -25,6 +25,7 @@ def land(event: FeedDue, db: Database) -> None:
     with db.unit_of_work(last=True) as uow:
         if landed is not None:
             receive(uow, uow.session.get_one(Feed, event.feed_id), landed)
+            uow.emit(event)  # there may be another file, and this one is to be put aside
 
 
 def receive(uow: UnitOfWork, feed: Feed, landed: LandedFile) -> FeedRun:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.demo import free_port
-from sandbox.people import Hub, ShopServer, stop_all
+from sandbox.people import Hub, ShopServer, free_port, stop_all
 
 
 @pytest.fixture

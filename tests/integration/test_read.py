@@ -1,0 +1,115 @@
+"""Landing and reading on real files and real PostgreSQL, through the child process that parses."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.sources.archive import archive
+from core.database import Database
+from core.settings import load
+from models.companies import Company
+from models.events import FeedDue
+from models.suppliers import Feed, FeedRun
+from pipelines.feeds.land import receive
+from pipelines.routes import ROUTES
+from tests.stepping import one, rows, run_all
+
+SAMPLES = Path(__file__).resolve().parents[2] / "sandbox/feeds"
+
+
+@pytest.fixture
+def db(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    monkeypatch.setenv("ENTREPOT_DATA", str(tmp_path))
+    database = Database(database_url, ROUTES)
+    yield database
+    database.close()
+
+
+def feed_of(db: Database, source: dict[str, str] | None = None, currency: str | None = None, **policy: object) -> int:
+    with db.unit_of_work() as uow:
+        company = Company(kind="supplier", code="NORDEN", name="Norden")
+        uow.session.add(company)
+        uow.session.flush()
+        feed = Feed(supplier_id=company.id, name="liste", source=source or {"kind": "upload"}, currency=currency, policy=policy)
+        uow.session.add(feed)
+        uow.session.flush()
+        return feed.id
+
+
+def take_in(db: Database, feed_id: int, file: Path) -> int:
+    landed = archive(file, load().archive)
+    with db.unit_of_work() as uow:
+        run_id = receive(uow, uow.session.get_one(Feed, feed_id), landed).id
+    run_all(db)
+    return run_id
+
+
+def test_a_german_price_list_is_read_answered_and_applied(db: Database) -> None:
+    feed = feed_of(db)
+    run = take_in(db, feed, SAMPLES / "norden-lampen.csv")
+    state, summary, facts = rows(db, "SELECT state, summary, facts FROM feed_run WHERE id = %s", run)[0]
+    assert state == "applied"
+    assert (facts["file"]["encoding"], facts["file"]["delimiter"]) == ("cp1252", ";")
+    assert summary["accepted"] + summary["rejected"] + summary["quarantined"] == summary["records"]
+    refused = rows(db, "SELECT supplier_sku, verdict, reasons->>0 FROM reject WHERE run_id = %s ORDER BY place", run)
+    assert {tuple(row) for row in refused} == {
+        ("NL-1004", "rejected", "duplicate"),
+        ("NL-1012", "quarantined", "duplicate_conflict"),
+        ("NL-2020", "rejected", "missing_price"),
+        ("NL-2021", "quarantined", "price_zero"),
+        ("NL-2022", "rejected", "not_a_number"),
+        ("NL-2023", "rejected", "missing_title"),
+    }
+    assert one(db, "SELECT count(*) FROM offer") == summary["variants"] == summary["accepted"]
+    assert rows(db, "SELECT kind, count(*) FROM offer WHERE kind <> 'goods' GROUP BY 1") == [("service", 1)]
+    assert rows(db, "SELECT free FROM offer WHERE supplier_sku = 'NL-2017'") == [(0,)]
+
+
+def test_the_same_file_again_ends_at_landing_until_the_policy_changes(db: Database) -> None:
+    feed = feed_of(db)
+    take_in(db, feed, SAMPLES / "norden-lampen.csv")
+    again = take_in(db, feed, SAMPLES / "norden-lampen.csv")
+    assert one(db, "SELECT state FROM feed_run WHERE id = %s", again) == "unchanged"
+    with db.unit_of_work() as uow:
+        uow.session.get_one(Feed, feed).policy = {"assumed_stock": 3}
+    anew = take_in(db, feed, SAMPLES / "norden-lampen.csv")
+    assert one(db, "SELECT state FROM feed_run WHERE id = %s", anew) == "applied"
+    assert one(db, "SELECT plan->'changed' FROM feed_run WHERE id = %s", anew) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "word"),
+    [
+        ("empty.csv", b"", "empty"),
+        ("page.csv", b"<!DOCTYPE html><html><body><h1>Login</h1></body></html>", "HTML"),
+        ("bomb.xml", b'<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><rss><channel><item>&b;</item></channel></rss>', "entit"),
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_feed_is_refused_whole_and_changes_nothing(db: Database, tmp_path: Path, name: str, content: bytes, word: str) -> None:
+    feed = feed_of(db)
+    take_in(db, feed, SAMPLES / "norden-lampen.csv")
+    before = rows(db, "SELECT id, xmin::text FROM offer ORDER BY id")
+    bad = tmp_path / name
+    bad.write_bytes(content)
+    run = take_in(db, feed, bad)
+    state, problem = rows(db, "SELECT state, problem FROM feed_run WHERE id = %s", run)[0]
+    assert state == "refused"
+    assert word.lower() in problem.lower()
+    assert rows(db, "SELECT id, xmin::text FROM offer ORDER BY id") == before
+    assert one(db, "SELECT count(*) FROM staged_offer") == 0
+
+
+def test_a_drop_folder_is_emptied_file_by_file(db: Database, tmp_path: Path) -> None:
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    (drop / "one.csv").write_text("sku;title;cost;stock;currency\nA;Lamp;1,50;3;EUR\n")
+    (drop / "two.csv").write_text("sku;title;cost;stock;currency\nA;Lamp;1,60;3;EUR\n")
+    feed = feed_of(db, {"kind": "folder", "path": str(drop)})
+    with db.unit_of_work() as uow:
+        uow.emit(FeedDue(tenant=2, lane=f"feed:{feed}", feed_id=feed))
+    run_all(db)
+    with db.unit_of_work() as uow:
+        assert [(run.file_name, run.state) for run in uow.session.query(FeedRun).order_by(FeedRun.id)] == [("one.csv", "applied"), ("two.csv", "applied")]
+    assert float(one(db, "SELECT cost FROM offer")) == 1.6
+    assert sorted(file.name for file in (drop / "taken").iterdir()) == ["one.csv", "two.csv"]
