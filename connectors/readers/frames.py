@@ -4,6 +4,7 @@ import pandas as pd
 import pyarrow as pa
 
 LOCATOR, FAULT = "_locator", "_fault"
+OUTER, INNER = "\x1e", "\x1f"  # between repeated parents, between repeated values inside one cell
 MAX_CELL = 1 << 20  # characters in one value
 MAX_COLUMNS = 10_000
 FRAME_ROWS = 20_000

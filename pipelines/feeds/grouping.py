@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from connectors.readers.frames import LOCATOR
-from pipelines.feeds.mapping.columns import INNER, missing, text_series
+from connectors.readers.frames import INNER, LOCATOR
+from pipelines.feeds.mapping.columns import missing, text_series
 
-GROUP, PART, BROKEN, ALONE = "_group", "_part", "_broken", "_alone"
+GROUP, PART, BROKEN = "_group", "_part", "_broken"
 Frames = Callable[[], Iterator[pd.DataFrame]]
 
 
@@ -20,7 +20,7 @@ class Grouped:
     """Whole products, in file order: `source` as received, `filled` with what its product's rows tell together.
 
     `filled` has `_group` (the product's name in the file or nothing), `_part` (the row only adds to its
-    product), `_broken` (it names a product that is not there), `_alone` (its product has no other variant).
+    product) and `_broken` (it names a product that is not there).
     """
 
     source: pd.DataFrame
@@ -92,7 +92,8 @@ class _Places:
             self.child = np.array([bool(parent) for parent in parents], dtype=bool)
             self.names = [p or (own if own in asked else None) for p, own in zip(parents, self._own, strict=True)]
         else:
-            self.broken = np.array([not name for name in self.names], dtype=bool)
+            alone = bool(self.grouping.get("alone_without"))  # rows without a product's name stand for themselves
+            self.broken = np.array([not name and not alone for name in self.names], dtype=bool)
             self.child = np.zeros(len(self.names), dtype=bool)
         last = {name: place for place, name in enumerate(self.names) if name}
         return np.array([last[n] if n else place for place, n in enumerate(self.names)], dtype=np.int64)
@@ -136,5 +137,3 @@ def _objects(frame: pd.DataFrame, column: str) -> list[str | None]:
     trimmed = frame[column].str.strip()
     return [value or None for value in trimmed.astype(object).where(trimmed.notna(), None)]
 
-
-__all__ = ["ALONE", "BROKEN", "GROUP", "LOCATOR", "PART", "Grouped", "grouped"]

@@ -19,6 +19,7 @@ from core.errors import Refused
 from pipelines.feeds.grouping import grouped
 from pipelines.feeds.mapping import document as documents
 from pipelines.feeds.mapping.evaluate import columns_of
+from pipelines.feeds.mapping.proposal import propose
 from pipelines.feeds.offers import OFFER_COLUMNS, draft, hashes
 from pipelines.feeds.profiles import GENERIC, known, recognise
 from pipelines.feeds.verdicts import ACCEPTED, Answers, Marks, answer
@@ -128,17 +129,26 @@ def normalise(
     if "dialect" in given:
         document = dict(given)
     else:
-        document = documents.merged(_proposal(file, reader, dialect, profile), given)
+        document = documents.merged(_proposal(file, reader, dialect, profile, currency), given)
     documents.check(document)
     facts = FileFacts(file.stat().st_size, _sha256(file), dialect.encoding, dialect.format, dialect.delimiter)
     return Normalised(file, reader, dialect, facts, document, documents.drift(document, dialect), currency)
 
 
-def _proposal(file: Path, reader: FeedReader, dialect: Dialect, wanted: str | None) -> dict[str, Any]:
+def _proposal(
+    file: Path, reader: FeedReader, dialect: Dialect, wanted: str | None, currency: str | None
+) -> dict[str, Any]:
     """The mapping document that the hub proposes for this file."""
     found = known(wanted) if wanted else recognise(dialect.format, dialect.header, dialect.record_path)
+    if found is None and dialect.format == "xml":
+        raise Refused(
+            f"{file.name} is XML whose records are {dialect.record_path}, which is not read yet; "
+            "supported now: CSV, Google RSS/Atom XML, Heureka XML.",
+            rule="unsupported_format",
+        )
     sample = next(iter(reader.frames(file, dialect)))
-    sections = documents.resolve(found, list(dialect.header), sample)
+    header = list(dialect.header)
+    sections = documents.resolve(found, header, sample) if found else propose(header, sample, currency)
     return {
         "version": documents.VERSION,
         "profile": found["name"] if found else GENERIC,

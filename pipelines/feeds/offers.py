@@ -60,9 +60,10 @@ def draft(filled: pd.DataFrame, document: Mapping[str, Any], currency: str | Non
     groups = _objects(columns.get("group_key"), rows)
     named = [group if isinstance(group, str) else None for group in filled[GROUP]]
     out["group_key"] = [own or group for own, group in zip(groups, named, strict=True)] if "group_key" in fields else named
-    _options(out, columns, rows, filled)
+    _options(out, columns)
     _gtin(out, columns, rows, marks)
     _key(out, columns, document["key"], marks, told)
+    _choices(out, named, parts | skipped, document.get("grouping") or {})
     _money(out, columns, document, currency, marks, told)
     _stock(out, columns, marks)
     _kind(out, columns)
@@ -156,12 +157,33 @@ def _lonely(filled: pd.DataFrame, parts: Mask) -> Mask:
     return parts & ~flags(sold)
 
 
-def _options(out: dict[str, list[Any]], columns: Mapping[str, Column], rows: int, filled: pd.DataFrame) -> None:
+def _options(out: dict[str, list[Any]], columns: Mapping[str, Column]) -> None:
     """Name -> value; the placeholder of a product without options is none."""
-    options = _objects(columns.get("options"), rows)
+    options = _objects(columns.get("options"), len(out["title"]))
     out["options"] = [
         {n: v for n, v in (found or {}).items() if (n.casefold(), v.casefold()) != _PLACEHOLDER_OPTION} for found in options
     ]
+
+
+def _choices(out: dict[str, list[Any]], groups: list[str | None], parts: Mask, grouping: Mapping[str, Any]) -> None:
+    """What is the same for all a product's variants, or belongs to no product of several, is no choice but an attribute."""
+    members: dict[str, list[int]] = {}
+    for row, group in enumerate(groups):
+        if group and not parts[row]:
+            members.setdefault(group, []).append(row)
+    if grouping.get("options_vary"):
+        for rows in members.values():
+            names = {name for row in rows for name in out["attributes"][row]}
+            for name in sorted(n for n in names if len({out["attributes"][row].get(n) for row in rows}) > 1):
+                for row in rows:
+                    if name in out["attributes"][row]:
+                        out["options"][row][name] = out["attributes"][row].pop(name)
+    alone = {rows[0] for rows in members.values() if len(rows) == 1}
+    for row, options in enumerate(out["options"]):
+        if options and (out["group_key"][row] is None or row in alone):
+            kept = {n: v for n, v in options.items() if n.casefold() != _PLACEHOLDER_OPTION[0]}
+            out["attributes"][row] = {**out["attributes"][row], **kept}
+            out["options"][row] = {}
 
 
 def _gtin(out: dict[str, list[Any]], columns: Mapping[str, Column], rows: int, marks: Marks) -> None:

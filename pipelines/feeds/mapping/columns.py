@@ -10,8 +10,6 @@ import pandas as pd
 
 Mask = npt.NDArray[np.bool_]
 
-OUTER, INNER = "\x1e", "\x1f"  # between repeated parents, between repeated values: how frames write lists in text
-
 
 @dataclass
 class Column:

@@ -74,6 +74,9 @@ def settle(spec: dict[str, Any], sample: pd.DataFrame) -> None:
             operation = {"gtin": {"repair": bool(bare) and looks_like_gtins(pd.concat(bare))}}  # noqa: PLW2901
         elif name == "money" and argument is None:
             operation = {"money": {"decimal": decimal_character(v for one in values for v in one.unique())}}  # noqa: PLW2901
+        elif name == "number" and "decimal" not in (argument or {}):
+            found = decimal_character(v for one in values for v in one.unique())
+            operation = {"number": {**(argument or {}), "decimal": found}}  # noqa: PLW2901
         elif name == "unit" and "of" not in argument:
             of = next((unit for one in sources if (unit := unit_name(one, argument["to"]))), None)
             operation = {"unit": {**argument, "of": of}} if of else operation  # noqa: PLW2901

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.feeds.mapping.columns import INNER, OUTER, Column, flags, missing, text_series, without_missing
+from connectors.readers.frames import INNER, OUTER
+from pipelines.feeds.mapping.columns import Column, flags, missing, text_series, without_missing
 from pipelines.feeds.mapping.operations import OPERATIONS
 
 _DATE = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)|(\d\d?)\.(\d\d?)\.(\d{4})")

@@ -9,13 +9,17 @@ import numpy as np
 import pandas as pd
 
 from pipelines.feeds.mapping import gtin as gtins
-from pipelines.feeds.mapping.columns import INNER, OUTER, Column, flags, per_unique, text_series
+from connectors.readers.frames import INNER, OUTER
+from pipelines.feeds.mapping.columns import Column, flags, per_unique, text_series
 from pipelines.feeds.mapping.markup import bare_text, cleaned
 from pipelines.feeds.mapping.numbers import currency_of, read_number
 from pipelines.feeds.mapping.units import read_measure
+from pipelines.feeds.mapping.vocabulary import vocabulary
 
 Operation = Callable[[Column, Any], None]
 
+_UNNUMBERED = re.compile(r"\w")  # a word before the figure: "about 5", "A12"
+_BETWEEN_ADDRESSES = re.compile(rf"[{OUTER}{INNER}]|[,;|]\s*(?=(?:https?:)?//)|\s+(?=https?://)", re.I)
 _ADDRESS = re.compile(r"https?://[^\s/]+", re.I)
 
 
@@ -69,6 +73,17 @@ def value_map(column: Column, table: dict[str, Any]) -> None:
     column.values = per_unique(column.values, lambda text: known.get(text.casefold(), other))
 
 
+def lookup(column: Column, table: str) -> None:
+    """Words in many languages -> ours, by one of the hub's tables: `lookup: availability`."""
+    value_map(column, vocabulary(table))
+
+
+def template(column: Column, pattern: str) -> None:
+    """The value inside other text: `template: "id:{}"`."""
+    before, _, after = pattern.partition("{}")
+    column.values = before + column.values + after
+
+
 def default(column: Column, value: Any) -> None:
     """This value where there is none."""
     column.values = column.values.where(column.values.notna(), value)
@@ -82,9 +97,13 @@ def boolean(column: Column, _: Any) -> None:
 def number(column: Column, argument: dict[str, Any] | None) -> None:
     """Text -> decimal text; with `whole` an int, rounded down. What is no number is marked `not_a_number`."""
     settings = argument or {}
-    read = per_unique(column.values, lambda text: read_number(text, settings.get("decimal", ".")))
-    column.mark("not_a_number", np.array([one is not None and one.text is None for one in read], dtype=bool))
-    texts = [one.text if one is not None else None for one in read]
+
+    def read(text: str) -> str | None:
+        figure = read_number(text, settings.get("decimal", ""))
+        return None if figure.ambiguous or _UNNUMBERED.search(figure.lead) else figure.text
+
+    texts = per_unique(column.values, read).tolist()
+    column.mark("not_a_number", flags(column.values.notna()) & np.array([one is None for one in texts], dtype=bool))
     if settings.get("whole"):
         whole = [int(text.partition(".")[0]) if text is not None else None for text in texts]
         column.values = pd.Series(whole, index=column.values.index, dtype=object)
@@ -203,7 +222,8 @@ def first(column: Column, _: Any) -> None:
 
 OPERATIONS: dict[str, Operation] = {
     "trim": trim, "collapse": collapse, "strip": strip, "replace": replace, "regex": regex, "case": case,
-    "split": split, "join": join, "first": first, "map": value_map, "default": default, "boolean": boolean,
+    "split": split, "join": join, "first": first, "map": value_map,
+    "lookup": lookup, "template": template, "default": default, "boolean": boolean,
     "number": number, "money": money, "currency": currency, "percent": percent, "unit": unit, "gtin": gtin,
     "html": html, "text": text, "url": url,
 }  # fmt: skip
@@ -232,7 +252,7 @@ def _percent_of(figure: str, said: bool) -> str:
 
 def _addresses(many: str) -> tuple[list[str], bool]:
     found, odd = [], False
-    for piece in many.replace(OUTER, INNER).split(INNER):
+    for piece in _BETWEEN_ADDRESSES.split(many):
         address = "%20".join(entities.unescape(piece).split())
         if address.startswith("//"):
             address = "https:" + address
