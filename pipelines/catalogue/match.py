@@ -36,10 +36,12 @@ FROM own"""
 
 PRODUCTS = """
 INSERT INTO product (key, title, kind, images)
-SELECT DISTINCT ON (product_key) product_key, title, 'goods', '[]'
-FROM (SELECT id, title, coalesce('group:' || supplier_id || ':' || group_key, key) AS product_key, key FROM candidate) c
-WHERE NOT EXISTS (SELECT FROM variant v WHERE v.key = c.key)
-ORDER BY product_key, id
+SELECT product_key, title, 'goods', '[]' FROM (
+  SELECT DISTINCT ON (product_key) product_key, title, id
+  FROM (SELECT *, coalesce('group:' || supplier_id || ':' || group_key, key) AS product_key FROM candidate) c
+  WHERE NOT EXISTS (SELECT FROM variant v WHERE v.key = c.key)
+  ORDER BY product_key, id) first
+ORDER BY id
 ON CONFLICT (key) DO NOTHING"""
 
 # A SKU that differs from another only by case, or that another supplier's happens to spell, gets the offer's number.

@@ -90,9 +90,9 @@ def send(
     for row in rows:
         by_kind[row["difference"]].append(row)
     record = Recorder(db, shop_id, outcome)
-    for target, listing_id in withdrawals(by_kind["withdraw"], pages):
-        for result in connector.withdraw([target]):
-            record.withdrawn(listing_id, result)
+    leaving = withdrawals(by_kind["withdraw"], pages)
+    for result in connector.withdraw(list(leaving)):
+        record.withdrawn(leaving[result.key], result)
     whole = {row["product_id"] for kind in ("create", "update") for row in by_kind[kind]}
     fast = [row for row in by_kind["stock"] if row["product_id"] not in whole]
     levels = [
@@ -116,8 +116,8 @@ def parent(row: dict[str, Any], pages: dict[int, dict[str, Any]]) -> str | None:
     return product_id if product_id != row["external_id"] else None
 
 
-def withdrawals(rows: list[dict[str, Any]], pages: dict[int, dict[str, Any]]) -> list[tuple[str, list[int]]]:
-    """What to take out of sale: a product whole where nothing of it is wanted any more, else its single variants."""
+def withdrawals(rows: list[dict[str, Any]], pages: dict[int, dict[str, Any]]) -> dict[str, list[int]]:
+    """What to take out of sale, and the listings that go with it: a product whole where nothing of it is wanted any more, else its single variants."""
     targets: dict[str, list[int]] = defaultdict(list)
     for row in rows:
         page, above = pages[row["product_id"]], parent(row, pages)
@@ -125,7 +125,7 @@ def withdrawals(rows: list[dict[str, Any]], pages: dict[int, dict[str, Any]]) ->
             targets[page["external_id"] or row["external_id"]].append(row["id"])
         else:
             targets[f"{above}/{row['external_id']}"].append(row["id"])
-    return list(targets.items())
+    return targets
 
 
 class Recorder:

@@ -1,23 +1,18 @@
 """From staging to listings, on real PostgreSQL: what plan, apply, match, merge and the listing plan write, exactly."""
 
-import json
 from collections.abc import Iterator
-from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from core.database import Database, on
-from models.companies import Company
 from models.events import FeedStaged, ListingsDue, OffersChanged, OffersMatched, ProductsMerged, RunApproved
-from models.shops import Selection, Shop
 from models.suppliers import Feed, FeedRun
 from pipelines.catalogue.match import match
 from pipelines.catalogue.merge import merge
 from pipelines.feeds.apply import apply
 from pipelines.feeds.plan import approve, plan
-from pipelines.feeds.staging import COLUMNS
 from pipelines.listings.plan import fan_out, plan_listings
+from tests.staged import shop_of, stage, supplier
 from tests.stepping import one, pending, rows, run_all
 
 ROUTES = (
@@ -28,12 +23,6 @@ ROUTES = (
     on(ProductsMerged, fan_out, queue="catalogue", one_unit=True),
     on(ListingsDue, plan_listings, queue="catalogue", one_unit=True),
 )
-PLAIN: dict[str, Any] = {
-    "content_hash": "", "locator": "row 2", "gtin": None, "gtin_verdict": "none", "mpn": None, "brand": "Norden",
-    "title": "Lampe", "description": None, "category": "Licht > Tisch", "kind": "goods", "cost": "10.00", "price": None,
-    "rrp": None, "currency": "EUR", "stock": 5, "availability": "in_stock", "lead_time_days": None, "weight_g": 500,
-    "condition": None, "group_key": None, "group_title": None, "options": {}, "attributes": {}, "images": [],
-}  # fmt: skip
 
 
 @pytest.fixture
@@ -41,65 +30,6 @@ def db(database_url: str) -> Iterator[Database]:
     database = Database(database_url, ROUTES)
     yield database
     database.close()
-
-
-def supplier(db: Database, code: str, **policy: Any) -> int:
-    """A supplier with one feed; the feed's id."""
-    with db.unit_of_work() as uow:
-        company = Company(kind="supplier", code=code, name=code.title())
-        uow.session.add(company)
-        uow.session.flush()
-        feed = Feed(supplier_id=company.id, name=code.lower(), source={"kind": "upload"}, policy=policy)
-        uow.session.add(feed)
-        uow.session.flush()
-        return feed.id
-
-
-def stage(db: Database, feed_id: int, *offers: dict[str, Any]) -> int:
-    """A staged run of these offers, and its event; the run's id."""
-    with db.unit_of_work() as uow:
-        feed = uow.session.get_one(Feed, feed_id)
-        run = FeedRun(
-            feed_id=feed_id, state="staged", file_name="f.csv", file_bytes=1, file_sha256="0" * 64, summary={}
-        )
-        uow.session.add(run)
-        uow.session.flush()
-        for place, offer in enumerate(offers):
-            full = {**PLAIN, **offer}
-            full["content_hash"] = json.dumps(full, sort_keys=True)
-            values = [
-                json.dumps(full[name]) if isinstance(full[name], dict | list) else full[name]
-                for name in COLUMNS
-            ]
-            uow.cursor().execute(
-                f"INSERT INTO staged_offer (run_id, place, {', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * (len(COLUMNS) + 2))})",
-                [run.id, place, *values],
-            )
-        uow.emit(FeedStaged(tenant=feed.supplier_id, lane=feed.lane, run_id=run.id))
-        return run.id
-
-
-def shop_of(db: Database, currency: str = "EUR", margin: str = "50", **what: Any) -> int:
-    """A seller's shop with one selection by supplier (or what is given)."""
-    with db.unit_of_work() as uow:
-        seller = Company(kind="seller", code=f"S{one(db, 'SELECT count(*) FROM company')}", name="Seller")
-        uow.session.add(seller)
-        uow.session.flush()
-        shop = Shop(
-            seller_id=seller.id,
-            name="shop",
-            channel="woocommerce",
-            url="https://shop.example",
-            credentials=b"",
-            currency=currency,
-            facts={},
-        )
-        uow.session.add(shop)
-        uow.session.flush()
-        by, chosen = next(iter(what.items()))
-        uow.session.add(Selection(shop_id=shop.id, by=by, what=chosen, margin_percent=Decimal(margin)))
-        uow.emit(ListingsDue(tenant=seller.id, lane=shop.lane, shop_id=shop.id))
-        return shop.id
 
 
 def state(db: Database, run_id: int) -> str:
