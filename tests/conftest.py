@@ -1,9 +1,12 @@
 """What all tests share: a PostgreSQL, a fresh database each, RabbitMQ where there is one, seeds that can be repeated."""
 
+import contextlib
 import os
 import random
 import shutil
+import signal
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +34,7 @@ hypothesis.settings.load_profile("default")
 
 @pytest.hookimpl(tryfirst=True)  # before hypothesis's own plugin reads the option
 def pytest_configure(config: pytest.Config) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that fixtures stop what they started
     if config.getoption("hypothesis_seed", None) is None:
         config.option.hypothesis_seed = random.getrandbits(32)
 
@@ -48,8 +52,10 @@ def postgres_url() -> Iterator[str]:
     # In memory where there is room: copying a database makes 300 files, which costs some disks half a second.
     memory = Path("/dev/shm")
     roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2**30
+    base = memory if roomy else Path("/tmp")
+    _sweep(base)
     with (
-        tempfile.TemporaryDirectory(prefix="ep-", dir=memory if roomy else "/tmp") as folder,
+        tempfile.TemporaryDirectory(prefix="ep-", dir=base) as folder,
         pytest.MonkeyPatch.context() as patch,
     ):
         Path(folder).chmod(0o711)
@@ -57,6 +63,18 @@ def postgres_url() -> Iterator[str]:
         with EmbeddedPostgres(Path(folder) / "data") as url:
             patch.undo()
             yield url
+
+
+def _sweep(base: Path) -> None:
+    """Stop and remove the servers of sessions that were killed: nobody uses them and they are over an hour old."""
+    for folder in base.glob("ep-????????"):
+        with contextlib.suppress(FileNotFoundError):
+            seen = folder.stat()
+            if seen.st_uid == os.geteuid() and time.time() - seen.st_mtime > 3600:
+                with EmbeddedPostgres(folder / "data"):
+                    pass
+                if not any(folder.rglob("postmaster.pid")):
+                    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
