@@ -71,8 +71,9 @@ def _sweep(base: Path) -> None:
         with contextlib.suppress(FileNotFoundError):
             seen = folder.stat()
             if seen.st_uid == os.geteuid() and time.time() - seen.st_mtime > 3600:
-                with EmbeddedPostgres(folder / "data"):
-                    pass
+                if (folder / "data" / "postgres").exists():
+                    with EmbeddedPostgres(folder / "data"):
+                        pass
                 if not any(folder.rglob("postmaster.pid")):
                     shutil.rmtree(folder)
 
