@@ -1,22 +1,45 @@
 """kind -> class: the one place to add a line for a new feed format, source or channel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from pkgutil import resolve_name
+from typing import TypeVar, cast
 
 from connectors.base import FeedReader, FeedSource, ShopConnector
-from connectors.readers.csv import CsvReader
-from connectors.readers.xml import XmlReader
-from connectors.shops.woocommerce.connector import WooCommerceShop
-from connectors.sources.folder import DropFolder
 
-READERS: dict[str, type[FeedReader]] = {
-    "csv": CsvReader,
-    "xml": XmlReader,
-}
+T = TypeVar("T")
 
-SOURCES: dict[str, Callable[..., FeedSource]] = {
-    "folder": DropFolder,
-}
 
-SHOPS: dict[str, Callable[..., ShopConnector]] = {
-    "woocommerce": WooCommerceShop,
-}
+class Lazy(Mapping[str, T]):
+    """Names of classes that are imported when first asked for: a command that reads no feed need not load pandas."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self._names = names
+
+    def __getitem__(self, kind: str) -> T:
+        return cast(T, resolve_name(self._names[kind]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+READERS: Mapping[str, type[FeedReader]] = Lazy(
+    {
+        "csv": "connectors.readers.csv:CsvReader",
+        "xml": "connectors.readers.xml:XmlReader",
+    }
+)
+
+SOURCES: Mapping[str, Callable[..., FeedSource]] = Lazy(
+    {
+        "folder": "connectors.sources.folder:DropFolder",
+    }
+)
+
+SHOPS: Mapping[str, Callable[..., ShopConnector]] = Lazy(
+    {
+        "woocommerce": "connectors.shops.woocommerce.connector:WooCommerceShop",
+    }
+)

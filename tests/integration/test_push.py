@@ -140,7 +140,9 @@ def test_only_stock_is_sent_where_only_stock_differs_and_nothing_where_nothing_d
     )
     run_all(db)
     writes = [(seen["method"], seen["path"]) for seen in sandbox.requests.seen() if seen["method"] != "GET"]
-    parent = one(db, "SELECT external_id FROM shop_product JOIN product ON id = product_id WHERE key = 'group:2:S'")
+    parent = one(
+        db, "SELECT external_id FROM shop_product JOIN product ON id = product_id WHERE key = 'group:2:S'"
+    )
     assert writes == [
         ("POST", "/wp-json/wc/v3/products/batch"),
         ("POST", f"/wp-json/wc/v3/products/{parent}/variations/batch"),
@@ -308,8 +310,5 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
     pause = threading.Event()
     real = SHOPS["woocommerce"]
-    monkeypatch.setitem(
-        shops.SHOPS,
-        "woocommerce",
-        lambda *given, **more: real(*given, **more, patience=1.0, sleep=lambda seconds: pause.wait(0)),
-    )
+    made = lambda *given, **more: real(*given, **more, patience=1.0, sleep=lambda seconds: pause.wait(0))  # noqa: E731
+    monkeypatch.setattr(shops, "SHOPS", {"woocommerce": made})
