@@ -3,8 +3,9 @@
 import hmac
 from typing import Any
 
-from sandbox.woocommerce import product_view, products, schema
+from sandbox.woocommerce import orders, product_view, products, schema
 from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal, decode
+from sandbox.woocommerce.deliveries import Deliveries
 from sandbox.woocommerce.faults import Faults, Record
 from sandbox.woocommerce.keys import Keys
 from sandbox.woocommerce.site import IMAGE_POLICIES, Site
@@ -13,8 +14,11 @@ from sandbox.woocommerce.site import IMAGE_POLICIES, Site
 class Admin:
     """Answers `/sandbox/…`; each request carries `Authorization: Bearer <admin_token>`."""
 
-    def __init__(self, site: Site, keys: Keys, switches: Faults, record: Record) -> None:
+    def __init__(
+        self, site: Site, keys: Keys, switches: Faults, record: Record, deliveries: Deliveries
+    ) -> None:
         self._site, self._keys, self._switches, self._record = site, keys, switches, record
+        self._deliveries = deliveries
 
     def answer(self, call: Call) -> Answer:
         """JSON always: 401 without the token, 400 with the reason for a request that cannot be followed."""
@@ -41,6 +45,12 @@ class Admin:
                 return Answer(200, self._everything(call), envelope="page")
             if name == "POST edit":
                 return Answer(200, self._edit(call, wish), envelope="page")
+            if name == "POST order":
+                with self._site.store.work():
+                    return Answer(201, orders.buy(self._site, call, wish), envelope="page")
+            if name == "POST cron":
+                self._deliveries.run()
+                return _yes()
             if name == "POST settings":
                 return self._settings(wish)
         except (ValueError, TypeError, KeyError, NotSimulated) as error:

@@ -71,6 +71,19 @@ class NotSimulated(Exception):
     """Neither a transcript nor woocommerce.md says what a real shop would answer, so the sandbox does not guess."""
 
 
+def fields_of(call: Call) -> Fields:
+    """The fields of a request. JSON sent as anything but application/json is not read, as recorded."""
+    kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        raise NotSimulated(f"a body of {kind}")
+    if kind != "application/json" or not call.body:
+        return {}
+    found = decode(call.body)
+    if not isinstance(found, dict):
+        raise NotSimulated("a JSON body that is not an object")
+    return found
+
+
 def encode(value: Any) -> bytes:
     """JSON as PHP writes it: slashes escaped, everything beyond ASCII as \\uXXXX, no blanks."""
     return json.dumps(value, separators=(",", ":")).replace("/", "\\/").encode("ascii")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.woocommerce import products
-from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal
+from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal, fields_of
 from sandbox.woocommerce.site import Site
 
 LIMIT = 100
@@ -45,7 +45,7 @@ def _batch(
     update: Callable[[Fields], Fields],
     delete: Callable[[int], Fields],
 ) -> Answer:
-    fields = products.fields_of(call)
+    fields = fields_of(call)
     if "_fields" in call.query:
         raise NotSimulated("_fields on a batch")
     if sum(sizes(fields).values()) > LIMIT:

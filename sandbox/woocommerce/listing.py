@@ -39,7 +39,7 @@ def products(site: Site, call: Call, show: Callable[[Fields], Fields]) -> Answer
     _by_status(query.get("status", "any"), where, values)
     for name, column in (("include", "id"), ("parent", "parent")):
         if query.get(name):
-            _among(query[name], column, where, values)
+            among(query[name], column, where, values)
     if query.get("exclude"):
         numbers = _numbers(query["exclude"])
         where.append(f"id NOT IN ({_marks(numbers)})")
@@ -60,7 +60,7 @@ def variations(site: Site, call: Call, parent: int, show: Callable[[Fields], Fie
         values += skus
     _by_status(query.get("status", "any"), where, values)
     if query.get("include"):
-        _among(query["include"], "id", where, values)
+        among(query["include"], "id", where, values)
     by_date(site, query, where, values)
     return page(site, call, " AND ".join(where), values, query, show)
 
@@ -164,7 +164,7 @@ def _by_status(status: str, where: list[str], values: list[Any]) -> None:
         values.append(status)
 
 
-def _among(listed: str, column: str, where: list[str], values: list[Any]) -> None:
+def among(listed: str, column: str, where: list[str], values: list[Any]) -> None:
     numbers = _numbers(listed)
     where.append(f"{column} IN ({_marks(numbers)})")
     values += numbers

@@ -111,10 +111,10 @@ def variation(site: Site, call: Call, doc: Fields, *, edit: bool = False) -> Fie
         "shipping_class_id": 0,
         "image": media.view(site, call, doc["images"][0], sizes=False) if doc["images"] else None,
         "gallery_image_ids": [],
-        "attributes": _choices(site, doc, parent),
+        "attributes": choices(site, doc, parent),
         "menu_order": doc["menu_order"],
         "meta_data": doc["meta"],
-        "name": ", ".join(choice["option"] for choice in _choices(site, doc, parent)),
+        "name": ", ".join(choice["option"] for choice in choices(site, doc, parent)),
         "parent_id": doc["parent"],
         "_links": links(call, f"{address}/{doc['id']}", address, allow=ALL, up=f"products/{doc['parent']}"),
     }
@@ -145,7 +145,7 @@ def stock_status(doc: Fields, children: list[Fields]) -> str:
 
 def variation_title(site: Site, doc: Fields, parent: Fields) -> str:
     """The name a variation goes by outside its product, e.g. `Hub Shirt - S, slim`."""
-    options = [choice["option"] for choice in _choices(site, doc, parent)]
+    options = [choice["option"] for choice in choices(site, doc, parent)]
     if not options or len(options) > 2:
         return str(parent["name"])
     return f"{parent['name']} - {', '.join(options)}"
@@ -236,7 +236,7 @@ def _attribute(site: Site, attribute: Fields) -> Fields:
     return {**attribute, "name": known["name"], "slug": known["slug"], "options": options}
 
 
-def _choices(site: Site, doc: Fields, parent: Fields) -> list[Fields]:
+def choices(site: Site, doc: Fields, parent: Fields) -> list[Fields]:
     """What a variation chose of each attribute, by the names of its parent."""
     shown = []
     for choice in doc["choices"]:

@@ -2,22 +2,9 @@
 
 from typing import Any
 
-from sandbox.woocommerce import listing, product_view, product_write, schema
-from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal, decode
+from sandbox.woocommerce import listing, product_view, product_write, schema, webhooks
+from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal, fields_of
 from sandbox.woocommerce.site import Site
-
-
-def fields_of(call: Call) -> Fields:
-    """The fields of a request. JSON sent as anything but application/json is not read, as recorded."""
-    kind = call.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
-        raise NotSimulated(f"a body of {kind}")
-    if kind != "application/json" or not call.body:
-        return {}
-    found = decode(call.body)
-    if not isinstance(found, dict):
-        raise NotSimulated("a JSON body that is not an object")
-    return found
 
 
 def products(site: Site, call: Call) -> Answer:
@@ -56,6 +43,7 @@ def create_product(site: Site, call: Call, fields: Fields) -> Fields:
     product_write.apply(site, call, doc, fields, creating=True)
     doc["id"] = site.store.next("post")
     save(site, doc)
+    webhooks.fire(site, "product", "created", doc["id"])
     return product_view.product(site, call, doc, edit=True)
 
 
@@ -76,6 +64,7 @@ def update_product(site: Site, call: Call, fields: Fields) -> Fields:
     doc["modified"] = site.now()
     save(site, doc)
     _pass_on_trash(site, doc, was)
+    webhooks.fire(site, "product", "updated", doc["id"])
     return product_view.product(site, call, doc, edit=True)
 
 
@@ -98,6 +87,7 @@ def delete_product(site: Site, call: Call, number: int, *, force: bool) -> Field
         was, doc["status"], doc["modified"] = doc["status"], "trash", site.now()
         save(site, doc)
         _pass_on_trash(site, doc, was)
+    webhooks.fire(site, "product", "deleted", number)
     return shown
 
 
@@ -139,6 +129,7 @@ def create_variation(site: Site, call: Call, parent: int, fields: Fields) -> Fie
     product_write.apply(site, call, doc, fields, creating=True)
     doc["id"] = site.store.next("post")
     save(site, doc)
+    webhooks.fire(site, "product", "created", doc["id"])
     return product_view.variation(site, call, doc, edit=True)
 
 
@@ -147,6 +138,7 @@ def update_variation(site: Site, call: Call, parent: int, fields: Fields) -> Fie
     product_write.apply(site, call, doc, fields, creating=False)
     doc["modified"] = site.now()
     save(site, doc)
+    webhooks.fire(site, "product", "updated", doc["id"])
     return product_view.variation(site, call, doc, edit=True)
 
 

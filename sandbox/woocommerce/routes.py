@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from sandbox.woocommerce import batch, keys, listing, media, products, site, terms
-from sandbox.woocommerce.answers import Answer, Call, NotSimulated, Refusal
+from sandbox.woocommerce import batch, keys, listing, media, orders, products, refunds, site, terms, webhooks
+from sandbox.woocommerce.answers import Answer, Call, NotSimulated, Refusal, fields_of
 from sandbox.woocommerce.keys import Keys
 from sandbox.woocommerce.site import Site
 
@@ -70,6 +70,18 @@ ROUTES = (
     ),
     _route("/products/attributes/#", _ONE, GET=("view", terms.attribute)),
     _route("/products/attributes/#/terms", _LIST, GET=("list", terms.terms), POST=("create", terms.new_term)),
+    _route("/orders", _LIST, GET=("list", orders.orders), POST=("create", orders.new_order)),
+    _route("/orders/#", _ONE, GET=("view", orders.order), PUT=("edit", orders.change_order)),
+    _route("/orders/#/notes", _LIST, GET=("list", refunds.notes), POST=("create", refunds.new_note)),
+    _route("/orders/#/refunds", _LIST, GET=("list", refunds.refunds), POST=("create", refunds.new_refund)),
+    _route("/webhooks", _LIST, GET=("list", webhooks.webhooks), POST=("create", webhooks.new_webhook)),
+    _route(
+        "/webhooks/#",
+        _ONE,
+        GET=("view", webhooks.webhook),
+        PUT=("edit", webhooks.change_webhook),
+        DELETE=("delete", webhooks.remove_webhook),
+    ),
     _route("/data/currencies/current", "GET", GET=("view", site.current_currency)),
     _route(
         "/settings/tax/woocommerce_prices_include_tax",
@@ -93,7 +105,7 @@ def answer(shop: Site, shop_keys: Keys, call: Call) -> Answer:
         if endpoint is None:
             raise NotSimulated("this method here")
         if call.method in ("POST", "PUT", "PATCH") and call.path.startswith(f"{API}/products"):
-            call = replace(call, fetched=media.fetch_all(shop, call, products.fields_of(call)))
+            call = replace(call, fetched=media.fetch_all(shop, call, fields_of(call)))
         with shop.store.work():
             found = endpoint(shop, call, *numbers)
         if "_fields" in call.query:

@@ -14,6 +14,7 @@ from sandbox import certificates
 from sandbox.woocommerce import front, keys, routes
 from sandbox.woocommerce.admin import Admin
 from sandbox.woocommerce.answers import Answer, Call
+from sandbox.woocommerce.deliveries import Deliveries
 from sandbox.woocommerce.faults import Faults, Record
 from sandbox.woocommerce.server import Listener
 from sandbox.woocommerce.site import IMAGE_POLICIES, Site
@@ -59,7 +60,6 @@ class Shop:
         self.site.furnish()
         self.keys = keys.of(self.site.store)
         self.faults, self.requests = Faults(), Record()
-        self._admin = Admin(self.site, self.keys, self.faults, self.requests)
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.minimum_version = ssl.TLSVersion.TLSv1_2
         tls.load_cert_chain(self.certificates.server_file, self.certificates.key_file)
@@ -69,6 +69,8 @@ class Shop:
         ]
         self.url = f"https://127.0.0.1:{self._listeners[0].port}"
         self.http_url = f"http://127.0.0.1:{self._listeners[1].port}"
+        self.deliveries = Deliveries(self.site, self.url)
+        self._admin = Admin(self.site, self.keys, self.faults, self.requests, self.deliveries)
         self.site.own_hosts |= {urlsplit(self.url).netloc, urlsplit(self.http_url).netloc}
 
     @property
@@ -90,10 +92,13 @@ class Shop:
         if call.path.startswith("/sandbox/"):
             return self._admin.answer(call)
         if call.path.startswith("/wp-json"):
-            return routes.answer(self.site, self.keys, call)
+            found = routes.answer(self.site, self.keys, call)
+            self.deliveries.wake()
+            return found
         return front.answer(self.site, call)
 
     def start(self) -> None:
+        self.deliveries.start()
         for listener in self._listeners:
             threading.Thread(target=listener.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -101,6 +106,7 @@ class Shop:
         """Closes the ports, cuts what is open and closes the file; what was committed stays."""
         for listener in self._listeners:
             listener.stop()
+        self.deliveries.stop()
         self.site.store.close()
 
     def __enter__(self) -> Self:

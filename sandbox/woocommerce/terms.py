@@ -5,8 +5,7 @@ Their refusals were recorded; their full shape is the one WooCommerce's public R
 """
 
 from sandbox.woocommerce import coerce, listing, product_write, schema, text
-from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal
-from sandbox.woocommerce.products import fields_of
+from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal, fields_of
 from sandbox.woocommerce.site import Site, links
 
 _ALLOW = "GET, POST, PUT, PATCH, DELETE"
