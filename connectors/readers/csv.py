@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from connectors.base import Dialect
-from connectors.readers.csv_dialect import options, parse, shape_of, usual_width
+from connectors.readers.csv_dialect import parse, reader, shape_of, usual_width
 from connectors.readers.detection import SAMPLE_BYTES, decode_sample, encoding_of
 from connectors.readers.frames import (
     FRAME_CHARACTERS,
@@ -22,7 +22,9 @@ from core.errors import Refused
 
 MAX_LINE = 16 << 20  # characters; a longer one is no table
 MAX_MENDED = 100  # stray quotes are mended so often in one file, then the rest counts as truncated
-_END = "\0end of file"  # a line of our own behind the last one: swallowed only by a quote that is never closed
+_END = (
+    "\0end of file"  # a line of our own behind the last one: swallowed only by a quote that is never closed
+)
 
 
 class CsvReader:
@@ -42,7 +44,10 @@ class CsvReader:
                 rule="not_a_table",
             )
         if max(len(shape.header), shape.width) > MAX_COLUMNS:
-            raise Refused(f"{file.name} has {len(shape.header)} columns; {MAX_COLUMNS} at most are read.", rule="too_wide")
+            raise Refused(
+                f"{file.name} has {len(shape.header)} columns; {MAX_COLUMNS} at most are read.",
+                rule="too_wide",
+            )
         dialect = Dialect(
             "csv",
             encoding,
@@ -53,7 +58,9 @@ class CsvReader:
             escape_char=shape.escape_char,
         )
         if next(self._rows(file, dialect), None) is None:
-            raise Refused(f"{file.name} has a header but no records; an empty list changes nothing.", rule="no_records")
+            raise Refused(
+                f"{file.name} has a header but no records; an empty list changes nothing.", rule="no_records"
+            )
         return dialect
 
     def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
@@ -87,15 +94,17 @@ class CsvReader:
         number, line, mended = 0, 0, 0  # rows and physical lines that are behind us
         while True:
             csv.field_size_limit(MAX_CELL)
-            reader = csv.reader(
+            rows = reader(
                 self._lines(file, dialect.encoding, line),
-                **options(dialect.delimiter or ",", dialect.quote_char, dialect.escape_char),  # type: ignore[arg-type]
+                dialect.delimiter or ",",
+                dialect.quote_char,
+                dialect.escape_char,
             )
             start, unclosed = line, False
             while True:
-                before = reader.line_num
+                before = rows.line_num
                 try:
-                    row = next(reader)
+                    row = next(rows)
                 except StopIteration:
                     return
                 except csv.Error:
@@ -147,7 +156,10 @@ class CsvReader:
             first = True
             while line := stream.readline(MAX_LINE):
                 if len(line) >= MAX_LINE:
-                    raise Refused(f"{file.name} has a line of over {MAX_LINE} characters; that is no table.", rule="too_long")
+                    raise Refused(
+                        f"{file.name} has a line of over {MAX_LINE} characters; that is no table.",
+                        rule="too_long",
+                    )
                 if first:
                     line, first = line.removeprefix("\ufeff"), False
                 if skip:

@@ -5,7 +5,13 @@ import io
 import math
 import re
 from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import _csv
 
 Rows = list[list[str]]
 
@@ -57,18 +63,16 @@ def shape_of(sample: str, *, whole: bool) -> Shape | None:
 def parse(text: str, delimiter: str, quote: str | None, escape: str | None) -> Rows:
     """All rows of `text`, blank ones as []; a row that the limits of csv refuse ends it."""
     rows: Rows = []
-    try:
-        rows.extend(csv.reader(io.StringIO(text, newline=""), **options(delimiter, quote, escape)))
-    except csv.Error:
-        pass  # an endless field: what was read so far decides
+    with suppress(csv.Error):  # an endless field: what was read so far decides
+        rows.extend(reader(io.StringIO(text, newline=""), delimiter, quote, escape))
     return rows
 
 
-def options(delimiter: str, quote: str | None, escape: str | None) -> dict[str, object]:
-    """The arguments of csv.reader for this dialect."""
+def reader(lines: Iterable[str], delimiter: str, quote: str | None, escape: str | None) -> "_csv.Reader":
+    """csv.reader in this dialect."""
     if quote is None:
-        return {"delimiter": delimiter, "quoting": csv.QUOTE_NONE, "escapechar": escape}
-    return {"delimiter": delimiter, "quotechar": quote, "doublequote": True, "escapechar": escape}
+        return csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE, escapechar=escape)
+    return csv.reader(lines, delimiter=delimiter, quotechar=quote, doublequote=True, escapechar=escape)
 
 
 def usual_width(rows: Rows) -> int:

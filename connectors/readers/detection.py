@@ -97,7 +97,9 @@ def encoding_of(file: Path) -> Encoding:
             if not chunk.isascii():
                 is_ascii = False
                 if len(odd) < SAMPLE_BYTES:
-                    odd += b"\n".join(line for line in chunk.splitlines() if not line.isascii())[:SAMPLE_BYTES]
+                    odd += b"\n".join(line for line in chunk.splitlines() if not line.isascii())[
+                        :SAMPLE_BYTES
+                    ]
             if valid:
                 try:
                     decoder.decode(chunk)

@@ -22,7 +22,9 @@ def unique_names(names: list[str]) -> list[str]:
     return unique
 
 
-def frame(names: list[str], columns: list[list[str | None]], locators: list[str], faults: list[str]) -> pd.DataFrame:
+def frame(
+    names: list[str], columns: list[list[str | None]], locators: list[str], faults: list[str]
+) -> pd.DataFrame:
     """A frame of text. Cells that hold undecodable bytes (as lone surrogates) mark their row's `_fault`."""
     arrays = []
     for cells in columns:

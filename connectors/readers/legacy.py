@@ -77,9 +77,9 @@ def _script(alphabet: str) -> Callable[[str], float]:
             if character > "\x7f":
                 high += 1
                 hits += character in known or 0.9 * (character in _SIGNS)
-                if character in known and previous.isascii() and previous.isalpha():
-                    alone += 1
-                elif character in known and previous in known and character.isupper() and previous.islower():
+                if (character in known and previous.isascii() and previous.isalpha()) or (
+                    character in known and previous in known and character.isupper() and previous.islower()
+                ):
                     alone += 1
             elif character.isalpha() and previous in known:
                 alone += 1
@@ -99,7 +99,11 @@ def _east_asian(codec: str, first: int, last: int, kana: bool) -> Callable[[str]
             if "\u3040" <= character <= "\u30ff" or "\uff61" <= character <= "\uff9f":
                 common += kana
                 kana_seen += 1
-            elif character in "、。・「」（）〇ー：，；！？" or character in _SIGNS or "\uff01" <= character <= "\uff5e":
+            elif (
+                character in "、。・「」（）〇ー：，；！？"
+                or character in _SIGNS
+                or "\uff01" <= character <= "\uff5e"
+            ):
                 common += 0.9
             else:
                 try:

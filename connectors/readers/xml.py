@@ -15,7 +15,10 @@ from connectors.readers.xml_text import Mending, Utf8Stream, encoding_of_xml, re
 from core.errors import Refused
 
 _PREFIXES = {"http://base.google.com/ns/1.0": "g"}  # prefixes are the author's choice; these keep one name
-_NS_ERROR, _MENDABLE = 201, {9, 26, 68, 88}  # libxml2's parser/xmlerror.h: invalid char, undeclared entity, no name …
+_NS_ERROR, _MENDABLE = (
+    201,
+    {9, 26, 68, 88},
+)  # libxml2's parser/xmlerror.h: invalid char, undeclared entity, no name …
 _UNDECLARED = re.compile(r"prefix (\S+) (?:on|for)")
 Record = tuple[str, dict[str, list[list[str]]], str]
 
@@ -33,9 +36,15 @@ class XmlReader:
         for _, cells, _ in islice(self._records(file, dialect), FRAME_ROWS // 10):
             names.update(dict.fromkeys(cells))
         if not names:
-            raise Refused(f"{file.name} has no records below {shape.root}; an empty list changes nothing.", rule="no_records")
+            raise Refused(
+                f"{file.name} has no records below {shape.root}; an empty list changes nothing.",
+                rule="no_records",
+            )
         if len(names) > MAX_COLUMNS:
-            raise Refused(f"{file.name} has {len(names)} kinds of elements; {MAX_COLUMNS} at most are read.", rule="too_wide")
+            raise Refused(
+                f"{file.name} has {len(names)} kinds of elements; {MAX_COLUMNS} at most are read.",
+                rule="too_wide",
+            )
         return Dialect("xml", encoding, quote_char=None, header=tuple(names), record_path=shape.record_path)
 
     def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
@@ -69,13 +78,21 @@ class XmlReader:
             except etree.XMLSyntaxError as error:
                 if _mend(mending, error):
                     continue
-                raise Refused(f"{file.name} is not well-formed XML: {error.msg}.", rule="not_well_formed") from None
+                raise Refused(
+                    f"{file.name} is not well-formed XML: {error.msg}.", rule="not_well_formed"
+                ) from None
             finally:
                 stream.close()
             if shape.root.lower() == "html":
-                raise Refused(f"{file.name} is a web page, not a feed; check the address it was fetched from.", rule="not_a_feed")
+                raise Refused(
+                    f"{file.name} is a web page, not a feed; check the address it was fetched from.",
+                    rule="not_a_feed",
+                )
             if not shape.record_path:
-                raise Refused(f"{file.name} has no records below {shape.root}; an empty list changes nothing.", rule="no_records")
+                raise Refused(
+                    f"{file.name} has no records below {shape.root}; an empty list changes nothing.",
+                    rule="no_records",
+                )
             return shape
 
     def _records(self, file: Path, dialect: Dialect) -> Iterator[Record]:
@@ -137,17 +154,25 @@ class _Records:
         return found
 
     def _collect(
-        self, element: etree._Element, below: str, own: str | None, found: dict[str, list[list[str]]], times: dict[str, int]
+        self,
+        element: etree._Element,
+        below: str,
+        own: str | None,
+        found: dict[str, list[list[str]]],
+        times: dict[str, int],
     ) -> None:
         for child in element:
-            name = below + (self._names.get(child.tag) or self._name(child, own))
+            name = below + (self._names.get(str(child.tag)) or self._name(child, own))
             if len(child) and not _is_markup(child):
                 times[name + "/"] = times.get(name + "/", 0) + 1
                 self._collect(child, name + "/", own, found, times)
                 continue
             text = _inner(child) if len(child) else child.text or ""
             if len(text) > MAX_CELL:
-                raise Refused(f"{self.name} has a value of over 1 MB in {name}; that is no catalogue field.", rule="too_long")
+                raise Refused(
+                    f"{self.name} has a value of over 1 MB in {name}; that is no catalogue field.",
+                    rule="too_long",
+                )
             _put(found, name, times[below], text)
             for attribute, value in child.attrib.items():
                 _put(found, f"{name}/@{etree.QName(attribute).localname}", times[below], str(value))
@@ -165,13 +190,20 @@ class _Records:
         return name
 
     def _is_record(self, element: etree._Element) -> bool:
-        ancestors = [etree.QName(element).localname, *(etree.QName(parent).localname for parent in element.iterancestors())]
+        ancestors = [
+            etree.QName(element).localname,
+            *(etree.QName(parent).localname for parent in element.iterancestors()),
+        ]
         return ancestors[::-1] == self.path
 
 
 def _mend(mending: Mending, error: etree.XMLSyntaxError) -> bool:
     """Whether reading once more, mended, can get further than this error."""
-    if error.code == _NS_ERROR and (found := _UNDECLARED.search(error.msg or "")) and found[1] not in mending.prefixes:
+    if (
+        error.code == _NS_ERROR
+        and (found := _UNDECLARED.search(error.msg or ""))
+        and found[1] not in mending.prefixes
+    ):
         known = {prefix: uri for uri, prefix in _PREFIXES.items()}
         mending.prefixes[found[1]] = known.get(found[1], f"undeclared:{found[1]}")
         return len(mending.prefixes) <= 20
@@ -192,7 +224,11 @@ def _put(found: dict[str, list[list[str]]], name: str, occurrence: int, text: st
 def _joined(groups: list[list[str]] | None) -> str | None:
     if groups is None:
         return None
-    return groups[0][0] if len(groups) == 1 and len(groups[0]) == 1 else OUTER.join(INNER.join(group) for group in groups)
+    return (
+        groups[0][0]
+        if len(groups) == 1 and len(groups[0]) == 1
+        else OUTER.join(INNER.join(group) for group in groups)
+    )
 
 
 def _is_markup(element: etree._Element) -> bool:

@@ -54,6 +54,8 @@ def shape_of(stream: IO[bytes] | Any) -> Shape:
         return Shape(path[0] if path else "", "")
     root = min(seen, key=len)[0]
     scored = [
-        (len(found.leaves) * (2 if found.times > 1 else 1), -len(where), where) for where, found in seen.items() if len(where) > 1 and found.leaves
+        (len(found.leaves) * (2 if found.times > 1 else 1), -len(where), where)
+        for where, found in seen.items()
+        if len(where) > 1 and found.leaves
     ]
     return Shape(root, "/".join(max(scored)[2]) if scored else "")

@@ -13,7 +13,9 @@ from core.errors import Refused
 _DECLARED = re.compile(r"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
 _COMMENT = re.compile(r"<!--.*?-->", re.S)
 _ROOT = re.compile(r"<[A-Za-z_\u0080-\uffff]")
-_FLAW = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});)(?:([A-Za-z]\w{1,30});)?|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_FLAW = re.compile(
+    r"&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});)(?:([A-Za-z]\w{1,30});)?|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
+)
 _CDATA, _CDATA_END = "<![CDATA[", "]]>"
 _HOLD = 64  # characters that may belong to something a piece of text cuts in two
 
@@ -109,7 +111,9 @@ class Utf8Stream(io.RawIOBase):
         while text:
             mark = _CDATA_END if self._inside else _CDATA
             part, found, rest = text.partition(mark)
-            if not found and not ended:  # a mark or an entity may be cut: leave its beginning for the next piece
+            if (
+                not found and not ended
+            ):  # a mark or an entity may be cut: leave its beginning for the next piece
                 cut = max(part.rfind("<"), part.rfind("]"), part.rfind("&"), len(part) - _HOLD)
                 if cut >= 0 and len(part) - cut <= _HOLD:
                     part, keep = part[:cut], part[cut:] + keep

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from connectors.readers.frames import INNER, LOCATOR
+from connectors.readers.frames import INNER
 from pipelines.feeds.mapping.columns import missing, text_series
 
 GROUP, PART, BROKEN = "_group", "_part", "_broken"
@@ -88,18 +88,26 @@ class _Places:
         if "by" not in self.grouping:
             parents = [self._aliases.get(name) if name else None for name in self._parents]
             asked = {name for name in parents if name}
-            self.broken = np.array([bool(n) and p is None for n, p in zip(self._parents, parents, strict=True)], dtype=bool)
+            self.broken = np.array(
+                [bool(n) and p is None for n, p in zip(self._parents, parents, strict=True)], dtype=bool
+            )
             self.child = np.array([bool(parent) for parent in parents], dtype=bool)
-            self.names = [p or (own if own in asked else None) for p, own in zip(parents, self._own, strict=True)]
+            self.names = [
+                p or (own if own in asked else None) for p, own in zip(parents, self._own, strict=True)
+            ]
         else:
-            alone = bool(self.grouping.get("alone_without"))  # rows without a product's name stand for themselves
+            alone = bool(
+                self.grouping.get("alone_without")
+            )  # rows without a product's name stand for themselves
             self.broken = np.array([not name and not alone for name in self.names], dtype=bool)
             self.child = np.zeros(len(self.names), dtype=bool)
         last = {name: place for place, name in enumerate(self.names) if name}
         return np.array([last[n] if n else place for place, n in enumerate(self.names)], dtype=np.int64)
 
 
-def _filled(rows: pd.DataFrame, names: pd.Series, places: _Places, first: int, grouping: Mapping[str, Any]) -> pd.DataFrame:
+def _filled(
+    rows: pd.DataFrame, names: pd.Series, places: _Places, first: int, grouping: Mapping[str, Any]
+) -> pd.DataFrame:
     filled = rows.copy()
     if "by" in grouping:
         telling = pd.Series(True, index=rows.index)
@@ -119,7 +127,9 @@ def _filled(rows: pd.DataFrame, names: pd.Series, places: _Places, first: int, g
     filled[BROKEN] = places.broken[first : first + len(rows)]
     if "part_without" in grouping:
         carrying = [column for column in grouping["part_without"] if column in rows]
-        filled[PART] = ~(rows[carrying].apply(lambda column: column.str.strip() != "").any(axis=1)).to_numpy(dtype=bool)
+        filled[PART] = ~(rows[carrying].apply(lambda column: column.str.strip() != "").any(axis=1)).to_numpy(
+            dtype=bool
+        )
     return filled
 
 
@@ -136,4 +146,3 @@ def _objects(frame: pd.DataFrame, column: str) -> list[str | None]:
         return [None] * len(frame)
     trimmed = frame[column].str.strip()
     return [value or None for value in trimmed.astype(object).where(trimmed.notna(), None)]
-

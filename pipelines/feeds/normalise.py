@@ -20,7 +20,7 @@ from pipelines.feeds.grouping import grouped
 from pipelines.feeds.mapping import document as documents
 from pipelines.feeds.mapping.evaluate import columns_of
 from pipelines.feeds.mapping.proposal import propose
-from pipelines.feeds.offers import OFFER_COLUMNS, draft, hashes
+from pipelines.feeds.offers import OFFER_COLUMNS, draft
 from pipelines.feeds.profiles import GENERIC, known, recognise
 from pipelines.feeds.verdicts import ACCEPTED, Answers, Marks, answer
 
@@ -76,10 +76,7 @@ class Normalised:
         self.profile: str = document["profile"]
         self.document = document
         self.drift = drift
-        self.mapping: dict[str, dict[str, Any]] = {
-            name: {"from": ", ".join(columns_of(spec)) or "(constant)", "confidence": spec.get("confidence", 1.0)}
-            for name, spec in document["fields"].items()
-        }
+        self.mapping: dict[str, dict[str, Any]] = _told(document)
         self._reader, self._dialect, self._currency = reader, dialect, currency
         self._as_of = clock.now()
         self._summary: Summary | None = None
@@ -88,10 +85,11 @@ class Normalised:
         """Batches of whole products in file order; `summary` is there when the last one was taken."""
         self._summary = None
         counts = _Counts()
-        register = _Register()
-        for rows in grouped(lambda: self._reader.frames(self.file, self._dialect), self.document.get("grouping")):
+        register = _Register(self.mapping)
+        for rows in grouped(
+            lambda: self._reader.frames(self.file, self._dialect), self.document.get("grouping")
+        ):
             drafted = draft(rows.filled, self.document, self._currency, self._as_of)
-            drafted.offers["content_hash"] = pd.Series(hashes(drafted.offers), index=drafted.offers.index, dtype=object)
             sellable = ~drafted.parts & ~drafted.marks.any_of(("truncated", "undecodable", "ragged_row"))
             register.note(drafted.offers, sellable, drafted.marks)
             locators = rows.source[LOCATOR].tolist()
@@ -162,7 +160,8 @@ def _batch(source: pd.DataFrame, drafts: pd.DataFrame, sellable: Any, answers: A
     names = [name for name in source.columns if name not in (LOCATOR, FAULT)]
     columns = [source[name].tolist() for name in names]
     raw = [
-        {n: v for n, v in zip(names, values, strict=True) if isinstance(v, str)} for values in zip(*columns, strict=True)
+        {n: v for n, v in zip(names, values, strict=True) if isinstance(v, str)}
+        for values in zip(*columns, strict=True)
     ]
     keys = drafts["supplier_sku"].where(sellable, None)
     table = pd.DataFrame(
@@ -184,21 +183,25 @@ def _batch(source: pd.DataFrame, drafts: pd.DataFrame, sellable: Any, answers: A
 class _Register:
     """Every key of the file with the content and place of its first record: a key is never listed twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, mapping: Mapping[str, Mapping[str, Any]]) -> None:
         self.seen: dict[str, tuple[str, str]] = {}
+        self._mapping = mapping
 
     def note(self, offers: pd.DataFrame, sellable: Any, marks: Marks) -> None:
         """Marks records whose key an earlier record has: `duplicate`, or with other content `duplicate_conflict`."""
         same, other = np.zeros(len(offers), dtype=bool), np.zeros(len(offers), dtype=bool)
         told: dict[int, tuple[str, str, str]] = {}
-        columns = (offers[name].tolist() for name in ("supplier_sku", "content_hash", "locator", "key_origin"))
+        columns = (
+            offers[name].tolist() for name in ("supplier_sku", "content_hash", "locator", "key_origin")
+        )
         for row, (key, content, locator, origin) in enumerate(zip(*columns, strict=True)):
             if key is None or not sellable[row]:
                 continue
             first = self.seen.setdefault(key, (content, locator))
             if first[1] != locator:
                 (same if first[0] == content else other)[row] = True
-                told[row] = (origin, key, first[1])
+                column = self._mapping.get(origin, {}).get("from") or origin.replace("_", " and ")
+                told[row] = (column, key, first[1])
         marks.add("duplicate", same, told)
         marks.add("duplicate_conflict", other, told)
 
@@ -216,7 +219,9 @@ class _Counts:
         self.reasons.update(rule for rules in answers.reasons for rule in rules)
         self.notes.update(rule for rules in answers.notes for rule in rules)
         named = offers["group_key"].tolist()
-        for row, (own, group, key) in enumerate(zip(named, groups, offers["supplier_sku"].tolist(), strict=True)):
+        for row, (own, group, key) in enumerate(
+            zip(named, groups, offers["supplier_sku"].tolist(), strict=True)
+        ):
             if group or (own and sellable[row]):
                 self.groups.add(group or own)
             elif key:
@@ -228,6 +233,19 @@ class _Counts:
             records, len(self.groups) + len(self.keys), len(register.seen), self.verdicts["accepted"], self.verdicts["rejected"],
             self.verdicts["quarantined"], dict(self.reasons.most_common()), dict(self.notes.most_common()),
         )  # fmt: skip
+
+
+def _told(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """field -> the supplier's columns it is read from, and how sure that is."""
+    product = (document.get("grouping") or {}).get("product", {})
+    return {
+        field: {
+            "from": ", ".join(dict.fromkeys(product.get(name, name) for name in columns_of(spec)))
+            or "(constant)",
+            "confidence": spec.get("confidence", 1.0),
+        }
+        for field, spec in document["fields"].items()
+    }
 
 
 def _sha256(file: Path) -> str:

@@ -1,5 +1,6 @@
 """Every record is answered: which rules reject, which wait for a person, and what each tells the supplier."""
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +10,7 @@ Mask = npt.NDArray[np.bool_]
 
 ACCEPTED, REJECTED, QUARANTINED = "accepted", "rejected", "quarantined"
 
-# rule -> the sentence after the record's place; {field} and {value} are of the record.
+# rule -> the sentence after the record's place; {field} is the supplier's column, {value} what stands there.
 REJECTS: dict[str, str] = {
     "truncated": "the file ends (or a quote never closes) inside this record; send the whole file again",
     "undecodable": "some bytes are no text in the file's encoding; save the file as UTF-8",
@@ -32,7 +33,7 @@ QUARANTINES: dict[str, str] = {
 }
 NOTES = (
     "gtin_invalid", "gtin_repaired", "gtin_restricted", "key_from_other_field", "html_cleaned", "stock_negative",
-    "stock_unknown", "image_unusable", "unit_assumed", "value_ignored", "text_damaged",
+    "stock_unknown", "image_unusable", "cost_above_price", "unit_assumed", "value_ignored", "text_damaged",
 )  # fmt: skip
 READER_FAULTS = ("truncated", "undecodable", "ragged_row")
 
@@ -56,11 +57,11 @@ class Marks:
         for rule in self.masks:
             self.masks[rule] = self.masks[rule] & ~mask
 
-    def any_of(self, rules: object) -> Mask:
+    def any_of(self, rules: Container[str]) -> Mask:
         """Rows that one of `rules` concerns."""
         found = np.zeros(self.rows, dtype=bool)
         for rule, mask in self.masks.items():
-            if rule in rules:  # type: ignore[operator]
+            if rule in rules:
                 found |= mask
         return found
 
@@ -88,7 +89,9 @@ def answer(marks: Marks, locators: list[str]) -> Answers:
             reasons[row].append(rule)
             if messages[row] is None:
                 name, value, other = marks.fields[rule].get(row, ("", "", ""))
-                messages[row] = f"{locators[row]}: {sentence.format(field=name, value=repr(value), other=other)}."
+                messages[row] = (
+                    f"{locators[row]}: {sentence.format(field=name, value=repr(value), other=other)}."
+                )
     for rule in NOTES:
         for row in np.flatnonzero(marks.masks.get(rule, np.zeros(marks.rows, dtype=bool))).tolist():
             notes[row].append(rule)

@@ -53,7 +53,11 @@ def resolve(profile: Mapping[str, Any], header: list[str], sample: pd.DataFrame)
         if resolved is not None:
             settle(resolved, sample)
             fields[field] = resolved
-    sections = {key: copy.deepcopy(profile[key]) for key in ("rules", "currency", "price_includes_tax", "policy") if key in profile}
+    sections = {
+        key: copy.deepcopy(profile[key])
+        for key in ("rules", "currency", "price_includes_tax", "policy")
+        if key in profile
+    }
     for rule in sections.get("rules", []):
         rule["when"]["column"] = names.find(rule["when"]["column"]) or rule["when"]["column"]
     grouping = copy.deepcopy(profile.get("grouping"))
@@ -64,23 +68,20 @@ def resolve(profile: Mapping[str, Any], header: list[str], sample: pd.DataFrame)
 
 def settle(spec: dict[str, Any], sample: pd.DataFrame) -> None:
     """Pins the arguments of a field's operations that only the values can tell."""
-    sources = [one for one in spec.get("from", []) if isinstance(one, str) and one in sample]
-    settled = []
+    sources = [name for name in _mapped(spec) if name in sample]
+    values = [without_missing(sample[name], frozenset(MISSING_VALUES)).dropna() for name in sources]
+    settled: list[Any] = []
     for operation in spec.get("operations", []):
-        name, argument = (operation, None) if isinstance(operation, str) else next(iter(operation.items()))
-        values = [without_missing(sample[one], frozenset(MISSING_VALUES)).dropna() for one in _with_windows(spec, sample)]
-        if name == "gtin" and argument is None:
+        name, argument = (operation, {}) if isinstance(operation, str) else next(iter(operation.items()))
+        if name == "gtin" and "repair" not in argument:
             bare = [bare_gtins(one) for one in values if len(one)]
-            operation = {"gtin": {"repair": bool(bare) and looks_like_gtins(pd.concat(bare))}}  # noqa: PLW2901
-        elif name == "money" and argument is None:
-            operation = {"money": {"decimal": decimal_character(v for one in values for v in one.unique())}}  # noqa: PLW2901
-        elif name == "number" and "decimal" not in (argument or {}):
-            found = decimal_character(v for one in values for v in one.unique())
-            operation = {"number": {**(argument or {}), "decimal": found}}  # noqa: PLW2901
+            argument = {"repair": bool(bare) and looks_like_gtins(pd.concat(bare))}
+        elif name in ("money", "number") and "decimal" not in argument:
+            argument = {**argument, "decimal": decimal_character(v for one in values for v in one.unique())}
         elif name == "unit" and "of" not in argument:
             of = next((unit for one in sources if (unit := unit_name(one, argument["to"]))), None)
-            operation = {"unit": {**argument, "of": of}} if of else operation  # noqa: PLW2901
-        settled.append(operation)
+            argument = {**argument, "of": of} if of else argument
+        settled.append(name if argument == {} else {name: argument})
     if settled:
         spec["operations"] = settled
 
@@ -91,7 +92,9 @@ def merged(proposed: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
     if "policy" in given:
         document["policy"] = {**proposed.get("policy", {}), **given["policy"]}
     document["fields"] = {
-        name: spec for name, spec in {**proposed["fields"], **given.get("fields", {})}.items() if spec is not None
+        name: spec
+        for name, spec in {**proposed["fields"], **given.get("fields", {})}.items()
+        if spec is not None
     }
     return document
 
@@ -135,10 +138,6 @@ def drift(document: Mapping[str, Any], dialect: Dialect) -> list[str]:
 def _mapped(spec: Mapping[str, Any]) -> list[str]:
     named = [one if isinstance(one, str) else one.get("column", "") for one in spec.get("from", [])]
     return named + [one for pair in spec.get("pairs", []) for one in pair if isinstance(one, str)]
-
-
-def _with_windows(spec: Mapping[str, Any], sample: pd.DataFrame) -> list[str]:
-    return [name for name in _mapped(spec) if name in sample]
 
 
 class _Names:
@@ -189,7 +188,10 @@ def _numbered(name: Any, value: str, names: _Names) -> list[tuple[Any, str]]:
         return [(label, found)] if found and label else []
     pairs = []
     for number in range(1, 51):
-        found, label = names.find(value.replace("{n}", str(number))), names.find(name.replace("{n}", str(number)))
+        found, label = (
+            names.find(value.replace("{n}", str(number))),
+            names.find(name.replace("{n}", str(number))),
+        )
         if found and label:
             pairs.append((label, found))
     return pairs
@@ -205,7 +207,9 @@ def _resolved_grouping(grouping: dict[str, Any], names: _Names) -> dict[str, Any
     for key in ("fill_down", "part_without"):
         if key in grouping:
             grouping[key] = [found for one in grouping[key] if (found := names.find(one))]
-    grouping["product"] = {t: found for t, one in grouping.get("product", {}).items() if (found := names.find(one))}
+    grouping["product"] = {
+        t: found for t, one in grouping.get("product", {}).items() if (found := names.find(one))
+    }
     if "keys" in grouping:
         keys = [{**key, "column": names.find(key["column"])} for key in grouping["keys"]]
         grouping["keys"] = [key for key in keys if key["column"]]
@@ -214,4 +218,6 @@ def _resolved_grouping(grouping: dict[str, Any], names: _Names) -> dict[str, Any
 
 @lru_cache(1)
 def _validator() -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(json.loads((Path(__file__).parent / "schema.json").read_text("utf-8")))
+    return jsonschema.Draft202012Validator(
+        json.loads((Path(__file__).parent / "schema.json").read_text("utf-8"))
+    )

@@ -33,7 +33,11 @@ def columns_of(spec: Mapping[str, Any]) -> list[str]:
     """The names of the columns a field is read from, in order."""
     if "pairs" in spec:
         return [name for pair in spec["pairs"] for name in pair if isinstance(name, str)]
-    return [one if isinstance(one, str) else one["column"] for one in spec.get("from", []) if one != {} and "value" not in one]
+    return [
+        one if isinstance(one, str) else one["column"]
+        for one in spec.get("from", [])
+        if one != {} and "value" not in one
+    ]
 
 
 def _first(frame: pd.DataFrame, sources: list[Any], words: frozenset[str], as_of: datetime) -> pd.Series:
@@ -74,7 +78,11 @@ def _dictionaries(frame: pd.DataFrame, pairs: list[list[Any]], words: frozenset[
     for name, value in pairs:
         if value not in frame or (isinstance(name, str) and name not in frame):
             continue
-        names = [name["value"]] * len(frame) if isinstance(name, Mapping) else without_missing(frame[name], words).tolist()
+        names = (
+            [name["value"]] * len(frame)
+            if isinstance(name, Mapping)
+            else without_missing(frame[name], words).tolist()
+        )
         columns.append((names, without_missing(frame[value], words).tolist()))
     rows: list[dict[str, str]] = [{} for _ in range(len(frame))]
     for names, values in columns:

@@ -1,6 +1,7 @@
 """GTINs judged a column at a time: valid, repaired, invalid or restricted; a false one is never a key."""
 
 import re
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,15 @@ def judge(bare: pd.Series, *, repair: bool) -> tuple[pd.Series, pd.Series]:
     digits = (bare.str.fullmatch(r"\d{7,14}").fillna(False)).to_numpy(dtype=bool)
     lengths = bare.str.len().fillna(0).to_numpy(dtype=int)
     padded = bare.where(digits, "0").str.zfill(14)
-    matrix = np.array(padded.tolist(), dtype="S14").view("S1").reshape(-1, 14).astype("S1").view(np.uint8).reshape(-1, 14) - 48
+    matrix = (
+        np.array(padded.tolist(), dtype="S14")
+        .view("S1")
+        .reshape(-1, 14)
+        .astype("S1")
+        .view(np.uint8)
+        .reshape(-1, 14)
+        - 48
+    )
     holds = digits & _check_digit_holds(matrix) & (matrix.any(axis=1))
     valid = holds & np.isin(lengths, LENGTHS)
     mendable = holds & ~valid & repair & np.isin(lengths, (7, 10, 11))
@@ -43,7 +52,7 @@ def judge(bare: pd.Series, *, repair: bool) -> tuple[pd.Series, pd.Series]:
     gtin = bare.astype(object).where(present, None)
     if mendable.any():
         width = np.where(lengths == 7, 8, 12)
-        for row in np.flatnonzero(mendable):
+        for row in np.flatnonzero(mendable).tolist():
             gtin.iloc[row] = gtin.iloc[row].zfill(int(width[row]))
     return gtin, pd.Series(verdict, index=bare.index, dtype=object)
 
@@ -61,15 +70,23 @@ def looks_like_gtins(bare: pd.Series) -> bool:
 def _check_digit_holds(matrix: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     """GS1 General Specifications 7.9: weights 3 and 1 from the left of 14 digits; the sum is a multiple of ten."""
     weights = np.array([3, 1] * 7, dtype=np.uint16)
-    return (matrix.astype(np.uint16) @ weights) % 10 == 0
+    holds: npt.NDArray[np.bool_] = (matrix.astype(np.uint16) @ weights) % 10 == 0
+    return holds
 
 
-def _restricted(matrix: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int_]) -> npt.NDArray[np.bool_]:
+def _restricted(
+    matrix: npt.NDArray[np.uint8], lengths: npt.NDArray[np.integer[Any]]
+) -> npt.NDArray[np.bool_]:
     """Prefixes 02, 04, 05, 2xx and 98-99 are for use inside a company or for coupons (GS1 prefix list)."""
     first, second = matrix[:, 1], matrix[:, 2]
-    inside = (first == 2) | ((first == 0) & np.isin(second, (2, 4, 5))) | ((first == 9) & (second >= 8) & (second <= 9))
+    inside = (
+        (first == 2)
+        | ((first == 0) & np.isin(second, (2, 4, 5)))
+        | ((first == 9) & (second >= 8) & (second <= 9))
+    )
     short = (lengths == 8) & np.isin(matrix[:, 6], (0, 2))
-    return np.where(lengths == 8, short, inside)
+    restricted: npt.NDArray[np.bool_] = np.where(lengths == 8, short, inside)
+    return restricted
 
 
 def _bare(text: object) -> str | None:

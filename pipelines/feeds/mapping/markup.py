@@ -21,7 +21,20 @@ _INERT_ATTRIBUTES = {
     "class", "id", "name", "target", "rel", "role", "itemprop", "itemscope", "itemtype", "itemid", "tabindex",
     "xmlns", "align", "valign", "border", "cellpadding", "cellspacing", "srcset", "sizes", "loading",
 }  # fmt: skip
-_INERT_TAGS = {"html", "body", "head", "meta", "section", "article", "center", "font", "main", "header", "footer", "o:p"}
+_INERT_TAGS = {
+    "html",
+    "body",
+    "head",
+    "meta",
+    "section",
+    "article",
+    "center",
+    "font",
+    "main",
+    "header",
+    "footer",
+    "o:p",
+}
 _TAG = re.compile(r"<[^>]*>")
 _OPENING = re.compile(r"<[a-zA-Z!/?]")
 _SWALLOWED = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)", re.I | re.S)
@@ -32,7 +45,12 @@ def cleaned(markup: str) -> tuple[str, bool]:
     if not _OPENING.search(markup):
         return markup, False
     safe = nh3.clean(
-        markup, tags=TAGS, attributes=ATTRIBUTES, url_schemes=_SCHEMES, link_rel=None, clean_content_tags={"script", "style"}
+        markup,
+        tags=TAGS,
+        attributes=ATTRIBUTES,
+        url_schemes=_SCHEMES,
+        link_rel=None,
+        clean_content_tags={"script", "style"},
     )
     watcher = _Watcher()
     watcher.feed(markup)
@@ -61,6 +79,8 @@ class _Watcher(HTMLParser):
         for name, value in attrs:
             if name in allowed:
                 scheme = re.match(r"\s*([a-z][a-z0-9+.-]*):", value or "", re.I)
-                self.lost |= name in ("href", "src") and scheme is not None and scheme[1].lower() not in _SCHEMES
+                self.lost |= (
+                    name in ("href", "src") and scheme is not None and scheme[1].lower() not in _SCHEMES
+                )
             else:
                 self.lost |= name not in _INERT_ATTRIBUTES and not name.startswith(("data-", "aria-"))

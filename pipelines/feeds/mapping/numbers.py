@@ -56,11 +56,13 @@ def read_number(text: str, decimal: str = "") -> Number:
     if whole is None or len(whole) > _DIGITS:
         return Number(None)
     negative = trailing_minus or found["sign"] == "-" or bool(found["open"])
-    return Number(_written(whole, fraction, negative), (found["lead"] + found["mid"]).strip(), tail, ambiguous)
+    return Number(
+        _written(whole, fraction, negative), (found["lead"] + found["mid"]).strip(), tail, ambiguous
+    )
 
 
 def decimal_character(values: Iterable[str]) -> str:
-    """"," or "." where the column's clear values agree, "mixed" where both occur, "" where nothing tells.
+    """ "," or "." where the column's clear values agree, "mixed" where both occur, "" where nothing tells.
 
     Where only forms like "1,500" occur, whole numbers below 1000 beside them (and none above written
     without a separator) show that it groups thousands.
@@ -137,7 +139,12 @@ def _split(digits: str, decimal: str) -> tuple[str | None, str, bool]:
 def _grouped(text: str, sign: str) -> bool:
     """Thousands groups, also India's 12,34,567."""
     first, *groups = text.split(sign)
-    return bool(groups) and 1 <= len(first) <= 3 and len(groups[-1]) == 3 and all(len(g) in (2, 3) for g in groups)
+    return (
+        bool(groups)
+        and 1 <= len(first) <= 3
+        and len(groups[-1]) == 3
+        and all(len(g) in (2, 3) for g in groups)
+    )
 
 
 def _written(whole: str, fraction: str, negative: bool) -> str:

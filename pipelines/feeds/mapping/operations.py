@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipelines.feeds.mapping import gtin as gtins
 from connectors.readers.frames import INNER, OUTER
+from pipelines.feeds.mapping import gtin as gtins
 from pipelines.feeds.mapping.columns import Column, flags, per_unique, text_series
 from pipelines.feeds.mapping.markup import bare_text, cleaned
 from pipelines.feeds.mapping.numbers import currency_of, read_number
@@ -58,12 +58,16 @@ def split(column: Column, separators: str | list[str]) -> None:
     """Text -> list of text, at any of these separators."""
     each = [separators] if isinstance(separators, str) else separators
     pattern = re.compile("|".join([re.escape(one) for one in (OUTER, INNER, *each)]))
-    column.values = per_unique(column.values, lambda text: [p for p in map(str.strip, pattern.split(text)) if p])
+    column.values = per_unique(
+        column.values, lambda text: [p for p in map(str.strip, pattern.split(text)) if p]
+    )
 
 
 def join(column: Column, separator: str) -> None:
     """List of text -> text: `join: " > "`."""
-    column.values = text_series([separator.join(v) if v else None for v in column.values], column.values.index)
+    column.values = text_series(
+        [separator.join(v) if v else None for v in column.values], column.values.index
+    )
 
 
 def value_map(column: Column, table: dict[str, Any]) -> None:
@@ -103,7 +107,9 @@ def number(column: Column, argument: dict[str, Any] | None) -> None:
         return None if figure.ambiguous or _UNNUMBERED.search(figure.lead) else figure.text
 
     texts = per_unique(column.values, read).tolist()
-    column.mark("not_a_number", flags(column.values.notna()) & np.array([one is None for one in texts], dtype=bool))
+    column.mark(
+        "not_a_number", flags(column.values.notna()) & np.array([one is None for one in texts], dtype=bool)
+    )
     if settings.get("whole"):
         whole = [int(text.partition(".")[0]) if text is not None else None for text in texts]
         column.values = pd.Series(whole, index=column.values.index, dtype=object)
@@ -125,7 +131,11 @@ def money(column: Column, argument: dict[str, Any] | None) -> None:
             alien = (figure.lead if written[0] is None else figure.tail).strip(" .,:-")
             if alien.casefold() in _SILENT_SIGNS:
                 return figure.text, None, "number_ambiguous" if figure.ambiguous else ""
-            return figure.text, None, "currency_unknown" if re.fullmatch(r"[A-Z]{3}", alien) else "not_a_number"
+            return (
+                figure.text,
+                None,
+                "currency_unknown" if re.fullmatch(r"[A-Z]{3}", alien) else "not_a_number",
+            )
         return figure.text, next(filter(None, written), None), "number_ambiguous" if figure.ambiguous else ""
 
     answers = per_unique(column.values, read)
@@ -165,7 +175,10 @@ def unit(column: Column, argument: dict[str, str]) -> None:
         column.values,
         lambda text: read_measure(text, argument["to"], argument.get("of"), argument.get("assume")),
     )
-    column.mark("value_ignored", flags(column.values.notna()) & np.array([a is not None and a[0] is None for a in read]))
+    column.mark(
+        "value_ignored",
+        flags(column.values.notna()) & np.array([a is not None and a[0] is None for a in read]),
+    )
     column.mark("unit_assumed", np.array([bool(answer and answer[1]) for answer in read], dtype=bool))
     column.values = pd.Series([a[0] if a else None for a in read], index=column.values.index, dtype=object)
 
@@ -208,9 +221,11 @@ def text(column: Column, _: Any) -> None:
 
 def url(column: Column, _: Any) -> None:
     """Addresses of the web, blanks inside them mended; other text is dropped and marked `image_unusable`."""
-    answers = per_unique(column.values, _addresses) if column.values.map(type).eq(str).any() else column.values.map(
-        lambda many: _addresses(INNER.join(many)) if isinstance(many, list) else None
-    )  # fmt: skip
+    if column.values.dtype == object:  # lists, from `split`
+        column.values = text_series(
+            [INNER.join(many) if many else None for many in column.values], column.values.index
+        )
+    answers = per_unique(column.values, _addresses)
     column.mark("image_unusable", np.array([bool(a and a[1]) for a in answers], dtype=bool))
     column.values = pd.Series([a[0] if a else [] for a in answers], index=column.values.index, dtype=object)
 
@@ -230,8 +245,56 @@ OPERATIONS: dict[str, Operation] = {
 
 _SILENT_SIGNS = {"$", "kr", "¥", "rs", "s/", "fr", "лв", "₱"}  # can mean several: the currency stays open
 _YES_NO = {
-    **dict.fromkeys("1 true yes y ja j oui o si sí sim tak да так ano áno x wahr vrai on はい 是 예".split(), True),
-    **dict.fromkeys("0 false no n nein non não nie нет ні ne falsch faux off いいえ 否 아니오".split(), False),
+    **dict.fromkeys(
+        [
+            "1",
+            "true",
+            "yes",
+            "y",
+            "ja",
+            "j",
+            "oui",
+            "o",
+            "si",
+            "sí",
+            "sim",
+            "tak",
+            "да",
+            "так",
+            "ano",
+            "áno",
+            "x",
+            "wahr",
+            "vrai",
+            "on",
+            "はい",
+            "是",
+            "예",
+        ],
+        True,
+    ),
+    **dict.fromkeys(
+        [
+            "0",
+            "false",
+            "no",
+            "n",
+            "nein",
+            "non",
+            "não",
+            "nie",
+            "нет",
+            "ні",
+            "ne",
+            "falsch",
+            "faux",
+            "off",
+            "いいえ",
+            "否",
+            "아니오",
+        ],
+        False,
+    ),
 }
 
 

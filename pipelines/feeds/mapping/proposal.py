@@ -18,13 +18,35 @@ from pipelines.feeds.mapping.units import unit_name
 from pipelines.feeds.profiles import fold
 
 _LOOKED_AT = 2_000  # records; enough to see what a column holds
+_PICTURE = r"(?i)\.(?:jpe?g|png|gif|webp|avif|bmp|tiff?|svg)\b|(?:image|img|photo|bild)[^\s]*/"
+_ABOUT_MONEY = re.compile(r"price|preis|prix|preci|prezz|prijs|cena|cost|kosten|fee|gebühr|цен|価格|价")
 _MONEY = ("cost", "price", "rrp")
+_BY_VALUES = 0.7  # for what only the values tell
 _CERTAIN = 0.6  # below, a column stays unmapped: a wrong guess costs more than a question
 _TAX_WORDS = {
     "net": False, "netto": False, "excl": False, "exkl": False, "excluded": False, "excluding": False, "ht": False, "exvat": False,
     "zzgl": False, "gross": True, "brutto": True, "incl": True, "inkl": True, "including": True, "included": True, "ttc": True,
 }  # fmt: skip
-_FILLERS = {"tax", "vat", "mwst", "ust", "dph", "iva", "tva", "btw", "in", "of", "inkl", "exkl", "incl", "excl", "amount", "de", "tax excl", "tax incl"}
+_FILLERS = {
+    "tax",
+    "vat",
+    "mwst",
+    "ust",
+    "dph",
+    "iva",
+    "tva",
+    "btw",
+    "in",
+    "of",
+    "inkl",
+    "exkl",
+    "incl",
+    "excl",
+    "amount",
+    "de",
+    "tax excl",
+    "tax incl",
+}
 OPERATIONS: dict[str, list[Any]] = {
     "supplier_sku": [{"strip": "'"}], "source_id": ["trim"], "gtin": ["gtin"], "mpn": ["text"], "brand": ["text"], "title": ["text"],
     "description": ["html"], "category": ["text"], "cost": ["money"], "price": ["money"], "rrp": ["money"], "currency": ["currency"],
@@ -41,11 +63,13 @@ class _Column:
 
     name: str
     words: str
+    bare: str
     currency: str | None
     taxed: bool | None
     filled: float
     figures: float
     addresses: float
+    pictures: float
     gtins: float
     distinct: float
     length: float
@@ -59,7 +83,11 @@ def propose(header: list[str], sample: pd.DataFrame, currency: str | None) -> di
     by_name = {column.name: column for column in columns}
     fields: dict[str, Any] = {}
     for field, (names, confidence) in chosen.items():
-        spec: dict[str, Any] = {"from": names, "operations": list(OPERATIONS[field]), "confidence": confidence}
+        spec: dict[str, Any] = {
+            "from": names,
+            "operations": list(OPERATIONS[field]),
+            "confidence": confidence,
+        }
         if field == "images":
             spec["all"] = True
         fields[field] = spec
@@ -78,7 +106,9 @@ def propose(header: list[str], sample: pd.DataFrame, currency: str | None) -> di
     if pairs:
         fields["options"] = {"pairs": pairs, "confidence": 0.8}
     used |= set(options)
-    attributes = [column.name for column in columns if column.name not in used and _is_attribute(column, table)]
+    attributes = [
+        column.name for column in columns if column.name not in used and _is_attribute(column, table)
+    ]
     if attributes:
         fields["attributes"] = {"pairs": [[{"value": name}, name] for name in attributes], "confidence": 0.5}
     for spec in fields.values():
@@ -108,7 +138,11 @@ def _assigned(columns: list[_Column], table: Mapping[str, Any]) -> dict[str, tup
             continue
         if field not in chosen:
             chosen[field] = ([name], round(score, 2))
-        elif field in ("images", "gtin") or (field in _MONEY and _same_but_currency(name, chosen[field][0][0], columns)):
+        elif (
+            field == "images"
+            or (field == "gtin" and score > _BY_VALUES)
+            or (field in _MONEY and _same_but_currency(name, chosen[field][0][0], columns))
+        ):
             chosen[field][0].append(name)
         else:
             continue
@@ -124,13 +158,18 @@ def _score(field: str, column: _Column, table: Mapping[str, Any]) -> float:
     """How sure it is that `column` is `field`, 0 to 1: the name counts, the values must not contradict."""
     named = _named(field, column, table)
     if field == "gtin":
-        if column.gtins >= 0.8 and column.length >= 8 and named < 0.6:
-            return 0.75 if not _named("supplier_sku", column, table) else 0.0
+        if named < _CERTAIN:
+            alike = column.gtins >= 0.8 and column.distinct > 0.5 and not re.search(r"\bgln\b", column.words)
+            return _BY_VALUES if alike and _named("supplier_sku", column, table) < _CERTAIN else 0.0
         return named if column.gtins >= 0.3 or named >= 0.9 else 0.0
-    if field == "images" and named < 0.6 and column.addresses > 0.8 and re.search(r"\b(image|img|bild|photo|pic)", column.words):
-        return 0.7
-    if named < 0.6 or not column.filled:
-        return named * 0.7 if named >= 0.95 else 0.0  # an empty column may fill later; any filled one goes before
+    if not column.filled:  # an empty column may fill later; any filled one goes before
+        return named * 0.7 if named >= 0.95 else _CERTAIN if field == "images" and named >= 0.75 else 0.0
+    if field == "images":
+        if column.pictures < 0.3:
+            return 0.0
+        return max(named, _BY_VALUES if column.addresses > 0.8 else 0.0)
+    if named < _CERTAIN:
+        return 0.0
     if field in (*_MONEY, "stock") and column.figures < 0.5:
         return 0.0
     if field in ("tax_rate", "weight_g", "length_mm", "width_mm", "height_mm") and column.figures < 0.3:
@@ -150,22 +189,24 @@ def _score(field: str, column: _Column, table: Mapping[str, Any]) -> float:
 def _named(field: str, column: _Column, table: Mapping[str, Any]) -> float:
     """How well the column's name says the field: 1 for the first synonym, less down the list and for words beside it."""
     names: dict[str, int] = table["fields"][field]
-    words = column.words
-    if words in names:
-        return 1.0 - 0.15 * names[words] / len(names)
-    bare = _without_noise(words, table["noise"])
-    if bare in names:
-        return 0.95 - 0.15 * names[bare] / len(names)
-    if any(re.search(rf"\b{re.escape(word)}\b", words) for word in table["never"]):
+    if column.words in names:
+        return 1.0 - 0.15 * names[column.words] / len(names)
+    if column.bare in names:
+        return 0.95 - 0.15 * names[column.bare] / len(names)
+    tokens = column.bare.split()
+    if not tokens or table["never"].search(column.words):
         return 0.0
     best = 0.0
-    tokens = bare.split()
+    latin = bool(re.search(r"[a-z]", column.words))
     for name, rank in names.items():
-        parts = name.split()
-        if len(parts) < len(tokens) <= len(parts) + 2 and len(name) > 2 and _inside(parts, tokens):
-            best = max(best, 0.85 - 0.1 * (len(tokens) - len(parts)) - 0.1 * rank / len(names))
-        elif len(name) > 1 and not name.isascii() and name in words and not re.search(r"[a-z]", words):
+        if not latin and len(name) > 1 and not name.isascii() and name in column.words:
             best = max(best, 0.8 - 0.1 * rank / len(names))  # scripts that write words without blanks
+        elif len(name) > 2 and name in column.bare:
+            parts = name.split()
+            if tokens[-1] in ("id", "code") and parts[-1] != tokens[-1]:
+                continue  # "product type id" names no type
+            if len(parts) < len(tokens) <= len(parts) + 2 and f" {name} " in f" {column.bare} ":
+                best = max(best, 0.85 - 0.1 * (len(tokens) - len(parts)) - 0.1 * rank / len(names))
     return best
 
 
@@ -173,15 +214,17 @@ def _seen(name: str, values: pd.Series) -> _Column:
     """What the name and the values of a column tell."""
     filled = without_missing(values, frozenset(MISSING_VALUES)).dropna()
     words, currency, taxed = _read_name(name)
+    bare = _without_noise(words, _synonyms()["noise"])
     if filled.empty:
-        return _Column(name, words, currency, taxed, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    figures = per_unique(filled, lambda text: _is_amount(text)).mean()
+        return _Column(name, words, bare, currency, taxed, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    figures = per_unique(filled, _is_amount).mean()
     verdicts = judge(bare_gtins(filled), repair=False)[1]
     return _Column(
-        name, words, currency, taxed,
+        name, words, bare, currency, taxed,
         filled=len(filled) / max(len(values), 1),
         figures=float(figures),
         addresses=float(filled.str.contains(r"^\s*(?:https?:)?//", regex=True).mean()),
+        pictures=float(filled.str.contains(_PICTURE, regex=True).mean()),
         gtins=float(verdicts.isin(["valid", "restricted"]).mean()),
         distinct=filled.nunique() / len(filled),
         length=float(filled.str.len().mean()),
@@ -193,7 +236,10 @@ def _read_name(name: str) -> tuple[str, str | None, bool | None]:
     spaced = re.sub(r"(?<=[a-zß-ÿ])(?=[A-Z])", " ", name.replace("#", " "))
     bracketed = " ".join(re.findall(r"[(\[]([^)\]]*)[)\]]", spaced))
     words = fold(re.sub(r"[(\[][^)\]]*[)\]]", " ", spaced)) or fold(spaced)
-    currency = next((code for one in re.split(r"[\s/,;_]+", f"{spaced} {bracketed}") if (code := _said_currency(one))), None)
+    currency = next(
+        (code for one in re.split(r"[\s/,;_]+", f"{spaced} {bracketed}") if (code := _said_currency(one))),
+        None,
+    )
     tokens = fold(f"{words} {bracketed}").split()
     taxed = next((_TAX_WORDS[token] for token in tokens if token in _TAX_WORDS), None)
     return words, currency, taxed
@@ -207,20 +253,22 @@ def _said_currency(token: str) -> str | None:
     return currency_of(plain) or None
 
 
-def _without_noise(words: str, noise: list[str]) -> str:
+def _without_noise(words: str, noise: set[str]) -> str:
     tokens = [token for token in words.split() if token not in noise]
-    kept = [token for token in tokens if token not in _FILLERS and token not in _TAX_WORDS and not _said_currency(token.upper())]
+    kept = [
+        token
+        for token in tokens
+        if token not in _FILLERS and token not in _TAX_WORDS and not _said_currency(token.upper())
+    ]
     kept = [token for token in kept if not token.isdigit()] or kept
     return " ".join(kept or tokens)
 
 
-def _inside(parts: list[str], tokens: list[str]) -> bool:
-    return any(tokens[at : at + len(parts)] == parts for at in range(len(tokens) - len(parts) + 1))
-
-
 def _is_amount(text: str) -> bool:
     figure = read_number(text)
-    return figure.text is not None and len(figure.lead) <= 4 and len(figure.tail) <= 4 and "/" not in figure.tail
+    return (
+        figure.text is not None and len(figure.lead) <= 4 and len(figure.tail) <= 4 and "/" not in figure.tail
+    )
 
 
 def _same_but_currency(one: str, other: str, columns: list[_Column]) -> bool:
@@ -236,15 +284,26 @@ def _one_currency(fields: dict[str, Any], columns: list[_Column], wanted: str | 
     for field in _MONEY:
         if field in fields and len(fields[field]["from"]) > 1:
             names = sorted(fields[field]["from"], key=order.index)
-            fields[field]["from"] = [next((name for name in names if wanted and said[name] == wanted), names[0])]
+            fields[field]["from"] = [
+                next((name for name in names if wanted and said[name] == wanted), names[0])
+            ]
 
 
 def _levels(fields: dict[str, Any], columns: list[_Column]) -> None:
     """Category levels in columns of their own ("分類１", "Kategorie 2") become one path."""
     names: dict[str, int] = _synonyms()["fields"]["category"]
-    levels = [column.name for column in columns if re.sub(r"\s*\d+$", "", column.words) in names and re.search(r"\d$", column.words)]
+    levels = [
+        column.name
+        for column in columns
+        if re.sub(r"\s*\d+$", "", column.words) in names and re.search(r"\d$", column.words)
+    ]
     if len(levels) > 1:
-        fields["category"] = {"from": levels, "all": True, "operations": [{"split": []}, {"join": " > "}], "confidence": 0.85}
+        fields["category"] = {
+            "from": levels,
+            "all": True,
+            "operations": [{"split": []}, {"join": " > "}],
+            "confidence": 0.85,
+        }
 
 
 def _unitless(fields: dict[str, Any]) -> None:
@@ -254,7 +313,7 @@ def _unitless(fields: dict[str, Any]) -> None:
             del fields[field]
 
 
-def _option_pairs(header: list[str], table: Mapping[str, Any]) -> list[list[str]]:
+def _option_pairs(header: list[str], table: Mapping[str, Any]) -> list[list[Any]]:
     by_fold = {fold(name): name for name in header}
     pairs = []
     for one, two in table["option_pairs"]:
@@ -273,8 +332,10 @@ def _is_attribute(column: _Column, table: Mapping[str, Any]) -> bool:
         and column.length <= 80
         and column.addresses < 0.5
         and not column.words.startswith("column ")
-        and not any(word in (column.words, _without_noise(column.words, table["noise"])) for word in table["ignored_attributes"])
-        and not any(re.search(rf"\b{re.escape(word)}\b", column.words) for word in table["never"])
+        and not column.words.endswith(" id")
+        and not _ABOUT_MONEY.search(column.words)
+        and not {column.words, column.bare} & table["ignored_attributes"]
+        and not table["never"].search(column.words)
     )
 
 
@@ -291,10 +352,14 @@ def _plain(name: str) -> str:
 @lru_cache(1)
 def _synonyms() -> dict[str, Any]:
     """The table of synonyms, names folded, each with its rank."""
-    table: dict[str, Any] = yaml.safe_load((Path(__file__).parent.parent / "profiles" / "synonyms.yaml").read_text("utf-8"))
+    table: dict[str, Any] = yaml.safe_load(
+        (Path(__file__).parent.parent / "profiles" / "synonyms.yaml").read_text("utf-8")
+    )
     table["fields"] = {
-        field: {name: rank for rank, name in reversed(list(enumerate(map(fold, map(str, names)))))} for field, names in table["fields"].items()
+        field: {name: rank for rank, name in reversed(list(enumerate(map(fold, map(str, names)))))}
+        for field, names in table["fields"].items()
     }
     for part in ("options", "never", "ignored_attributes", "noise"):
-        table[part] = [fold(str(word)) for word in table[part]]
+        table[part] = {fold(str(word)) for word in table[part]}
+    table["never"] = re.compile(r"\b(?:" + "|".join(sorted(map(re.escape, table["never"]))) + r")\b")
     return table

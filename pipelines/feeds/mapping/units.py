@@ -26,10 +26,14 @@ FACTORS: dict[str, dict[str, str]] = {
              "std": "0.0416666667", "stunden": "0.0416666667", "hours": "0.0416666667", "hrs": "0.0416666667",
              "heures": "0.0416666667"},
 }  # fmt: skip
+_BRACKETED = re.compile(r"[(\[]\s*([^)\]]+?)\s*[)\]]")
+_LAST_WORD = re.compile(r"[_\s]([^\W\d_]+)$")
 _RANGE = re.compile(r"\d+\s*(?:-|–|bis|to|à|a|do|до|~|～|/)\s*(?=\d)", re.I)
 
 
-def read_measure(text: str, to: str, of: str | None = None, assume: str | None = None) -> tuple[int | None, bool]:
+def read_measure(
+    text: str, to: str, of: str | None = None, assume: str | None = None
+) -> tuple[int | None, bool]:
     """(whole number of `to`, assumed). `of` is the unit the column states, `assume` what else is taken for granted.
 
     (None, False) where the text is no measure. Of a range of days the later one counts.
@@ -51,12 +55,6 @@ def read_measure(text: str, to: str, of: str | None = None, assume: str | None =
 
 def unit_name(text: str, to: str) -> str | None:
     """The unit of kind `to` that `text` names ("Weight (lbs)" -> "lbs" for "g"), None where it names none."""
-    plain = text.strip(" .:[]()").casefold()
-    if plain in FACTORS[to]:
-        return plain
-    bracketed = re.findall(r"[(\[]\s*([^)\]]+?)\s*[)\]]|[_\s]([a-z\"]+)$", plain if not text.endswith((")", "]")) else text.casefold())
-    for pair in bracketed:
-        for name in pair:
-            if name.strip() in FACTORS[to]:
-                return name.strip()
-    return None
+    plain = text.strip(" .:").casefold()
+    named = [plain, *_BRACKETED.findall(plain), *_LAST_WORD.findall(plain)]
+    return next((name for name in named if name in FACTORS[to]), None)

@@ -13,5 +13,7 @@ def vocabulary(name: str) -> dict[str, str]:
     """word (as written) -> ours. Raises Refused where there is no such table."""
     tables = yaml.safe_load((Path(__file__).parent / "vocabulary.yaml").read_text("utf-8"))
     if name not in tables:
-        raise Refused(f"There is no table {name!r} to look up; there are {', '.join(tables)}.", rule="mapping_invalid")
+        raise Refused(
+            f"There is no table {name!r} to look up; there are {', '.join(tables)}.", rule="mapping_invalid"
+        )
     return {str(word): ours for ours, words in tables[name].items() for word in words}

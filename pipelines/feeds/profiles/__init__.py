@@ -31,7 +31,10 @@ def profiles() -> dict[str, dict[str, Any]]:
 def known(name: str) -> Mapping[str, Any] | None:
     """The profile of that name, None for "generic". Raises Refused for a name there is not."""
     if name != GENERIC and name not in profiles():
-        raise Refused(f"There is no profile {name!r}; there are {', '.join([*profiles(), GENERIC])}.", rule="unknown_profile")
+        raise Refused(
+            f"There is no profile {name!r}; there are {', '.join([*profiles(), GENERIC])}.",
+            rule="unknown_profile",
+        )
     return profiles().get(name)
 
 
@@ -41,7 +44,11 @@ def recognise(file_format: str, header: Iterable[str], record_path: str | None) 
     for profile in profiles().values():
         if file_format in profile["formats"]:
             wanted = profile.get("record_paths")
-            if file_format == "xml" and wanted and not any((record_path or "").endswith(path) for path in wanted):
+            if (
+                file_format == "xml"
+                and wanted
+                and not any((record_path or "").endswith(path) for path in wanted)
+            ):
                 continue
             if all(any(fold(name) in names for name in alternatives) for alternatives in profile["needs"]):
                 return profile
