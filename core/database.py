@@ -21,7 +21,8 @@ __all__ = ["CHANNEL", "Database", "Event", "Route", "Step", "UnitOfWork", "conne
 class Database:
     """Units of work on one PostgreSQL. It knows the routes it is given, so that emit() can find them.
 
-    `pool_size` connections are kept; `statement_timeout` and `lock_timeout` are in seconds.
+    `pool_size` connections are kept. In seconds: `statement_timeout`, `lock_timeout`, and the `silence` between two
+    statements of a unit of work after which PostgreSQL ends it, so that a frozen process keeps no locks.
     """
 
     def __init__(
@@ -32,12 +33,17 @@ class Database:
         pool_size: int = 5,
         statement_timeout: float = 60,
         lock_timeout: float = 10,
+        silence: float = 60,
         on_close: Callable[[], None] | None = None,
     ) -> None:
         self.url = url
         self.routes = tuple(routes)
         self._on_close = on_close
-        self._limits = {"statement_timeout": statement_timeout, "lock_timeout": lock_timeout}
+        self._limits = {
+            "statement_timeout": statement_timeout,
+            "lock_timeout": lock_timeout,
+            "idle_in_transaction_session_timeout": silence,
+        }
         self._by_event: dict[type[Event], list[Route]] = {}
         for route in routes:
             self._by_event.setdefault(route.event, []).append(route)
@@ -88,7 +94,9 @@ class Database:
             self._on_close = None
 
 
-def connect(settings: Settings, routes: Sequence[Route], *, pool_size: int = 5) -> Database:
+def connect(
+    settings: Settings, routes: Sequence[Route], *, pool_size: int = 5, silence: float = 60
+) -> Database:
     """The hub's database. Without ENTREPOT_DATABASE_URL: the embedded one, started and migrated as needed.
 
     Raises Misconfigured where a given database has not been migrated, Temporary where it cannot be reached.
@@ -103,9 +111,9 @@ def connect(settings: Settings, routes: Sequence[Route], *, pool_size: int = 5) 
         except BaseException:
             embedded.release()
             raise
-        return Database(url, routes, pool_size=pool_size, on_close=embedded.release)
+        return Database(url, routes, pool_size=pool_size, silence=silence, on_close=embedded.release)
     url = settings.database_url.replace("+psycopg", "", 1)
-    database = Database(url, routes, pool_size=pool_size)
+    database = Database(url, routes, pool_size=pool_size, silence=silence)
     try:
         with database.connection() as connection:
             check_current(connection)

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import PoolProxiedConnection
 
-from core.errors import EntrepotError, Permanent, Temporary, Unknown
+from core.errors import Permanent, Temporary, Unknown
 from core.events import Event, Route
 
 CHANNEL = "message"  # where NOTIFY tells which queue has something new
@@ -102,8 +102,7 @@ class UnitOfWork:
                 self._commit()
             else:
                 self._roll_back()
-                if away := _away(error):
-                    raise away from error
+                self._translate(error)
         finally:
             self._give_back()
 
@@ -116,20 +115,20 @@ class UnitOfWork:
                 self._insert_emitted(raw)
         except BaseException as error:
             self._roll_back()
-            if away := _away(error):
-                raise away from error
+            self._translate(error)
             raise
         try:
             if self._connection is not None:
                 self._connection.commit()
             else:
                 raw.commit()
-        except (psycopg.OperationalError, sqlalchemy.exc.OperationalError) as error:
+        except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
             if raw.closed:
                 raise Unknown(
                     f"The database broke off while it stored the work: {_first_line(error)}. Look before repeating."
                 ) from error
-            raise _busy(error) from error
+            self._translate(error)
+            raise
         if self._ring:
             self._notify()
 
@@ -156,6 +155,13 @@ class UnitOfWork:
         with suppress(psycopg.OperationalError), self.alone() as cursor:
             cursor.execute(NOTIFY, (CHANNEL, sorted(self._ring)))
 
+    def _translate(self, error: BaseException) -> None:
+        """Raises Temporary where the error is the database's own trouble: away, lock, time-out, deadlock."""
+        busy = isinstance(error, psycopg.OperationalError | sqlalchemy.exc.OperationalError)
+        gone = isinstance(error, psycopg.Error | sqlalchemy.exc.DBAPIError) and self._raw().closed
+        if busy or gone:
+            raise Temporary(f"The database could not finish: {_first_line(error)}. Try again.") from error
+
     def _roll_back(self) -> None:
         raw = self._raw()
         try:
@@ -180,17 +186,6 @@ class UnitOfWork:
         if self._driver is None:
             raise Permanent("A unit of work is only usable inside its own `with` block.")
         return self._driver
-
-
-def _away(error: BaseException) -> EntrepotError | None:
-    """Temporary where the error is the database's own trouble (away, lock, time-out, deadlock), else None."""
-    if isinstance(error, psycopg.OperationalError | sqlalchemy.exc.OperationalError):
-        return _busy(error)
-    return None
-
-
-def _busy(error: BaseException) -> Temporary:
-    return Temporary(f"The database could not finish: {_first_line(error)}. Try again.")
 
 
 def _first_line(error: BaseException) -> str:

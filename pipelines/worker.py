@@ -33,7 +33,8 @@ def work(
     """Runs the steps of `routes` until SIGTERM, SIGINT or `stop`; then finishes or gives back within 30 seconds."""
     stop = stop or _stop_on_signals()
     queues = {route.queue for route in routes}
-    database = connect(settings, routes, pool_size=settings.threads + len(queues) + 2)
+    # A worker frozen inside a unit of work holds its message no longer than one frozen outside: a lease.
+    database = connect(settings, routes, pool_size=settings.threads + len(queues) + 2, silence=lease)
     leases, history = Leases(database, lease), History(database)
     runner = Runner(database, leases, history)
     middleware: list[Middleware] = [Failures(database, leases, runner), TimeLimit()]

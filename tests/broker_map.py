@@ -1,8 +1,6 @@
-"""A small map of its own for tests of the machinery, and the processes that run it: `python -m tests.broker_map worker`."""
+"""A small map of its own for tests of the machinery, and a bench to run its messages on in the test's own thread."""
 
 import os
-import signal
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +8,6 @@ from typing import Any
 
 from dramatiq import Message, MessageProxy
 
-from core import log
 from core.broker import messages
 from core.broker.failures import Failures
 from core.broker.history import History
@@ -18,10 +15,8 @@ from core.broker.leases import Leases
 from core.broker.messages import Taken
 from core.broker.running import Runner
 from core.database import Database, Event, Route, on
-from core.settings import load
 
 QUEUE = os.environ.get("TEST_QUEUE", "ring")
-LEASE = float(os.environ.get("TEST_LEASE", "2"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,24 +111,3 @@ class Bench:
             for taken in found:
                 self.deliver(taken, fast=not taken.again)
                 moved()
-
-
-def main(what: str) -> int:
-    settings = load()
-    log.configure(settings.log_level)
-    if what == "worker":
-        from pipelines.worker import work
-
-        work(settings, routes(), lease=LEASE)
-        sys.stderr.flush()
-        os._exit(0)
-    if what == "stubborn":  # a process that cannot be asked to go
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        threading.Event().wait()
-    from pipelines.relay import relay
-
-    return relay(settings, routes(), lease=LEASE)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

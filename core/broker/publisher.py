@@ -7,7 +7,7 @@ import pika
 from dramatiq import Message
 from dramatiq.common import xq_name
 from pika.adapters.select_connection import IOLoop, SelectConnection
-from pika.exceptions import ChannelClosedByBroker
+from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from core import log
 from core.broker.rabbitmq import grave_arguments, parameters, queue_arguments
@@ -83,15 +83,19 @@ class Publisher:
 
     def publish(self, key: Key, message: "Message[None]") -> None:
         """Sends one message of (id, fence) `key`. Only where `consumers` says that somebody listens."""
+        try:
+            self._channel.basic_publish(
+                exchange="",
+                routing_key=message.queue_name,
+                body=message.encode(),
+                properties=pika.BasicProperties(delivery_mode=2, message_id=f"{key[0]}.{key[1]}"),
+                mandatory=True,
+            )
+        except AMQPError:  # the channel is closing; _lost will follow
+            self._soon(self._on_lost, [key])
+            return
         self._tag += 1
         self._unconfirmed[self._tag] = key
-        self._channel.basic_publish(
-            exchange="",
-            routing_key=message.queue_name,
-            body=message.encode(),
-            properties=pika.BasicProperties(delivery_mode=2, message_id=f"{key[0]}.{key[1]}"),
-            mandatory=True,
-        )
 
     def _opened(self, channel: Any) -> None:
         self._channel = channel
@@ -110,20 +114,18 @@ class Publisher:
         tags = [tag for tag in self._unconfirmed if tag <= last] if frame.method.multiple else [last]
         keys = [self._unconfirmed.pop(tag) for tag in tags if tag in self._unconfirmed]
         if isinstance(frame.method, pika.spec.Basic.Nack):
-            self._on_lost(keys)
+            self._soon(self._on_lost, keys)
 
     def _returned(self, _channel: Any, _method: Any, properties: Any, _body: bytes) -> None:
         """The queue is gone; the next look() declares it. RabbitMQ confirms a returned message afterwards."""
         message_id, fence = properties.message_id.split(".")
-        self._on_lost([(int(message_id), int(fence))])
+        self._soon(self._on_lost, [(int(message_id), int(fence))])
 
     def _channel_closed(self, _channel: Any, reason: BaseException) -> None:
         if isinstance(reason, ChannelClosedByBroker) and reason.reply_code == 406:
-            raise Misconfigured(
-                f"RabbitMQ has this queue with other arguments ({reason.reply_text}); delete it there, "
-                "or set ENTREPOT_AMQP_QUEUE_TYPE to its type."
-            )
+            self._soon(_refuse, reason.reply_text)
         self._channel = None
+        self.consumers = dict.fromkeys(self.consumers, 0)
         if self._connection is not None and self._connection.is_open:
             self._connection.close()
 
@@ -139,4 +141,15 @@ class Publisher:
         )
         self._loop.call_later(self._wait, self.connect)
         self._wait = min(self._wait * 2, LONGEST_WAIT)
-        self._on_lost(keys)
+        self._soon(self._on_lost, keys)
+
+    def _soon(self, call: Callable[..., None], *values: Any) -> None:
+        """From the loop itself: Pika takes what is raised in its callbacks for a broken connection."""
+        self._loop.call_later(0, lambda: call(*values))
+
+
+def _refuse(reason: str) -> None:
+    raise Misconfigured(
+        f"RabbitMQ has this queue with other arguments ({reason}); delete it there, "
+        "or set ENTREPOT_AMQP_QUEUE_TYPE to its type."
+    )

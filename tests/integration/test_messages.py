@@ -163,6 +163,17 @@ def test_waiting_for_a_lock_ends_as_temporary(database_url: str) -> None:
     impatient.close()
 
 
+def test_a_silent_unit_of_work_is_ended_by_the_server(database_url: str, db: Database) -> None:
+    frozen = Database(database_url, ROUTES, silence=0.2)
+    with pytest.raises(Temporary, match="idle-in-transaction timeout"), frozen.unit_of_work() as uow:
+        uow.cursor().execute("LOCK TABLE job_run")
+        db.run(
+            "SELECT count(*) FROM job_run"
+        )  # waits for the lock, which the server takes from the silent one
+        uow.cursor().execute("SELECT 1")
+    frozen.close()
+
+
 def test_no_database_is_temporary() -> None:
     nowhere = Database("postgresql://nobody@127.0.0.1:1/none", ROUTES)
     with pytest.raises(Temporary, match="cannot be reached"), nowhere.unit_of_work():

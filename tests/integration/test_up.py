@@ -17,7 +17,7 @@ START = """
 import sys
 from cli.up import Program, up
 from core.settings import load
-extra = [Program(name, "tests.broker_map", (name,)) for name in sys.argv[1:]]
+extra = [Program(name, "tests.broker_process", (name,)) for name in sys.argv[1:]]
 sys.exit(up(load(), extra))
 """
 
