@@ -5,12 +5,15 @@ no service: the hub starts its own, or uses the one in ENTREPOT_DATABASE_URL.
 """
 
 import argparse
+import contextlib
+import fcntl
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from sandbox.rabbitmq import NoRabbit, OwnRabbit, server_program
@@ -35,25 +38,45 @@ def up() -> str:
 
 
 def during(command: list[str]) -> int:
-    """Run a command with the broker up; stop the broker afterwards if it was not up before. Its exit status.
+    """Run a command with the broker up; its exit status.
 
-    Without RabbitMQ the command runs all the same: tests know how to skip, and in CI how to fail.
+    A broker that was not up before is stopped after the last of the commands that run at the same time. Without
+    RabbitMQ the command runs all the same: tests know how to skip, and in CI how to fail.
     """
-    ours = not os.environ.get("ENTREPOT_AMQP_URL") and not OwnRabbit(folder()).running()
-    try:
-        up()
-    except NoRabbit as error:
-        print(f"entrepot: no RabbitMQ for the tests: {error}", file=sys.stderr)
-    try:
+    with _until_unused():
+        try:
+            up()
+        except NoRabbit as error:
+            print(f"entrepot: no RabbitMQ for the tests: {error}", file=sys.stderr)
         child = subprocess.Popen(command)
         # Ctrl-C reaches the child by itself, being in our process group; both must get to their ends.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: child.terminate())
         code = child.wait()
         return code if code >= 0 else 128 - code
-    finally:
-        if ours:
-            OwnRabbit(folder()).down()
+
+
+@contextlib.contextmanager
+def _until_unused() -> Iterator[None]:
+    """Marks a broker that is down now as one to stop again; whoever leaves last finds the mark and nobody else."""
+    if os.environ.get("ENTREPOT_AMQP_URL"):
+        yield
+        return
+    rabbit, mark = OwnRabbit(folder()), folder() / "until-unused"
+    folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder() / "users").open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)  # the kernel takes it back from one that is killed
+        if not rabbit.running():
+            mark.touch()
+        try:
+            yield
+        finally:
+            fcntl.flock(users, fcntl.LOCK_UN)
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if mark.exists():
+                    rabbit.down()
+                    mark.unlink()
 
 
 def _install() -> None:
@@ -88,6 +111,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     asked = parser.parse_args(arguments)
     given = bool(os.environ.get("ENTREPOT_AMQP_URL"))
+    (folder() / "until-unused").unlink(missing_ok=True)  # asked for by name, it stays until it is asked to go
     try:
         url = up() if asked.what == "up" else ""
     except NoRabbit as error:

@@ -129,15 +129,36 @@ def test_command_line_up_and_down(folder: Path) -> None:
     assert not OwnRabbit(folder).running()
 
 
-def test_a_command_finds_the_broker_up_and_it_is_stopped_after_it(folder: Path) -> None:
-    check = (
-        "import sys; from sandbox.rabbitmq import OwnRabbit; from sandbox.services import folder; "
-        "sys.exit(7 if OwnRabbit(folder()).running() else 1)"
+# Says whether the broker is up, waits for a line, says it again.
+WATCH = """
+import sys
+from sandbox.rabbitmq import OwnRabbit
+from sandbox.services import folder
+print(OwnRabbit(folder()).running(), flush=True)
+sys.stdin.readline()
+sys.exit(7 if OwnRabbit(folder()).running() else 1)
+"""
+
+
+def test_commands_find_the_broker_up_and_the_last_of_them_has_it_stopped(folder: Path) -> None:
+    assert not OwnRabbit(folder).running()
+    first, second = (
+        subprocess.Popen(
+            [sys.executable, "-P", "-m", "sandbox.services", "during", sys.executable, "-P", "-c", WATCH],
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT), "ENTREPOT_DATA": str(folder.parent)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
     )
-    assert (
-        services("during", sys.executable, "-P", "-c", check, ENTREPOT_DATA=str(folder.parent)).returncode
-        == 7
-    )
+    assert first.stdout and second.stdout
+    assert (first.stdout.readline(), second.stdout.readline()) == ("True\n", "True\n")
+    first.communicate("\n", timeout=60)
+    assert first.returncode == 7
+    assert OwnRabbit(folder).running()
+    second.communicate("\n", timeout=60)
+    assert second.returncode == 7
     assert not OwnRabbit(folder).running()
 
 
