@@ -1,13 +1,17 @@
 """`entrepot …`: mounts one file per noun, and turns every error into one clear line and an exit code."""
 
+import os
 import sys
+import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from cli import companies, feeds, listings, queues, selections, service, shops
+from core.clock import now
 from core.errors import EntrepotError
+from core.settings import load
 
 app = typer.Typer(
     name="entrepot", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -37,23 +41,43 @@ def options(
 ) -> None:
     """Settings for every command."""
     if data is not None:
-        import os
-
         os.environ["ENTREPOT_DATA"] = str(data)
 
 
 def main() -> None:
     """Runs one command. Exit 0: fine; 1: something is wrong with the work; 2: wrong usage or unusable input."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False, prog_name="entrepot") or 0)
     except EntrepotError as error:
-        sys.stderr.write(f"entrepot: {' '.join(str(error).split())}\n")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+        end(str(error), error.exit_code)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        sentence = error.format_message() if hasattr(error, "format_message") else str(error)
+        if context and not sentence:  # nothing but the noun: its help is the answer
+            sys.stderr.write(context.get_help() + "\n")
+            sys.exit(2)
+        end(f"{sentence} (`{context.command_path} --help` shows the way)" if context else sentence, 2)
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except BrokenPipeError:
-        sys.stderr.close()
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or the interpreter complains once more
         sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - a bug of ours: the user gets a sentence, the traceback goes into a file
+        kept = load().data / "errors" / f"{now():%Y%m%d-%H%M%S}-{os.getpid()}.txt"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text("".join(traceback.format_exception(error)))
+        end(
+            f"This is a fault of Entrepot's own ({type(error).__name__}: {error}); nothing was stored halfway. Report it with {kept}.",
+            1,
+        )
+
+
+def end(sentence: str, code: int) -> NoReturn:
+    """One clear line on standard error, and the exit code."""
+    sys.stderr.write(f"entrepot: {' '.join(sentence.split())}\n")
+    sys.exit(code)
 
 
 if __name__ == "__main__":
