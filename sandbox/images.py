@@ -26,7 +26,7 @@ WIDTH, HEIGHT = 480, 360
 _SMOOTH = 1.5  # pixels over which an edge fades
 Colour = tuple[int, int, int]
 # A shape is the distance of a point from its edge, in pixels: negative inside. Points run from -1 to 1.
-Plane = npt.NDArray[np.float64]
+Plane = npt.NDArray[np.float32]
 Shape = Callable[[Plane, Plane], Plane]
 
 
@@ -58,7 +58,7 @@ def draw(path: str) -> bytes:
     main, accent = _colour(hue + 0.5 + seed[1] / 1300, 0.55, 0.62), _colour(hue + 0.08, 0.6, 0.88)
     name = path.rsplit("/", 1)[-1].partition("-")[0]
     layers = [(shape, main if index % 2 == 0 else accent) for index, shape in enumerate(_motif(name, seed))]
-    v, u = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float64)
+    v, u = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     middle = HEIGHT / 2
     v, u = (v - middle) / middle, (u - WIDTH / 2) / middle
     picture = _blend(_flat(ground), shade, np.clip((v + 0.2) / 1.2, 0, 1))
@@ -126,7 +126,8 @@ def _box(x: float, y: float, wide: float, high: float) -> Shape:
 def _trapeze(x: float, y: float, top: float, bottom: float, high: float) -> Shape:
     def distance(u: Plane, v: Plane) -> Plane:
         part = (v - y + high) / (2 * high)
-        return np.maximum(abs(u - x) - (top + (bottom - top) * part), abs(v - y) - high)
+        apart: Plane = np.maximum(abs(u - x) - (top + (bottom - top) * part), abs(v - y) - high)
+        return apart
 
     return distance
 
@@ -158,11 +159,12 @@ def _colour(hue: float, saturation: float, brightness: float) -> Colour:
 
 
 def _flat(colour: Colour) -> Plane:
-    return np.full((HEIGHT, WIDTH, 3), colour, np.float64)
+    return np.full((HEIGHT, WIDTH, 3), colour, np.float32)
 
 
 def _blend(under: Plane, over: Colour, part: Plane) -> Plane:
-    return under + (np.array(over) - under) * part[..., np.newaxis]
+    blended: Plane = under + (np.array(over, np.float32) - under) * part[..., np.newaxis]
+    return blended
 
 
 def _png(rows: bytes) -> bytes:

@@ -21,7 +21,7 @@ article{background:#fff;border:1px solid var(--line);border-radius:.7rem;overflo
 .picture img{width:100%;height:100%;object-fit:cover;display:block}
 .words{padding:.9rem 1rem 1.1rem;display:flex;flex-direction:column;gap:.25rem;flex:1}
 h2{font-size:1rem;margin:0;line-height:1.35}.sku,.kinds{color:var(--soft);font-size:.82rem}
-.price{font-weight:650;font-size:1.1rem;margin-top:auto}.price .screen-reader-text{display:none}
+.price{font-weight:650;font-size:1.1rem;margin-top:auto}
 .stock{font-size:.85rem}.instock{color:var(--good)}.outofstock{color:var(--bad)}.onbackorder{color:var(--accent)}
 .empty{color:var(--soft)}
 """
@@ -79,7 +79,11 @@ def _card(site: Site, call: Call, doc: Fields) -> str:
     quantity = sum(managed) if managed else shown["stock_quantity"]
     stock = _WORDS[shown["stock_status"]] + (f" · {quantity}" if quantity and quantity > 0 else "")
     kinds = f'<span class="kinds">{len(children)} variants</span>' if children else ""
-    price = shown["price_html"] or '<span class="sku">no price</span>'
+    amount = text.as_decimal(shown["price"])
+    price = '<span class="sku">no price</span>'
+    if amount is not None:  # as entered, which is what whoever looks wants to compare
+        varied = len({child["price"] for child in children}) > 1
+        price = ("from " if varied else "") + text.price_html(amount, site.currency)
     return (
         f'<article>{picture}<div class="words"><h2>{text.kses(shown["name"])}</h2>'
         f'<span class="sku">{html.escape(shown["sku"])}</span>{kinds}<span class="price">{price}</span>'
