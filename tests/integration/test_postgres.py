@@ -156,13 +156,6 @@ def test_starts_with_role_database_and_locale_and_the_last_release_stops_it(fres
     embedded.release()  # once more is harmless
 
 
-def test_what_was_committed_is_there_after_a_restart(data: Path) -> None:
-    with EmbeddedPostgres(data) as url:
-        number = remember(url)
-    with EmbeddedPostgres(data) as url:
-        assert remembered(url) == number
-
-
 def test_second_process_attaches_to_the_same_server_and_does_not_stop_it(data: Path) -> None:
     with EmbeddedPostgres(data) as url:
         pid = postmaster(data / "postgres")
@@ -261,20 +254,13 @@ def test_killed_holder_and_postmaster_together(data: Path) -> None:
     assert postmaster(data / "postgres") is None
 
 
-def test_postmaster_pid_of_another_program_does_not_bar_the_start(data: Path) -> None:
+@pytest.mark.parametrize("leftover", [f"{os.getpid()}\n/elsewhere\n1\n5432\n\n\n\nready\n", ""])
+def test_restart_past_a_lock_file_of_another_program_or_of_a_crashed_machine(
+    data: Path, leftover: str
+) -> None:
     with EmbeddedPostgres(data) as url:
         number = remember(url)
-    (data / "postgres" / "cluster" / "postmaster.pid").write_text(
-        f"{os.getpid()}\n{data}\n1\n5432\n\n\n\nready\n"
-    )
-    with EmbeddedPostgres(data) as url:
-        assert remembered(url) == number
-
-
-def test_empty_lock_file_after_a_crash_of_the_machine_does_not_bar_the_start(data: Path) -> None:
-    with EmbeddedPostgres(data) as url:
-        number = remember(url)
-    (data / "postgres" / "cluster" / "postmaster.pid").write_text("")
+    (data / "postgres" / "cluster" / "postmaster.pid").write_text(leftover)
     with EmbeddedPostgres(data) as url:
         assert remembered(url) == number
 
