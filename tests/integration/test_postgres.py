@@ -167,17 +167,6 @@ def test_second_process_attaches_to_the_same_server_and_does_not_stop_it(data: P
     assert postmaster(data / "postgres") is None
 
 
-def test_the_first_may_leave_before_the_second(data: Path) -> None:
-    first = EmbeddedPostgres(data)
-    first.attach()
-    second = Holder(data)
-    url = second.url()
-    first.release()
-    assert one(url, "SELECT 1") == 1
-    second.leave()
-    assert postmaster(data / "postgres") is None
-
-
 def test_several_processes_start_at_once_and_share_one_server(fresh: Path) -> None:
     holders = [Holder(fresh) for _ in range(4)]
     assert len({holder.url() for holder in holders}) == 1
