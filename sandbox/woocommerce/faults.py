@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -119,9 +120,9 @@ def _died(code: str, message: str, status: int) -> Fields:
 
 @dataclass
 class Record:
-    """The requests that arrived, in order, so that a test can say what was *not* asked."""
+    """The last 20,000 requests that arrived, in order, so that a test can say what was *not* asked."""
 
-    _seen: list[Fields] = field(default_factory=list)
+    _seen: deque[Fields] = field(default_factory=lambda: deque(maxlen=20_000))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def arrived(self, call: Call, batch: dict[str, int], fault: Fault | None) -> Fields:

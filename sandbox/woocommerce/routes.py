@@ -114,6 +114,9 @@ def answer(shop: Site, shop_keys: Keys, call: Call) -> Answer:
         found = Answer(refusal.status, refusal.as_json(), envelope=refusal.envelope)
     except NotSimulated as reason:
         return not_simulated(call, str(reason))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # PHP makes something of every shape; what, was never recorded. Nothing of the request was kept.
+        return not_simulated(call, f"a body of this shape: {error!r}")
     if allow and found.envelope == "rest":
         found.headers["Allow"] = allow
     return found

@@ -219,6 +219,13 @@ def test_what_was_never_recorded_is_said_so(client: Client, method: str, target:
     assert skus(client) == []
 
 
+def test_a_shape_nobody_recorded_leaves_nothing_behind(client: Client) -> None:
+    made = {"name": "A", "sku": "A"}
+    status, found = client.ask("POST", "/products/batch", {"create": [made, "not an object"]})
+    assert (status, found["code"]) == (501, "not_simulated")
+    assert skus(client) == []
+
+
 def test_a_batch_takes_what_a_single_call_refuses(client: Client) -> None:
     _, made = client.ask("POST", "/products/batch", {
         "create": [
