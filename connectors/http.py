@@ -94,11 +94,11 @@ class Http:
         path: str,
         params: Mapping[str, str | int] | None = None,
         *,
-        seconds: float = READ_SECONDS,
+        seconds: float | None = None,
         anonymous: bool = False,
     ) -> Answer:
         """Reads. `seconds` is the longest silence; the whole call takes at most twice that, per attempt."""
-        return self._call("GET", path, params=params, seconds=seconds, anonymous=anonymous)
+        return self._call("GET", path, params=params, seconds=seconds or READ_SECONDS, anonymous=anonymous)
 
     def post(self, path: str, body: Any, *, seconds: float) -> Answer:
         """Changes something: what is sent and not clearly answered raises Unknown."""

@@ -9,7 +9,7 @@ from connectors.http import plain
 from connectors.shops.woocommerce.mapping import key_of
 
 Fields = dict[str, Any]
-Verdict = Literal["done", "again", "taken", "trashed"]
+Verdict = Literal["done", "again", "taken"]
 
 ROUNDS = 8
 """Times an entry is sent, beside once for each of its pictures, before it is given up."""
@@ -67,7 +67,7 @@ class Entry:
     def take(self, answer: Fields) -> Verdict:
         """Learns from the shop's answer to the last wish.
 
-        "again": mended, send once more; "taken": another product holds the SKU; "trashed": one in the trash does.
+        "again": mended, send once more; "taken": something in the shop or its trash holds the SKU.
         """
         self._rounds += 1
         if "error" not in answer:
@@ -79,10 +79,8 @@ class Entry:
         facts = error.get("data") if isinstance(error.get("data"), dict) else {}
         if self._rounds > ROUNDS + len(self.pictures):
             return self.give_up(f"The shop keeps refusing {self.sku}: {words}")
-        if code == "product_invalid_sku":
+        if code == "product_invalid_sku" or (code.endswith("_not_created") and "lookup table" in words):
             return "taken"
-        if code.endswith("_not_created") and "lookup table" in words:
-            return "trashed"
         if code == "product_invalid_global_unique_id" and self.gtin:
             return self._without_gtin(facts.get("resource_id"))
         if "image" in code and self._shown():
@@ -107,9 +105,10 @@ class Entry:
             self._learn(images)
         return True
 
-    def half_made(self, found: Fields) -> bool:
-        """True where an earlier call whose answer was lost may be making it just now: the shop writes our key last."""
-        return self.lost > 0 and key_of(found) is None and self._rounds < ROUNDS
+    def half_made(self, found: Fields | None) -> bool:
+        """True where an earlier call whose answer was lost may be making it just now: the SKU is taken at once, the
+        product can be found a moment later, and our key is written last."""
+        return self.lost > 0 and (found is None or key_of(found) is None) and self._rounds < ROUNDS
 
     def give_up(self, problem: str) -> Verdict:
         """Settles it with a sentence."""
@@ -169,11 +168,9 @@ def _images(found: Fields) -> list[Fields]:
 
 
 def _same(url: str, src: str) -> bool:
-    """Whether the shop's picture `src` may be a copy of `url`: it keeps the name, and adds a number where it is taken."""
-    wanted, kept = _stem(url), _stem(src)
-    return kept == wanted or (
-        kept.startswith(wanted) and kept.removeprefix(wanted).removesuffix("scaled").isdigit()
-    )
+    """Whether the shop's picture `src` may be a copy of `url`: it keeps the name and adds a number or “scaled”."""
+    wanted, kept = _stem(url), _stem(src).removesuffix("scaled")
+    return kept.startswith(wanted) and (kept == wanted or kept.removeprefix(wanted).isdigit())
 
 
 def _stem(address: str) -> str:

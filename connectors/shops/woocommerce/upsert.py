@@ -74,7 +74,7 @@ class Upsert:
                 entry.refuse_picture(url, self._dead[url])
 
     def _learn(self, some: list[Entry], answers: list[Fields], queue: deque[Entry]) -> Iterator[Entry]:
-        blocked: dict[str, list[tuple[Entry, Fields]]] = {"taken": [], "trashed": []}
+        blocked = []
         for entry, answer in zip(some, answers, strict=True):
             verdict = entry.take(answer)
             self._library |= entry.picture_ids
@@ -86,19 +86,22 @@ class Upsert:
             elif verdict == "again":
                 queue.append(entry)
             else:
-                blocked[verdict].append((entry, answer["error"].get("data") or {}))
-        for place, entries in blocked.items():
-            if entries:
-                yield from self._unblock(entries, queue, trash=place == "trashed")
+                blocked.append(entry)
+        if blocked:
+            yield from self._unblock(blocked, queue)
 
-    def _unblock(
-        self, blocked: list[tuple[Entry, Fields]], queue: deque[Entry], *, trash: bool
-    ) -> Iterator[Entry]:
-        """Their SKUs are held by others: ours are adopted and brought up to date, strangers' are left alone."""
-        holders = self._holders([entry for entry, _ in blocked], trash=trash)
-        for entry, facts in blocked:
+    def _unblock(self, blocked: list[Entry], queue: deque[Entry]) -> Iterator[Entry]:
+        """Their SKUs are held by others: ours are adopted and brought up to date, strangers' are left alone.
+
+        One in the trash keeps its SKU and is seen in the trash's own list only; sending it again restores it.
+        """
+        holders = self._holders(blocked)
+        hidden = [entry for entry in blocked if entry.sku.casefold() not in holders]
+        if hidden:
+            holders |= self._holders(hidden, trash=True)
+        for entry in blocked:
             holder = holders.get(entry.sku.casefold())
-            if holder is not None and (entry.adopt(holder) or entry.half_made(holder)):
+            if (holder is not None and entry.adopt(holder)) or entry.half_made(holder):
                 queue.append(entry)
             elif (
                 holder is not None and entry.id is not None and int(holder.get("parent_id") or 0) == entry.id
@@ -108,19 +111,14 @@ class Upsert:
                 self._rest.batch(f"products/{entry.id}/variations", [freed])
                 queue.append(entry)
             else:
-                number = holder["id"] if holder is not None else facts.get("resource_id", "unknown")
-                place = "a product in this shop's trash" if trash else "another product in this shop"
-                advice = "empty the trash" if trash else "change that product's SKU"
-                entry.give_up(
-                    f"SKU {entry.sku} is already used by {place} (id {number}); {advice}, or sell it under another SKU."
-                )
+                entry.give_up(_held_by(entry.sku, holder))
                 yield entry
 
     def _after_loss(self, some: list[Entry], queue: deque[Entry], error: Unknown) -> Iterator[Entry]:
         """The shop may have done all of it, and may still be at it."""
         self._size = max(1, len(some) // 2)
         try:
-            holders = self._holders(some, trash=False)
+            holders = self._holders(some)
         except EntrepotError:
             for entry in some:
                 yield _lost(entry, error)
@@ -145,7 +143,7 @@ class Upsert:
             entry.give_up(str(error))
             yield entry
 
-    def _holders(self, entries: list[Entry], *, trash: bool) -> dict[str, Fields]:
+    def _holders(self, entries: list[Entry], *, trash: bool = False) -> dict[str, Fields]:
         found = self._rest.by_sku([entry.sku for entry in entries], trash=trash)
         return {str(holder.get("sku")).casefold(): holder for holder in found}
 
@@ -154,3 +152,18 @@ def _lost(entry: Entry, error: Unknown) -> Entry:
     entry.unknown = True
     entry.give_up(str(error))
     return entry
+
+
+def _held_by(sku: str, holder: Fields | None) -> str:
+    if holder is None:
+        return (
+            f"SKU {sku} is held by a product that the shop no longer shows; run WooCommerce → Status → Tools → “Product "
+            "lookup tables”, or sell it under another SKU."
+        )
+    trash = holder.get("status") == "trash"
+    place, advice = (
+        (" in this shop's trash", "empty the trash")
+        if trash
+        else (" in this shop", "change that product's SKU")
+    )
+    return f"SKU {sku} is already used by another product (id {holder['id']}){place}; {advice}, or sell it under another SKU."

@@ -1,0 +1,230 @@
+"""Shops under contract: the sandbox of each channel, a live one where it is given, and the drafts that go into them.
+
+A later channel adds a Rig and its name in RIGS and inherits every test. A live WooCommerce is given by
+ENTREPOT_LIVE_WOOCOMMERCE_URL, _KEY, _SECRET and _CA; it is left as it was found.
+"""
+
+import secrets
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx2
+
+from connectors.base import ProductDraft, PushResult, ShopConnector, ShopListing, VariantDraft
+from connectors.shops.woocommerce.connector import WooCommerceShop
+from core.money import Money
+from sandbox.woocommerce.shop import Shop
+from tests.conftest import GIVEN
+
+LIVE = "ENTREPOT_LIVE_WOOCOMMERCE_"
+LOST = ("late", "drop_after", "stray", "cut", "drop_before", "hang", "php_fatal")
+"""Faults after which a writer cannot know what happened; in the first four it did happen."""
+PATIENCE = 0.8
+"""Seconds a writer waits in these tests; the two slow faults take longer."""
+
+
+class Rig(Protocol):
+    """One shop under test, and the hands of others upon it. `held` are the things whose SKU begins with a prefix."""
+
+    can_fail: bool
+
+    def connect(self, **options: Any) -> ShopConnector: ...
+    def stranger(self, sku: str) -> str: ...
+    def edit(self, external_id: str, **changes: Any) -> None: ...
+    def trash(self, external_id: str) -> None: ...
+    def delete(self, external_id: str) -> None: ...
+    def held(self, prefix: str) -> list[dict[str, Any]]: ...
+    def fail(self, kind: str, *, parent: str = "", times: int = 1) -> None: ...
+    def calls(self) -> list[dict[str, Any]]: ...
+    def tidy(self, prefix: str) -> None: ...
+
+
+class WooRig:
+    """A WooCommerce shop; `sandbox` is None for a live one, whose faults cannot be switched."""
+
+    def __init__(self, url: str, key: str, secret: str, ca_file: str | None, sandbox: Shop | None) -> None:
+        self.url, self.key, self.secret, self.ca_file, self.sandbox = url, key, secret, ca_file, sandbox
+        self.can_fail = sandbox is not None
+        tls = ssl.create_default_context(cafile=ca_file)
+        self._http = httpx2.Client(verify=tls, auth=(key, secret), timeout=60, trust_env=False)
+        self._hosts = frozenset({"127.0.0.1", httpx2.URL(url).host})
+
+    def connect(self, **options: Any) -> WooCommerceShop:
+        given = {"url": self.url, "key": self.key, "secret": self.secret, "ca_file": self.ca_file, **options}
+        return WooCommerceShop(**{"private_hosts": self._hosts, "sleep": lambda seconds: None, **given})
+
+    def rest(self, method: str, path: str, **options: Any) -> Any:
+        answer = self._http.request(method, f"{self.url}/wp-json/wc/v3/{path}", **options)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def stranger(self, sku: str) -> str:
+        made = self.rest(
+            "POST", "products", json={"name": f"Seller's own {sku}", "sku": sku, "regular_price": "5.00"}
+        )
+        return str(made["id"])
+
+    def edit(self, external_id: str, **changes: Any) -> None:
+        self.rest("PUT", f"products/{external_id}", json=changes)
+
+    def trash(self, external_id: str) -> None:
+        self.rest("DELETE", f"products/{external_id}")
+
+    def delete(self, external_id: str) -> None:
+        self.rest("DELETE", f"products/{external_id}", params={"force": "true"})
+
+    def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
+        page = 1
+        while some := self.rest("GET", path, params={"per_page": 100, "page": page, **params}):
+            yield from some
+            page += 1
+
+    def products(self) -> list[dict[str, Any]]:
+        return [product for status in ("any", "trash") for product in self.pages("products", status=status)]
+
+    def held(self, prefix: str) -> list[dict[str, Any]]:
+        things = []
+        for product in self.products():
+            things.append(product)
+            if product["type"] == "variable" and prefix in product["sku"]:
+                params = {"per_page": 100, **({"status": "trash"} if product["status"] == "trash" else {})}
+                things += self.rest("GET", f"products/{product['id']}/variations", params=params)
+        return [thing for thing in things if prefix.lower() in thing["sku"].lower()]
+
+    def fail(
+        self,
+        kind: str,
+        *,
+        parent: str = "",
+        times: int = 1,
+        path: str = "",
+        method: str = "POST",
+        **more: Any,
+    ) -> None:
+        assert self.sandbox is not None
+        path = path or (f"/products/{parent}/variations/batch" if parent else "/products/batch")
+        self.sandbox.faults.add(kind, times=times, method=method, path=path, seconds=2.5 * PATIENCE, **more)
+
+    def calls(self) -> list[dict[str, Any]]:
+        assert self.sandbox is not None
+        return self.sandbox.requests.seen()
+
+    def tidy(self, prefix: str) -> None:
+        if self.sandbox is not None:
+            self.sandbox.faults.clear()
+            self.sandbox.requests.clear()
+            return
+        for product in self.products():
+            if prefix.lower() in product["sku"].lower():
+                self.delete(str(product["id"]))
+        for category in list(self.pages("products/categories")):
+            if prefix in category["name"]:
+                self.rest("DELETE", f"products/categories/{category['id']}", params={"force": "true"})
+
+
+@contextmanager
+def sandbox_woocommerce(folder: Path) -> Iterator[WooRig]:
+    with Shop(folder, images="accept") as shop:
+        yield WooRig(shop.url, shop.keys.key, shop.keys.secret, str(shop.ca_file), shop)
+
+
+def live_woocommerce(folder: Path) -> AbstractContextManager[WooRig]:
+    url, key, secret = (GIVEN[f"{LIVE}{name}"] for name in ("URL", "KEY", "SECRET"))
+    return nullcontext(WooRig(url.rstrip("/"), key, secret, GIVEN.get(f"{LIVE}CA"), None))
+
+
+RIGS: dict[str, Callable[[Path], AbstractContextManager[Rig]]] = {
+    "woocommerce": sandbox_woocommerce,
+}
+if f"{LIVE}URL" in GIVEN:
+    RIGS["live-woocommerce"] = live_woocommerce
+
+
+class Make:
+    """Drafts and what they should look like in the shop."""
+
+    def __init__(self, prefix: str, currency: str) -> None:
+        self.prefix, self.currency = prefix, currency
+
+    def money(self, amount: str) -> Money:
+        return Money.of(amount, self.currency)
+
+    @staticmethod
+    def gtin() -> str:
+        """A barcode that no other product of the shop has."""
+        return f"99{secrets.randbelow(10**11):011}"
+
+    def simple(self, number: int = 1, **changes: Any) -> ProductDraft:
+        own = {name: changes.pop(name) for name in list(changes) if name in VariantDraft.__dataclass_fields__}
+        variant = VariantDraft(f"v{number}", f"{self.prefix}-{number}", self.money("12.50"), 7)
+        draft = ProductDraft(f"{self.prefix}-k{number}", f"Mug {number} & <Cup>", (replace(variant, **own),))
+        return replace(draft, **changes)
+
+    def variable(self, number: int = 1, sizes: str = "SML", **changes: Any) -> ProductDraft:
+        variants = tuple(
+            VariantDraft(f"v{number}{size}", f"{self.prefix}-{number}-{size}", self.money("19.50"), place, options=(("Size", size), ("Fit", "slim")))
+            for place, size in enumerate(sizes)
+        )  # fmt: skip
+        return replace(ProductDraft(f"{self.prefix}-k{number}", f"Shirt {number}", variants), **changes)
+
+
+def last(results: list[PushResult]) -> dict[str, PushResult]:
+    """The last word on each draft."""
+    return {result.key: result for result in results}
+
+
+def push(shop: ShopConnector, *drafts: ProductDraft) -> dict[str, PushResult]:
+    return last(list(shop.push(drafts)))
+
+
+def known(draft: ProductDraft, result: PushResult) -> ProductDraft:
+    """The draft as the hub has it after the push."""
+    variants = tuple(
+        replace(v, external_id=result.variant_ids.get(v.key, v.external_id)) for v in draft.variants
+    )
+    images = {**draft.image_ids, **result.image_ids}
+    return replace(draft, external_id=result.external_id, variants=variants, image_ids=images)
+
+
+def expected(draft: ProductDraft, result: PushResult, status: str = "live") -> dict[str, ShopListing]:
+    return {
+        variant.sku: ShopListing(
+            external_id=result.variant_ids[variant.key],
+            parent_id=None if draft.simple else result.external_id,
+            status=status,
+            sku=variant.sku,
+            title=draft.title,
+            price=variant.price,
+            stock=variant.stock,
+            gtin=variant.gtin,
+            options=variant.options,
+            image_count=len(draft.images),
+        )
+        for variant in draft.variants
+    }
+
+
+def read(shop: ShopConnector, *external_ids: str | None) -> dict[str, ShopListing]:
+    """By SKU; the order of a variation's options is the shop's own matter."""
+    found = list(shop.read_back([number for number in external_ids if number]))
+    return {listing.sku or listing.external_id: listing for listing in found}
+
+
+def assert_true(shop: ShopConnector, drafts: list[ProductDraft], results: dict[str, PushResult]) -> None:
+    """Everything went in and the shop holds exactly what was wanted."""
+    for draft in drafts:
+        result = results[draft.key]
+        assert (result.problem, result.problems, result.unknown) == (None, {}, False)
+        assert set(result.variant_ids) == {variant.key for variant in draft.variants}
+        assert read(shop, result.external_id) == expected(draft, result)
+
+
+def assert_no_doubles(rig: Rig, prefix: str, skus: set[str]) -> None:
+    held = sorted(thing["sku"] for thing in rig.held(prefix) if not thing["sku"].startswith("entrepot-"))
+    assert held == sorted(skus)
+    parents = [thing["sku"] for thing in rig.held(prefix) if thing["sku"].startswith("entrepot-")]
+    assert len(parents) == len(set(parents))

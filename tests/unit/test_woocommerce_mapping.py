@@ -1,0 +1,412 @@
+"""What is sent to WooCommerce and what its answers mean; the silent corruptions are stopped before the wire."""
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.base import ProductDraft, ShopListing, VariantDraft
+from connectors.shops.woocommerce import mapping
+from connectors.shops.woocommerce.client import _portions, site_of
+from connectors.shops.woocommerce.entry import Entry
+from core.errors import Misconfigured
+from core.money import Money
+
+TRANSCRIPTS = Path(__file__).resolve().parents[2].parent / "shared" / "woocommerce" / "transcripts"
+
+
+def variant(**changes: Any) -> VariantDraft:
+    return replace(VariantDraft(key="v1", sku="MUG-1", price=Money(1250, "EUR"), stock=7), **changes)
+
+
+def product(*variants: VariantDraft, **changes: Any) -> ProductDraft:
+    return replace(ProductDraft(key="p1", title="Mug", variants=variants or (variant(),)), **changes)
+
+
+def floats(value: Any) -> list[float]:
+    """Every JSON number with a fraction in a payload: there must be none."""
+    if isinstance(value, dict):
+        return [found for inner in value.values() for found in floats(inner)]
+    if isinstance(value, list):
+        return [found for inner in value for found in floats(inner)]
+    return [value] if isinstance(value, float) else []
+
+
+def test_a_simple_product_as_it_is_sent() -> None:
+    draft = product(
+        variant(weight_g=350, gtin="4006381333931"),
+        brand="Acme",
+        description="<p>Blue</p>",
+        category=("Kitchen",),
+    )
+    assert mapping.product_fields(draft, "kg") == {
+        "name": "Mug",
+        "status": "publish",
+        "description": "<p>Blue</p>",
+        "virtual": False,
+        "type": "simple",
+        "sku": "MUG-1",
+        "regular_price": "12.50",
+        "manage_stock": True,
+        "stock_quantity": 7,
+        "weight": "0.35",
+        "attributes": [{"name": "Brand", "visible": True, "variation": False, "options": ["Acme"]}],
+        "meta_data": [{"key": "_entrepot_key", "value": "p1"}],
+    }
+
+
+def test_a_variable_product_and_its_variations_as_they_are_sent() -> None:
+    draft = product(
+        variant(key="v1", sku="S-1", options=(("Size", "S"), ("Fit", "slim"))),
+        variant(key="v2", sku="M-1", options=(("Size", "M"), ("Fit", "slim")), stock=0),
+        brand="Acme",
+    )
+    fields = mapping.product_fields(draft, "kg")
+    assert fields["attributes"] == [
+        {"name": "Size", "position": 0, "visible": True, "variation": True, "options": ["S", "M"]},
+        {"name": "Fit", "position": 1, "visible": True, "variation": True, "options": ["slim"]},
+        {"name": "Brand", "visible": True, "variation": False, "options": ["Acme"], "position": 2},
+    ]
+    assert (fields["type"], fields["sku"], fields["manage_stock"]) == ("variable", "entrepot-p1", False)
+    assert "regular_price" not in fields and "stock_quantity" not in fields
+    assert mapping.variation_fields(draft.variants[1], draft, "kg") == {
+        "status": "publish",
+        "virtual": False,
+        "attributes": [{"name": "Size", "option": "M"}, {"name": "Fit", "option": "slim"}],
+        "sku": "M-1",
+        "regular_price": "12.50",
+        "manage_stock": True,
+        "stock_quantity": 0,
+        "meta_data": [{"key": "_entrepot_key", "value": "v2"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "written"),
+    [(1250, "EUR", "12.50"), (0, "EUR", "0.00"), (5, "EUR", "0.05"), (123456789012, "EUR", "1234567890.12"),
+     (1250, "JPY", "1250"), (1250, "KWD", "1.250"), (10**15, "JPY", "1000000000000000")],
+)  # fmt: skip
+def test_money_is_a_string_with_a_dot(minor: int, currency: str, written: str) -> None:
+    fields = mapping.product_fields(product(variant(price=Money(minor, currency))), "")
+    assert fields["regular_price"] == written
+    assert floats(fields) == []
+
+
+@pytest.mark.parametrize(
+    ("grams", "unit", "written"),
+    [(350, "kg", "0.35"), (1, "kg", "0.001"), (1000, "kg", "1"), (350, "g", "350"), (10_000_000, "g", "10000000"),
+     (454, "lbs", "1.0009"), (28, "oz", "0.9877"), (0, "kg", "0")],
+)  # fmt: skip
+def test_weight_in_the_shops_unit(grams: int, unit: str, written: str) -> None:
+    assert mapping.weight(grams, unit) == written
+
+
+def test_no_weight_where_the_unit_is_unknown_and_none_for_a_service() -> None:
+    heavy = variant(weight_g=350)
+    assert "weight" not in mapping.product_fields(product(heavy), "")
+    service = mapping.product_fields(product(heavy, kind="service"), "kg")
+    assert service["virtual"] is True
+    assert "weight" not in service
+    assert mapping.product_fields(product(kind="digital"), "kg")["virtual"] is True
+
+
+@pytest.mark.parametrize(
+    ("title", "sent"), [("Tom & Jerry", "Tom &amp; Jerry"), ("Cable <2 m>", "Cable &lt;2 m&gt;"), ("A &amp; B", "A &amp;amp; B"), ('5" "x"', '5" "x"')]
+)  # fmt: skip
+def test_a_title_survives_the_shops_html_filter(title: str, sent: str) -> None:
+    assert mapping.product_fields(product(title=title), "")["name"] == sent
+    held = {"id": 1, "name": sent, "status": "publish"}
+    assert mapping.listing(held, "EUR").title == title
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [("a|b", "a/b"), ("a\\b", "a/b"), ("100%Baumwolle", "100% Baumwolle"), ("50% Wool", "50% Wool"), ("  a \n b ", "a b"), ("<5 mm", "‹5 mm")],
+)  # fmt: skip
+def test_options_are_written_so_that_the_shop_keeps_them(value: str, kept: str) -> None:
+    assert mapping.option(value) == kept
+    draft = product(variant(options=(("Kind", value),)))
+    assert mapping.product_fields(draft, "")["attributes"][0]["options"] == [kept]
+    assert mapping.variation_fields(draft.variants[0], draft, "")["attributes"] == [
+        {"name": "Kind", "option": kept}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"title": "  "}, "no title"),
+        ({"title": "ü" * 32_768}, "title is longer than 65535 bytes"),
+        ({"title": "&" * 14_000}, "title is longer than 65535 bytes"),
+        ({"description": "x" * 500_001}, "description is longer"),
+        ({"variants": ()}, "no variant"),
+        (
+            {"variants": (variant(options=(("A", "1"),)), variant(options=(("B", "1"),)))},
+            "same options in the same order",
+        ),
+        ({"variants": (variant(options=(("Größe", "1"), ("GROSSE", "2"))),)}, "cannot be told apart"),
+        ({"variants": (variant(options=(("Size", "1"), ("size!", "2"))),)}, "cannot be told apart"),
+        ({"variants": (variant(options=(("", "1"),)),)}, "cannot be told apart"),
+        (
+            {"variants": (variant(options=(("A", "x"),)), variant(options=(("A", "X "),)))},
+            "Two variants have the same options",
+        ),
+        ({"variants": (variant(), variant())}, "Two variants have the same options"),
+        ({}, None),
+    ],
+)
+def test_products_the_shop_would_corrupt_are_not_sent(changes: dict[str, Any], words: str | None) -> None:
+    told = mapping.why_not(product(**changes))
+    assert told is None if words is None else words in (told or "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sku": ""}, "no SKU"),
+        ({"sku": "x" * 101}, "longer than the 100 characters"),
+        ({"gtin": "1" * 101}, "longer than the 100 characters"),
+        ({"sku": " A"}, "would change the SKU"),
+        ({"sku": "A  B"}, "would change the SKU"),
+        ({"sku": "A\tB"}, "would change the SKU"),
+        ({"sku": "A<b>"}, "would change the SKU"),
+        ({"sku": "50%ABC"}, "would change the SKU"),
+        ({"sku": "A\x00"}, "would change the SKU"),
+        ({"sku": "Ä/1,5 #7 & 50%"}, None),
+        ({"price": Money(1, "USD")}, "is in USD, but the shop sells in EUR"),
+        ({"price": Money(-1, "EUR")}, "negative"),
+        ({"stock": -1}, "whole number from 0"),
+        ({"stock": 2.5}, "whole number from 0"),
+        ({"stock": "7"}, "whole number from 0"),
+        ({"stock": True}, "whole number from 0"),
+        ({"stock": None}, "whole number from 0"),
+        ({"options": (("Size", " "),)}, "option of MUG-1 is empty"),
+        ({}, None),
+    ],
+)
+def test_variants_the_shop_would_corrupt_are_not_sent(changes: dict[str, Any], words: str | None) -> None:
+    told = mapping.why_not_variant(variant(**changes), "EUR")
+    assert told is None if words is None else words in (told or "")
+
+
+def test_stock_never_goes_without_managing_it() -> None:
+    assert mapping.stock_fields("10", 0) == {"id": 10, "manage_stock": True, "stock_quantity": 0}
+
+
+@pytest.mark.parametrize(("amount", "price"), [("12.50", Money(1250, "EUR")), ("", None), (None, None), ("abc", None), ("0", Money(0, "EUR")), (Decimal("4.5"), Money(450, "EUR"))])  # fmt: skip
+def test_prices_read_back(amount: Any, price: Money | None) -> None:
+    assert mapping.listing({"id": 1, "regular_price": amount}, "EUR").price == price
+
+
+@pytest.mark.parametrize(
+    ("own", "above", "told"),
+    [("publish", "publish", "live"), ("publish", "draft", "draft"), ("publish", "trash", "trash"), ("private", "publish", "draft"), ("pending", None, "draft"), ("trash", None, "trash")],
+)  # fmt: skip
+def test_a_variation_is_only_as_live_as_its_product(own: str, above: str | None, told: str) -> None:
+    parent = {"id": 1, "status": above, "name": "P"} if above else None
+    assert mapping.listing({"id": 2, "status": own}, "EUR", parent).status == told
+
+
+def test_the_sellers_sale_price_is_his_own() -> None:
+    held = {"id": 1, "status": "publish", "regular_price": "12.50", "sale_price": "9.00", "price": "9.00"}
+    assert mapping.listing(held, "EUR").price == Money(1250, "EUR")
+
+
+def recorded(name: str) -> Any:
+    path = TRANSCRIPTS / f"{name}.json"
+    if not path.exists():
+        pytest.skip("../shared is absent")
+    return json.loads(path.read_text(), parse_float=Decimal)["response"]["json"]
+
+
+def test_the_recorded_products_are_understood() -> None:
+    assert mapping.listing(recorded("product_create_simple"), "EUR") == ShopListing(
+        external_id="10", parent_id=None, status="live", sku="HUB-1", title="Hub Mug", price=Money(1299, "EUR"),
+        stock=7, gtin="4006381333931",
+    )  # fmt: skip
+    parent = recorded("product_get_variable")
+    assert mapping.listing(parent, "EUR").price is None
+    assert mapping.listing(recorded("variation_get"), "EUR", parent) == ShopListing(
+        external_id="15", parent_id="14", status="live", sku="SHIRT-S-slim", title="Hub Shirt",
+        price=Money(1950, "EUR"), stock=3, options=(("Size", "S"), ("Fit", "slim")),
+    )  # fmt: skip
+    assert mapping.listing(recorded("variation_stock_managed_by_parent"), "EUR", parent).stock is None
+    assert mapping.listing(recorded("product_create_with_image"), "EUR").image_count == 1
+
+
+# ---------------------------------------------------------------- one entry and its answers
+
+
+def entry(**changes: Any) -> Entry:
+    return Entry(**{"key": "p1", "sku": "MUG-1", "fields": {"sku": "MUG-1"}, **changes})
+
+
+def refusal(code: str, message: str = "", **facts: Any) -> dict[str, Any]:
+    return {"id": 0, "error": {"code": code, "message": message, "data": {"status": 400, **facts}}}
+
+
+URLS = tuple(f"https://img.example/{name}.jpg" for name in "abc")
+PICTURE_ERROR = "woocommerce_product_image_upload_error"
+
+
+def test_pictures_go_by_id_once_they_are_known() -> None:
+    one = entry(pictures=URLS, picture_ids={URLS[1]: "7"})
+    assert one.wish()["images"] == [{"src": URLS[0]}, {"id": 7}, {"src": URLS[2]}]
+    assert one.fresh() == [URLS[0], URLS[2]]
+    assert one.take({"id": 5, "images": [{"id": 8}, {"id": 7}, {"id": 9}]}) == "done"
+    assert one.picture_ids == {URLS[0]: "8", URLS[1]: "7", URLS[2]: "9"}
+    assert one.wish() == {"sku": "MUG-1", "id": 5, "images": [{"id": 8}, {"id": 7}, {"id": 9}]}
+
+
+def test_what_belongs_to_the_making_is_not_sent_again() -> None:
+    one = entry(creation={"categories": [{"id": 3}]})
+    assert one.wish() == {"sku": "MUG-1", "categories": [{"id": 3}]}
+    one.take({"id": 5, "images": []})
+    assert one.wish() == {"sku": "MUG-1", "id": 5}
+
+
+def test_one_dead_picture_among_three_costs_only_itself() -> None:
+    one = entry(pictures=URLS)
+    assert one.take(refusal(PICTURE_ERROR, "Invalid image: not allowed.")) == "again"
+    assert "images" not in one.wish()
+    assert one.take({"id": 5, "images": []}) == "again"
+    assert one.wish()["images"] == [{"src": URLS[0]}]
+    assert one.take({"id": 5, "images": [{"id": 11}]}) == "again"
+    assert one.wish()["images"] == [{"id": 11}, {"src": URLS[1]}]
+    assert one.take(refusal(PICTURE_ERROR, "Invalid image: not allowed.")) == "again"
+    assert one.wish()["images"] == [{"id": 11}, {"src": URLS[2]}]
+    assert one.take({"id": 5, "images": [{"id": 11}, {"id": 13}]}) == "done"
+    assert one.picture_ids == {URLS[0]: "11", URLS[2]: "13"}
+    assert one.problems == {
+        f"image:{URLS[1]}": f"The picture {URLS[1]} was left out: Invalid image: not allowed."
+    }
+    assert one.problem is None
+
+
+def test_the_last_picture_dead_ends_the_matter() -> None:
+    one = entry(pictures=URLS[:2], id=5)
+    assert one.take(refusal(PICTURE_ERROR, "x")) == "again"
+    assert one.take({"id": 5, "images": []}) == "again"
+    assert one.take(refusal(PICTURE_ERROR, "x")) == "again"
+    assert one.take(refusal(PICTURE_ERROR, "x")) == "done"
+    assert sorted(one.problems) == [f"image:{url}" for url in URLS[:2]]
+    assert one.problem is None
+
+
+def test_an_only_picture_dead_goes_without_it_at_once() -> None:
+    one = entry(pictures=URLS[:1], parent=9)
+    assert one.wish()["image"] == {"src": URLS[0]}
+    assert (
+        one.take(
+            refusal("woocommerce_variation_image_upload_error", f"Error getting remote image {URLS[0]}.")
+        )
+        == "again"
+    )
+    assert one.wish() == {"sku": "MUG-1"}
+    assert one.problems == {f"image:{URLS[0]}": f"Error getting remote image {URLS[0]}."}
+
+
+def test_a_picture_id_the_shop_lost_is_sent_as_an_address_again() -> None:
+    one = entry(pictures=URLS[:2], picture_ids={URLS[0]: "7", URLS[1]: "8"}, id=5)
+    assert one.take(refusal("woocommerce_product_invalid_image_id", "#7 is an invalid image ID.")) == "again"
+    assert one.wish()["images"] == [{"src": URLS[0]}, {"id": 8}]
+
+
+def test_a_gtin_in_use_is_left_out_and_told() -> None:
+    one = entry(gtin="4006381333931", gtin_key="v1")
+    assert one.wish()["global_unique_id"] == "4006381333931"
+    assert one.take(refusal("product_invalid_global_unique_id", resource_id=10)) == "again"
+    assert "global_unique_id" not in one.wish()
+    assert "used by another product (id 10)" in one.problems["v1"]
+
+
+def test_a_thing_deleted_for_good_is_made_anew_once() -> None:
+    one = entry(id=5)
+    assert one.take(refusal("woocommerce_rest_product_invalid_id", "Invalid ID.")) == "again"
+    assert "id" not in one.wish()
+
+
+def test_only_our_own_key_is_adopted() -> None:
+    ours = {"id": 9, "parent_id": 0, "meta_data": [{"key": "_entrepot_key", "value": "p1"}], "images": []}
+    for stranger in (
+        {**ours, "meta_data": []},
+        {**ours, "meta_data": [{"key": "_entrepot_key", "value": "p2"}]},
+        {**ours, "meta_data": [{"key": "other", "value": "p1"}]},
+        {**ours, "parent_id": 4},
+    ):
+        one = entry()
+        assert one.adopt(stranger) is False
+        assert one.id is None
+    one = entry()
+    assert one.adopt(ours) is True
+    assert one.id == 9
+
+
+@pytest.mark.parametrize(
+    ("src", "same"),
+    [
+        ("https://s/up/a.jpg", True),
+        ("https://s/up/a-1.jpg", True),
+        ("https://s/up/a-2-scaled.jpg", True),
+        ("https://s/up/b.jpg", False),
+    ],
+)
+def test_pictures_of_an_adopted_product_are_its_own_only_by_name(src: str, same: bool) -> None:
+    one = entry(pictures=URLS[:1])
+    one.adopt(
+        {"id": 9, "meta_data": [{"key": "_entrepot_key", "value": "p1"}], "images": [{"id": 4, "src": src}]}
+    )
+    assert one.picture_ids == ({URLS[0]: "4"} if same else {})
+
+
+def test_an_entry_that_is_always_refused_ends() -> None:
+    one = entry()
+    verdicts = [one.take(refusal("product_invalid_sku")) for _ in range(9)]
+    assert verdicts == ["taken"] * 8 + ["done"]
+    assert one.problem is not None
+
+
+def test_an_error_of_the_shops_own_program_leaves_the_outcome_open() -> None:
+    one = entry()
+    assert (
+        one.take({"id": 0, "error": {"code": "internal", "message": "boom", "data": {"status": 500}}})
+        == "done"
+    )
+    assert one.unknown is True
+
+
+@pytest.mark.parametrize(
+    ("entered", "site"),
+    [
+        ("https://shop.example", "https://shop.example"),
+        (" shop.example/ ", "https://shop.example"),
+        ("https://shop.example:8443/sub/", "https://shop.example:8443/sub"),
+        ("https://shop.example/wp-admin/index.php?x=1", "https://shop.example"),
+        ("https://shop.example/shop/wp-json/wc/v3", "https://shop.example/shop"),
+    ],
+)
+def test_what_owners_enter_as_their_address(entered: str, site: str) -> None:
+    assert site_of(entered) == site
+
+
+@pytest.mark.parametrize(
+    "entered",
+    ["http://shop.example", "ftp://shop.example", "https://", "https://ck:cs_canary@shop.example", ""],
+)
+def test_addresses_that_will_not_do(entered: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        site_of(entered)
+    assert "canary" not in str(caught.value)
+
+
+def test_lists_of_skus_fit_into_an_address() -> None:
+    skus = [f"{number:04}-{'x' * 60}" for number in range(120)] + ["with,comma", "last"]
+    portions = list(_portions(skus))
+    assert max(map(len, portions)) <= 1500
+    assert "with,comma" in portions
+    assert [sku for portion in portions if portion != "with,comma" for sku in portion.split(",")] == [
+        s for s in skus if "," not in s
+    ]
