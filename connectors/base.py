@@ -51,8 +51,11 @@ class FeedSource(Protocol):
 class FeedReader(Protocol):
     """Turns one file into frames of text. It knows a syntax (CSV, XML), never a supplier's fields."""
 
-    def detect(self, file: Path) -> Dialect:
-        """The dialect of `file`. Raises Refused with a rule where it is no feed at all."""
+    def detect(self, file: Path, encoding: str | None = None) -> Dialect:
+        """The dialect of `file`. Raises Refused with a rule where it is no feed at all.
+
+        `encoding` is the pinned one: it stays where the bytes fit it and do not prove another.
+        """
         ...
 
     def frames(self, file: Path, dialect: Dialect) -> "Iterator[pd.DataFrame]":

@@ -72,7 +72,7 @@ def format_of(file: Path) -> str:
     text = decode_sample(head, encoding_of_bytes(head).name).lstrip()
     if not text:
         raise Refused(f"{file.name} holds nothing but blank space; send the feed again.", rule="empty_file")
-    if text.count("\0") + sum(text.count(chr(code)) for code in range(1, 9)) > len(text) // 200:
+    if text.count("\0") + sum(text.count(chr(code)) for code in range(1, 9)) > 3 + len(text) // 200:
         raise Refused(f"{file.name} is binary, not a feed; send a CSV or XML file.", rule="not_a_feed")
     for pattern, rule, sentence in _TEXT_STARTS:
         if pattern.match(text):
@@ -80,11 +80,30 @@ def format_of(file: Path) -> str:
     return "xml" if text.startswith("<") else "csv"
 
 
-def encoding_of(file: Path) -> Encoding:
+def encoding_of(file: Path, pinned: str | None = None) -> Encoding:
     """How the whole file is encoded: a BOM, else UTF-8 where (nearly) all of it is, else the likeliest code page.
 
-    Every byte is looked at, so that one umlaut in the last row does not come as a surprise.
+    Every byte is looked at, so that one umlaut in the last row does not come as a surprise. What was `pinned`
+    stays where the bytes only suggest another: a delivery without umlauts is no change of encoding.
     """
+    found = _looked_at(file)
+    unproved = found.ascii or not found.certain
+    if pinned and pinned != found.name and unproved and not pinned.startswith(("utf-16", "utf-32")) and _decodes(file, pinned):
+        return Encoding(pinned, certain=False)
+    return found
+
+
+def _decodes(file: Path, encoding: str) -> bool:
+    try:
+        with file.open(encoding=encoding) as stream:
+            while stream.read(CHUNK_BYTES):
+                pass
+    except (UnicodeDecodeError, LookupError):
+        return False
+    return True
+
+
+def _looked_at(file: Path) -> Encoding:
     with file.open("rb") as stream:
         head = stream.read(SAMPLE_BYTES)
         marked = _by_mark(head)

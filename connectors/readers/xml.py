@@ -26,9 +26,9 @@ Record = tuple[str, dict[str, list[list[str]]], str]
 class XmlReader:
     """FeedReader for XML. Columns are child paths ("PARAM/VAL", "g:shipping/g:price", "link/@href")."""
 
-    def detect(self, file: Path) -> Dialect:
-        """The dialect of `file`. Raises Refused: `unsafe_xml`, `not_a_feed`, `no_records`."""
-        encoding = encoding_of_xml(file)
+    def detect(self, file: Path, encoding: str | None = None) -> Dialect:
+        """The dialect of `file`. Raises Refused: `unsafe_xml`, `not_a_feed`, `not_well_formed`, `no_records`."""
+        encoding = encoding_of_xml(file, encoding)
         refuse_unsafe(file, encoding)
         shape = self._shape(file, encoding)
         dialect = Dialect("xml", encoding, quote_char=None, record_path=shape.record_path)
@@ -147,9 +147,9 @@ class _Records:
     def cells(self, element: etree._Element) -> dict[str, list[list[str]]]:
         """Column -> for each occurrence of its parent the values there. Raises Refused for a value over MAX_CELL."""
         found: dict[str, list[list[str]]] = {}
-        own = etree.QName(element).namespace
+        own = _namespace(element.tag)
         for name, value in element.attrib.items():
-            found["@" + etree.QName(name).localname] = [[str(value)]]
+            found["@" + _local(name)] = [[str(value)]]
         self._collect(element, "", own, found, {"": 1})
         return found
 
@@ -157,7 +157,7 @@ class _Records:
         self,
         element: etree._Element,
         below: str,
-        own: str | None,
+        own: str,
         found: dict[str, list[list[str]]],
         times: dict[str, int],
     ) -> None:
@@ -175,26 +175,28 @@ class _Records:
                 )
             _put(found, name, times[below], text)
             for attribute, value in child.attrib.items():
-                _put(found, f"{name}/@{etree.QName(attribute).localname}", times[below], str(value))
+                _put(found, f"{name}/@{_local(attribute)}", times[below], str(value))
 
-    def _name(self, child: etree._Element, own: str | None) -> str:
+    def _name(self, child: etree._Element, own: str) -> str:
         """Its local name, with a prefix where it is of another namespace than its record."""
-        qualified = etree.QName(child)
-        if qualified.namespace in (None, own) and child.prefix is None:
-            name = qualified.localname
-        else:
-            known = _PREFIXES.get((qualified.namespace or "").rstrip("/"))
-            prefix = known or (child.prefix if qualified.namespace != own else None)
-            name = f"{prefix}:{qualified.localname}" if prefix else qualified.localname
+        local, namespace = _local(child.tag), _namespace(child.tag)
+        prefix = _PREFIXES.get(namespace.rstrip("/")) or (child.prefix if namespace not in ("", own) else None)
+        name = f"{prefix}:{local}" if prefix else local
         self._names[str(child.tag)] = name
         return name
 
     def _is_record(self, element: etree._Element) -> bool:
-        ancestors = [
-            etree.QName(element).localname,
-            *(etree.QName(parent).localname for parent in element.iterancestors()),
-        ]
+        ancestors = [_local(element.tag), *(_local(parent.tag) for parent in element.iterancestors())]
         return ancestors[::-1] == self.path
+
+
+def _local(tag: object) -> str:
+    """The name without its namespace; a prefix that nobody declared stays in it."""
+    return str(tag).rpartition("}")[2]
+
+
+def _namespace(tag: object) -> str:
+    return str(tag)[1:].partition("}")[0] if str(tag).startswith("{") else ""
 
 
 def _mend(mending: Mending, error: etree.XMLSyntaxError) -> bool:

@@ -7,6 +7,7 @@ from typing import IO, Any
 from lxml import etree
 
 SAMPLE_ELEMENTS = 20_000
+_CHANNEL = ("rss", "channel")  # RSS 2.0: what surrounds the items, never one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,12 @@ def shape_of(stream: IO[bytes] | Any) -> Shape:
         stream, events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
         remove_comments=True, remove_pis=True,
     )  # fmt: skip
-    elements = 0
+    elements, root = 0, ""
     try:
         for event, element in events:
             if event == "start":
-                path.append(etree.QName(element).localname)
+                path.append(str(element.tag).rpartition("}")[2])
+                root = root or path[0]
                 elements += 1
                 continue
             where = tuple(path)
@@ -50,12 +52,9 @@ def shape_of(stream: IO[bytes] | Any) -> Shape:
     except etree.XMLSyntaxError:
         if not any(len(where) > 1 and found.leaves and found.times for where, found in seen.items()):
             raise
-    if not seen:
-        return Shape(path[0] if path else "", "")
-    root = min(seen, key=len)[0]
     scored = [
         (len(found.leaves) * (2 if found.times > 1 else 1), -len(where), where)
         for where, found in seen.items()
-        if len(where) > 1 and found.leaves
+        if len(where) > 1 and found.leaves and where != _CHANNEL
     ]
     return Shape(root, "/".join(max(scored)[2]) if scored else "")

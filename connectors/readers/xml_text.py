@@ -31,9 +31,9 @@ class Mending:
         return self.characters or bool(self.prefixes)
 
 
-def encoding_of_xml(file: Path) -> str:
+def encoding_of_xml(file: Path, pinned: str | None = None) -> str:
     """The Python codec the file is really in: what its bytes prove, else what it declares, else the likeliest."""
-    proved = encoding_of(file)
+    proved = encoding_of(file, pinned)
     if proved.certain:
         return proved.name
     with file.open("rb") as stream:

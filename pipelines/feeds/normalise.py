@@ -3,7 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from pipelines.feeds.mapping.evaluate import columns_of
 from pipelines.feeds.mapping.proposal import propose
 from pipelines.feeds.offers import OFFER_COLUMNS, draft
 from pipelines.feeds.profiles import GENERIC, known, recognise
-from pipelines.feeds.verdicts import ACCEPTED, Answers, Marks, answer
+from pipelines.feeds.verdicts import ACCEPTED, READER_FAULTS, Answers, Marks, answer
 
 __all__ = ["OFFER_COLUMNS", "Batch", "FileFacts", "Normalised", "Summary", "normalise"]
 
@@ -90,7 +90,7 @@ class Normalised:
             lambda: self._reader.frames(self.file, self._dialect), self.document.get("grouping")
         ):
             drafted = draft(rows.filled, self.document, self._currency, self._as_of)
-            sellable = ~drafted.parts & ~drafted.marks.any_of(("truncated", "undecodable", "ragged_row"))
+            sellable = ~drafted.parts & ~drafted.marks.any_of(READER_FAULTS)
             register.note(drafted.offers, sellable, drafted.marks)
             locators = rows.source[LOCATOR].tolist()
             answers = answer(drafted.marks, locators)
@@ -122,8 +122,11 @@ def normalise(
     """
     file_format = format_of(file)
     reader = READERS[file_format]()
-    dialect = reader.detect(file)
     given = mapping or {}
+    pinned = given.get("dialect") or {}
+    dialect = reader.detect(file, pinned.get("encoding"))
+    if dialect.escape_char is None and pinned.get("escapeChar"):  # nothing in it is escaped: no change
+        dialect = replace(dialect, escape_char=pinned["escapeChar"])
     if "dialect" in given:
         document = dict(given)
     else:

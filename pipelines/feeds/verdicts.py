@@ -13,6 +13,7 @@ ACCEPTED, REJECTED, QUARANTINED = "accepted", "rejected", "quarantined"
 # rule -> the sentence after the record's place; {field} is the supplier's column, {value} what stands there.
 REJECTS: dict[str, str] = {
     "truncated": "the file ends (or a quote never closes) inside this record; send the whole file again",
+    "too_long": "a value is over 1 MB, or a quote is never closed; shorten it, or double the quotes inside it",
     "undecodable": "some bytes are no text in the file's encoding; save the file as UTF-8",
     "ragged_row": "the row has more or fewer cells than the header; quote cells that contain the delimiter",
     "group_broken": "{field} {value} names a product that is not in this file; send the product's own row too",
@@ -22,20 +23,20 @@ REJECTS: dict[str, str] = {
     "missing_price": "there is no price ({field}); give one, or leave the record out",
     "not_a_number": "{field} {value} is not an amount; write it like 12.50",
     "price_negative": "{field} {value} is below zero; give what one piece costs",
-    "currency_unknown": "{field} {value} has a currency that ISO 4217 does not list; write it like EUR",
+    "currency_unknown": "{field} {value} names a currency that ISO 4217 does not list; write it like EUR",
     "duplicate": "{field} {value} repeats {other} with the same content; send it once",
 }
 QUARANTINES: dict[str, str] = {
     "price_zero": "{field} is zero; confirm that it is free, or give a price",
     "number_ambiguous": "{field} {value} could be thousands or decimals; write it without a thousands separator",
-    "currency_conflict": "{field} {value} is in another currency than its other prices; give all in one",
+    "currency_conflict": "{field} {value} is in another currency than the rest of the record; give all in one",
     "duplicate_conflict": "{field} {value} is also the key of {other}, with other content; give each its own",
 }
 NOTES = (
     "gtin_invalid", "gtin_repaired", "gtin_restricted", "key_from_other_field", "html_cleaned", "stock_negative",
     "stock_unknown", "image_unusable", "cost_above_price", "unit_assumed", "value_ignored", "text_damaged",
 )  # fmt: skip
-READER_FAULTS = ("truncated", "undecodable", "ragged_row")
+READER_FAULTS = ("truncated", "too_long", "undecodable", "ragged_row")
 
 
 @dataclass

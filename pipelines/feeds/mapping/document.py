@@ -46,7 +46,7 @@ def resolve(profile: Mapping[str, Any], header: list[str], sample: pd.DataFrame)
 
     Settled are the decimal character of money, whether GTINs may be repaired, and units that stand in a header.
     """
-    names = _Names(header)
+    names = _Names(header, (profile.get("grouping") or {}).get("product", {}))
     fields: dict[str, Any] = {}
     for field, spec in profile["fields"].items():
         resolved = _resolved(spec, names)
@@ -143,17 +143,16 @@ def _mapped(spec: Mapping[str, Any]) -> list[str]:
 class _Names:
     """Finds the file's own spelling of a column."""
 
-    def __init__(self, header: list[str]) -> None:
+    def __init__(self, header: list[str], products: Mapping[str, str]) -> None:
         self.exact = set(header)
         self.folded: dict[str, str] = {}
         for name in header:
             self.folded.setdefault(fold(name), name)
+        self.exact |= {ours for ours, column in products.items() if self.find(column)}  # made by grouping
 
     def find(self, wanted: str) -> str | None:
-        """The header's name for `wanted`; names of our own begin with "_"."""
-        if wanted.startswith("_") or wanted in self.exact:
-            return wanted
-        return self.folded.get(fold(wanted))
+        """The header's name for `wanted`, None where it has none."""
+        return wanted if wanted in self.exact else self.folded.get(fold(wanted))
 
 
 def _resolved(spec: Mapping[str, Any], names: _Names) -> dict[str, Any] | None:
@@ -178,7 +177,7 @@ def _resolved(spec: Mapping[str, Any], names: _Names) -> dict[str, Any] | None:
             window = [name for one in source.get("window", []) if (name := names.find(one))]
             sources.append({"column": found, "window": window} if window else found)
     resolved["from"] = sources
-    return resolved if any(not (isinstance(one, str) and one.startswith("_")) for one in sources) else None
+    return resolved if sources else None
 
 
 def _numbered(name: Any, value: str, names: _Names) -> list[tuple[Any, str]]:
@@ -206,7 +205,7 @@ def _resolved_grouping(grouping: dict[str, Any], names: _Names) -> dict[str, Any
             grouping[key] = found
     for key in ("fill_down", "part_without"):
         if key in grouping:
-            grouping[key] = [found for one in grouping[key] if (found := names.find(one))]
+            grouping[key] = list(dict.fromkeys(found for one in grouping[key] if (found := names.find(one))))
     grouping["product"] = {
         t: found for t, one in grouping.get("product", {}).items() if (found := names.find(one))
     }

@@ -97,9 +97,9 @@ def _bare(text: object) -> str | None:
         return parts[0]
     plain = re.sub(r"\.0+$", "", plain)
     joined = re.sub(r"[\s\-‐–.]", "", plain)
-    if joined.isdigit():
-        return joined if len(joined) in LENGTHS else plain
-    if re.fullmatch(r"\d{9}[\dXx]", joined) and _isbn10(joined):
+    if joined.isdigit() and len(joined) in LENGTHS:
+        return joined
+    if joined != plain and re.fullmatch(r"\d{9}[\dXx]", joined) and _isbn10(joined):
         body = "978" + joined[:9]
         total = sum(int(digit) * (1, 3)[place % 2] for place, digit in enumerate(body))
         return body + str(-total % 10)

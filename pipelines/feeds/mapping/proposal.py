@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from core.errors import Refused
 from pipelines.feeds.mapping.columns import per_unique, without_missing
 from pipelines.feeds.mapping.document import MISSING_VALUES, settle
 from pipelines.feeds.mapping.gtin import bare_gtins, judge
@@ -20,6 +21,7 @@ from pipelines.feeds.profiles import fold
 _LOOKED_AT = 2_000  # records; enough to see what a column holds
 _PICTURE = r"(?i)\.(?:jpe?g|png|gif|webp|avif|bmp|tiff?|svg)\b|(?:image|img|photo|bild)[^\s]*/"
 _ABOUT_MONEY = re.compile(r"price|preis|prix|preci|prezz|prijs|cena|cost|kosten|fee|gebühr|цен|価格|价")
+_TELLING = {"supplier_sku", "source_id", "gtin", "title", "price", "cost"}
 _MONEY = ("cost", "price", "rrp")
 _BY_VALUES = 0.7  # for what only the values tell
 _CERTAIN = 0.6  # below, a column stays unmapped: a wrong guess costs more than a question
@@ -76,10 +78,19 @@ class _Column:
 
 
 def propose(header: list[str], sample: pd.DataFrame, currency: str | None) -> dict[str, Any]:
-    """The document's sections (key, fields, grouping) for unknown columns, each field with its confidence."""
+    """The document's sections (key, fields, grouping) for unknown columns, each field with its confidence.
+
+    Raises Refused (`no_known_columns`) where nothing in the file looks like an offer.
+    """
     table = _synonyms()
     columns = [_seen(name, sample[name].head(_LOOKED_AT)) for name in header]
     chosen = _assigned(columns, table)
+    if not chosen.keys() & _TELLING:
+        raise Refused(
+            "None of the columns is known as an article number, title or price "
+            f"({', '.join(header[:8])}); give a mapping, or check that this is the feed.",
+            rule="no_known_columns",
+        )
     by_name = {column.name: column for column in columns}
     fields: dict[str, Any] = {}
     for field, (names, confidence) in chosen.items():
