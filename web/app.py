@@ -9,7 +9,7 @@ from core.database import Database
 from core.settings import Settings
 from web import errors
 from web.auth import Attempts
-from web.pages import login, overview
+from web.pages import feeds, login, overview, runs, shops
 from web.rendering import STATIC, static_version
 from web.security import Guard
 
@@ -19,7 +19,7 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
     app = FastAPI(title="Entrepot", version="1", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.db, app.state.settings, app.state.attempts = db, settings, Attempts()
     errors.install(app)
-    for module in (login, overview):
+    for module in (login, overview, feeds, runs, shops):
         app.include_router(module.router, include_in_schema=False)
     app.mount(f"/static/{static_version()}", Versioned(directory=STATIC), name="static")
     app.add_middleware(Guard, upload_limit=1 << 30)

@@ -27,6 +27,8 @@ NAV = (
 
 SAYINGS = {
     "approved": "The run may pass; its differences are being written.",
+    "added": "The feed is there. Send its first file, or let the hub look.",
+    "connected": "The shop answered and is connected. Choose products for it, look at the plan, and let it go.",
     "landed": "The file is in the archive and is being read.",
     "unchanged": "This is the file that the offers show already: there is nothing to do.",
     "looking": "The hub looks at the feed's source now.",
@@ -85,9 +87,14 @@ def checked_form(
     session: Annotated[SignedIn, Depends(signed_in)], csrf: Annotated[str, Form()] = ""
 ) -> SignedIn:
     """For every route that changes something. Raises BadForm where the form's token is not the session's."""
+    check_token(session, csrf)
+    return session
+
+
+def check_token(session: SignedIn, csrf: str) -> None:
+    """The check itself, for forms that bring a file."""
     if not secrets.compare_digest(session.csrf.encode(), csrf.encode()):
         raise BadForm("This form is from an older page. Nothing was changed; load the page again and repeat.")
-    return session
 
 
 Db = Annotated[Database, Depends(database)]

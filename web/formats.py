@@ -1,7 +1,8 @@
 """Numbers, sizes and times as a person reads them: pure functions, by the browser's language."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from typing import Any
 
 # Decimal and grouping signs (source: Unicode CLDR, numbers/symbols). What is not listed reads like English.
 _POINT_COMMA = {
@@ -115,3 +116,12 @@ def percent(part: int, whole: int, locale: str = "en") -> str:
     shown = min(exactly, 99.9) if part < whole else 100.0
     shown = max(shown, 0.1) if part else 0.0
     return f"{number(shown, locale, 0 if shown in (0, 100) else 1)} %"
+
+
+def move(old: Any, new: Any) -> float | None:
+    """By how many per cent a number moves; None where it is none, or comes from nothing."""
+    try:
+        before, after = Decimal(str(old)), Decimal(str(new))
+    except InvalidOperation:
+        return None
+    return float((after / before - 1) * 100) if before and before.is_finite() and after.is_finite() else None

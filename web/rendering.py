@@ -78,6 +78,7 @@ def environment() -> Environment:
         exact=formats.exact,
         iso=_iso,
         plural=plural,
+        moved=moved,
     )
     return made
 
@@ -118,6 +119,12 @@ def _ago(moment: datetime | None) -> str:
 
 def _iso(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
+
+
+def moved(pair: list[Any]) -> str:
+    """[10, 12.5] → "+25 %": by how much a number moves; "" where it is none."""
+    percent = formats.move(*pair)
+    return "" if percent is None else f"{percent:+.0f} %" if abs(percent) >= 1 else f"{percent:+.1f} %"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

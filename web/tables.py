@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, or_
+from sqlalchemy import RowMapping, Select, SQLColumnExpression, and_, or_
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 
@@ -26,7 +26,7 @@ class Column:
     `natural` is the direction of the first click: "" upwards, "-" downwards.
     """
 
-    by: ColumnElement[Any]
+    by: SQLColumnExpression[Any]
     natural: str = ""
 
 
@@ -67,7 +67,7 @@ def paged(
     session: Session,
     statement: Statement,
     columns: Mapping[str, Column],
-    key: ColumnElement[Any],
+    key: SQLColumnExpression[Any],
     ask: Ask,
     limit: int = ROWS,
 ) -> Rows:
@@ -107,12 +107,13 @@ def _pack(row: RowMapping) -> str:
     return base64.urlsafe_b64encode(json.dumps([plain, row["_key"]]).encode()).decode().rstrip("=")
 
 
-def _unpack(cursor: str | None, by: ColumnElement[Any]) -> tuple[Any, int] | None:
+def _unpack(cursor: str | None, by: SQLColumnExpression[Any]) -> tuple[Any, int] | None:
     if not cursor:
         return None
     try:
         plain, key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        kind = by.type.python_type
+        column: Any = by
+        kind = column.type.python_type
         value = (
             datetime.fromisoformat(plain)
             if kind is datetime

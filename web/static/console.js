@@ -95,6 +95,16 @@
     const opener = event.target.closest("[data-opens]");
     if (opener) first(`#${opener.dataset.opens}`)?.showModal();
   });
+  // A file may be dropped onto its form.
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    document.addEventListener(kind, (event) => {
+      const zone = event.target.closest?.("form[data-drop]");
+      if (!zone) return;
+      event.preventDefault();
+      first(".drop", zone).classList.toggle("over", kind === "dragover");
+      if (kind === "drop" && event.dataTransfer.files.length) first("input[type=file]", zone).files = event.dataTransfer.files;
+    });
+  }
   // A form is sent once, however often its button is pressed.
   document.addEventListener("submit", (event) => {
     if (event.defaultPrevented || event.target.method !== "post") return;

@@ -1,0 +1,153 @@
+"""The row-level report: every record of a run's file in the supplier's own columns, with its verdict and advice.
+
+It is made from the archived file when somebody asks, so nothing of a million rows is kept twice. The console runs it
+as a process of its own (`python -m pipelines.feeds.report RUN`, CSV on standard output), since it parses.
+"""
+
+import csv
+import io
+import json
+import re
+import resource
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from connectors.sources.archive import archived
+from core.database import Database, connect
+from core.errors import EntrepotError, Refused
+from core.settings import load
+from models.suppliers import Feed, FeedRun
+from pipelines.feeds.normalise import Batch, Normalised, normalise
+from pipelines.feeds.parse import MEMORY_LIMIT
+
+OURS = ("verdict", "change", "reason", "notes", "advice", "place")
+"""The hub's columns, after the supplier's own."""
+
+NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def report(db: Database, run_id: int) -> Iterator[list[str]]:
+    """A header, then a row for each record in file order.
+
+    `change` is "new", "changed" or "unchanged" once the run is applied, else empty. A text that a spreadsheet could
+    take for a formula begins with an apostrophe. Raises Refused where the run is not there, was not read yet, or its
+    file is no longer in the archive.
+    """
+    with db.unit_of_work() as uow:
+        run = uow.session.get(FeedRun, run_id)
+        if run is None:
+            raise Refused(
+                f"There is no run {run_id}. `entrepot feed runs FEED` shows those there are.",
+                rule="not_found",
+            )
+        if run.document is None:
+            raise Refused(
+                f"Run {run_id} is {run.state}: its file has not been read, so there is no report.",
+                rule="wrong_state",
+            )
+        file = archived(load().archive, run.file_sha256)
+        currency = uow.session.get_one(Feed, run.feed_id).currency
+        document, name, applied = run.document, run.file_name, run.state == "applied"
+    if not file.is_file():
+        raise Refused(f"The file of run {run_id} is no longer in the archive ({file}).", rule="not_found")
+    found = normalise(file, name=name, mapping=document, currency=currency)
+    columns = list(document.get("dialect", {}).get("header") or ())
+    if columns:
+        yield header(columns)
+        for raw, ours in answers(db, run_id, found, applied):
+            yield row(columns, raw, ours)
+    else:
+        yield from collected(answers(db, run_id, found, applied))
+
+
+def answers(
+    db: Database, run_id: int, found: Normalised, applied: bool
+) -> Iterator[tuple[dict[str, str], list[str]]]:
+    """Each record's raw cells and the hub's columns; one short query a batch, no transaction left open meanwhile."""
+    for batch in found.batches():
+        kinds = changes(db, run_id, batch) if applied else {}
+        for record in batch.answers.to_dict("records"):
+            sku, accepted = record["supplier_sku"], record["verdict"] == "accepted"
+            change = kinds.get(sku, "unchanged") if applied and accepted and isinstance(sku, str) else ""
+            advice = record["message"] if isinstance(record["message"], str) else ""
+            ours = [
+                record["verdict"],
+                change,
+                ", ".join(record["reasons"]),
+                ", ".join(record["notes"]),
+                advice,
+                record["locator"],
+            ]
+            yield record["raw"], ours
+
+
+def changes(db: Database, run_id: int, batch: Batch) -> dict[str, str]:
+    """What the run did to the offers of one batch: supplier SKU → "new" or "changed"."""
+    keys = [key for key in batch.answers["supplier_sku"].tolist() if isinstance(key, str)]
+    rows = db.run(
+        "SELECT supplier_sku, kind FROM offer_change WHERE run_id = %s AND supplier_sku = ANY(%s)",
+        [run_id, keys],
+    )
+    return {str(key): str(kind) for key, kind in rows}
+
+
+def collected(records: Iterator[tuple[dict[str, str], list[str]]]) -> Iterator[list[str]]:
+    """For files without a header (XML): the columns are those that any record has, so all are read before the first row."""
+    columns: dict[str, None] = {}
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as aside:
+        for raw, ours in records:
+            columns.update(dict.fromkeys(raw))
+            aside.write(json.dumps([raw, ours]) + "\n")
+        aside.seek(0)
+        yield header(list(columns))
+        for line in aside:
+            raw, ours = json.loads(line)
+            yield row(list(columns), raw, ours)
+
+
+def header(columns: list[str]) -> list[str]:
+    """The supplier's column names and ours; one of ours that he uses himself is told apart."""
+    return [safe(name) for name in columns] + [f"{name} (hub)" if name in columns else name for name in OURS]
+
+
+def row(columns: list[str], raw: dict[str, str], ours: list[str]) -> list[str]:
+    """One record's line."""
+    return [safe(raw.get(name, "")) for name in columns] + [safe(text) for text in ours]
+
+
+def safe(text: str) -> str:
+    """`text`, with an apostrophe before it where a spreadsheet would take it for a formula; numbers are none."""
+    return "'" + text if text.startswith(FORMULA) and not NUMBER.fullmatch(text) else text
+
+
+def write(rows: Iterator[list[str]], out: TextIO) -> None:
+    """The rows as CSV that a spreadsheet opens as UTF-8: a byte order mark first, lines end in CRLF."""
+    first: Any = next(rows)  # before anything is written: a report that cannot be made leaves no half of one
+    out.write("\ufeff")
+    lines = csv.writer(out)
+    lines.writerow(first)
+    lines.writerows(rows)
+
+
+def main() -> int:
+    """Writes the report of the run named on the command line; 2 with one sentence on stderr where there is none."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    out = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="", write_through=False)
+    try:
+        db = connect(load(), (), pool_size=1)
+        try:
+            write(report(db, int(sys.argv[1])), out)
+        finally:
+            db.close()
+        out.flush()
+    except EntrepotError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

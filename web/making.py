@@ -1,0 +1,233 @@
+"""What pages and API both make: companies, feeds, selections, and runs from a file that was sent."""
+
+import re
+from dataclasses import asdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, BinaryIO, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from connectors.registry import SHOPS
+from connectors.sources.archive import archive_stream
+from core.clock import now
+from core.database import Database, UnitOfWork
+from core.errors import Refused, Temporary
+from core.settings import Settings
+from core.vault import load_vault
+from models.companies import Company, find_company
+from models.events import ListingsDue
+from models.shops import Push, Selection, Shop
+from models.suppliers import Feed
+from pipelines.feeds.land import receive
+from pipelines.listings.plan import start_push
+from web.deps import there_is
+
+Percent = Annotated[int, Field(ge=0, le=100)]
+
+
+class Cost(BaseModel):
+    """The cost of an offer where the file has none: this amount of the record, less so many per cent."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    source: Literal["price", "rrp"] = Field(alias="from")
+    minus_percent: Annotated[float, Field(ge=0, lt=100)] = 0
+
+
+class Policy(BaseModel):
+    """What pipelines/feeds/plan.py's POLICY may be told otherwise."""
+
+    model_config = ConfigDict(extra="forbid")
+    absence: Literal["keep", "out_of_stock", "withdraw"] | None = None
+    assumed_stock: Annotated[int, Field(ge=0)] | None = None
+    min_offers_percent: Percent | None = None
+    max_price_changes_percent: Annotated[int, Field(ge=0)] | None = None
+    max_zero_stock_percent: Annotated[int, Field(ge=0)] | None = None
+    cost: Cost | None = None
+
+
+class NewFeed(BaseModel):
+    """`supplier` by id, code or name. With `folder` the hub looks into that folder of its machine, else files are sent."""
+
+    name: str = Field(max_length=100)
+    supplier: str
+    folder: str | None = None
+    profile: str | None = Field(None, max_length=40)
+    currency: str | None = None
+    policy: Policy = Policy()
+
+
+class NewShop(BaseModel):
+    """`seller` by id, code or name; `key` and `secret` are the shop's REST key. They are stored sealed, never shown."""
+
+    name: str = Field(max_length=100)
+    seller: str
+    url: str = Field(max_length=500)
+    key: str = Field(max_length=500, repr=False)
+    secret: str = Field(max_length=500, repr=False)
+    channel: str = "woocommerce"
+
+
+class NewSelection(BaseModel):
+    """Exactly one of `supplier` (id, code or name), `category` (a path and all below it) and `skus`."""
+
+    margin_percent: Decimal = Field(ge=-90, le=10_000, decimal_places=2)
+    supplier: str | None = None
+    category: str | None = Field(None, max_length=1000)
+    skus: list[str] | None = Field(None, max_length=10_000)
+
+
+def make_company(
+    uow: UnitOfWork, kind: Literal["supplier", "seller"], name: str, code: str | None = None
+) -> Company:
+    """Takes a company in, or finds the same one. Raises Refused where the code cannot be or is another's."""
+    name = " ".join(name.split())
+    if not name or len(name) > 200:
+        raise Refused("A company needs a name of at most 200 characters.", rule="name")
+    code = (code or re.sub(r"[^A-Z0-9]", "", name.upper())[:12]).strip()
+    if not re.fullmatch(r"[A-Z0-9]{1,24}", code):
+        raise Refused(f"The code {code!r} will not do: give 1 to 24 capitals and digits.", rule="code")
+    uow.cursor().execute(
+        "INSERT INTO company (kind, code, name) VALUES (%s, %s, %s) ON CONFLICT (code) DO NOTHING",
+        [kind, code, name],
+    )
+    there = uow.session.scalars(select(Company).where(Company.code == code)).one()
+    if (there.kind, there.name) != (kind, name):
+        raise Refused(f"The code {code} belongs to {there.kind} {there.name!r}: give another.", rule="code")
+    return there
+
+
+def make_feed(uow: UnitOfWork, asked: NewFeed, *, new_supplier: bool = False) -> Feed:
+    """Makes a feed. Raises Refused where its supplier is not there or has one of that name."""
+    name = " ".join(asked.name.split())
+    if not name:
+        raise Refused("A feed needs a name: what does the supplier call this list?", rule="name")
+    currency = asked.currency.upper() if asked.currency else None
+    if currency is not None and not re.fullmatch(r"[A-Z]{3}", currency):
+        raise Refused(
+            f"{asked.currency!r} is no currency: give three letters, like EUR.", rule="currency_unknown"
+        )
+    if not asked.supplier:
+        raise Refused("A feed belongs to a supplier: choose one, or name a new one.", rule="missing")
+    supplier = (
+        make_company(uow, "supplier", asked.supplier)
+        if new_supplier
+        else find_company(uow.session, "supplier", asked.supplier)
+    )
+    if asked.folder and not Path(asked.folder).is_dir():
+        raise Refused(f"{asked.folder} is not a folder on the hub's machine: make it first.", rule="folder")
+    source = {"kind": "folder", "path": asked.folder} if asked.folder else {"kind": "upload"}
+    feed = Feed(
+        supplier_id=supplier.id,
+        name=name,
+        source=source,
+        profile=asked.profile,
+        currency=currency,
+        policy=asked.policy.model_dump(exclude_none=True, by_alias=True),
+    )
+    uow.session.add(feed)
+    try:
+        uow.session.flush()
+    except IntegrityError:
+        raise Refused(
+            f"{supplier.name} has a feed {name!r} already: give this one another name.", rule="name"
+        ) from None
+    return feed
+
+
+def take_in(db: Database, settings: Settings, feed_id: int, stream: BinaryIO, name: str) -> tuple[int, str]:
+    """Archives a file that was sent and makes its run: its number and state. Raises Refused for an empty file."""
+    with db.unit_of_work() as uow:
+        there_is(uow.session.get(Feed, feed_id), f"Feed {feed_id}")
+    try:
+        landed = archive_stream(stream, settings.archive, file_name(name))
+    except OSError as error:
+        raise Temporary(
+            f"The archive {settings.archive} cannot be written: {error.strerror or error}."
+        ) from None
+    if not landed.bytes:
+        raise Refused("The file is empty: export it again, and look at it before sending.", rule="empty")
+    with db.unit_of_work() as uow:
+        run = receive(uow, there_is(uow.session.get(Feed, feed_id), f"Feed {feed_id}"), landed)
+        return run.id, run.state
+
+
+def file_name(name: str) -> str:
+    """A sent file's own name without any folder or control character, at most 255 long."""
+    plain = re.sub(r"[\x00-\x1f\x7f]", "", re.split(r"[/\\]", name)[-1]).strip()
+    return plain[-255:] or "file"
+
+
+def make_selection(uow: UnitOfWork, shop_id: int, asked: NewSelection) -> Selection:
+    """Chooses products for a shop and has its listings planned. The same choice again changes its margin."""
+    shop = there_is(uow.session.get(Shop, shop_id), f"Shop {shop_id}")
+    skus = [sku.strip() for sku in asked.skus or () if sku.strip()]
+    if sum(bool(choice) for choice in (asked.supplier, asked.category, skus)) != 1:
+        raise Refused("Choose by exactly one of supplier, category or SKUs.", rule="usage")
+    by: str = "list"
+    what: dict[str, object] = {"skus": skus}
+    if asked.supplier:
+        by, what = "supplier", {"supplier": find_company(uow.session, "supplier", asked.supplier).id}
+    elif asked.category:
+        by, what = "category", {"category": asked.category.strip()}
+    found = uow.session.scalars(select(Selection).filter_by(shop_id=shop.id, by=by, what=what)).first()
+    selection = found or Selection(shop_id=shop.id, by=by, what=what, margin_percent=asked.margin_percent)
+    selection.margin_percent = asked.margin_percent
+    uow.session.add(selection)
+    uow.session.flush()
+    uow.emit(ListingsDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+    return selection
+
+
+def end_selection(uow: UnitOfWork, shop_id: int, selection_id: int) -> None:
+    """Ends a selection; what no other one chooses leaves the sale with the next push."""
+    shop = there_is(uow.session.get(Shop, shop_id), f"Shop {shop_id}")
+    found = uow.session.get(Selection, selection_id)
+    there_is(found if found and found.shop_id == shop.id else None, f"Selection {selection_id}")
+    uow.session.delete(found)
+    uow.emit(ListingsDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+
+
+def connect_shop(db: Database, settings: Settings, asked: NewShop, *, new_seller: bool = False) -> int:
+    """Asks a shop who it is and stores its key sealed; the shop's number. The same name of a seller replaces its key.
+
+    Raises Misconfigured, in the shop owner's words, where address or key are wrong. No unit of work is open meanwhile.
+    """
+    if asked.channel not in SHOPS:
+        raise Refused(
+            f"There is no channel {asked.channel!r}; there are {', '.join(sorted(SHOPS))}.", rule="channel"
+        )
+    if not (asked.name.strip() and asked.url.strip() and asked.key and asked.secret and asked.seller):
+        raise Refused(
+            "A shop needs a seller, a name, its address, and its key with the secret.", rule="missing"
+        )
+    credentials = {"key": asked.key.strip(), "secret": asked.secret.strip(), "ca_file": None}
+    url = asked.url.strip()
+    facts = SHOPS[asked.channel](url, **credentials, private_hosts=settings.private_host_names).check()
+    with db.unit_of_work() as uow:
+        seller = (
+            make_company(uow, "seller", asked.seller)
+            if new_seller
+            else find_company(uow.session, "seller", asked.seller)
+        )
+        name = " ".join(asked.name.split())
+        shop = uow.session.scalars(select(Shop).filter_by(seller_id=seller.id, name=name)).first() or Shop(
+            seller_id=seller.id, name=name
+        )
+        shop.channel, shop.url, shop.currency, shop.facts = asked.channel, url, facts.currency, asdict(facts)
+        shop.credentials, shop.problem, shop.checked_at = load_vault(settings).seal(credentials), None, now()
+        uow.session.add(shop)
+        uow.session.flush()
+        return shop.id
+
+
+def let_push(uow: UnitOfWork, shop_id: int) -> Push | None:
+    """Lets a shop's present plan go, beyond its limits too; from its first push on the hub keeps the shop true by itself.
+
+    None where nothing differs.
+    """
+    shop = there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
+    shop.live_since = shop.live_since or now()
+    return start_push(uow, shop, asked_by="operator", limit=False)

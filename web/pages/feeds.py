@@ -1,0 +1,126 @@
+"""Feeds: the list, one feed with its runs, taking a file in, looking at the source now, and adding one."""
+
+from typing import Annotated
+
+from cronsim import CronSim, CronSimError
+from fastapi import APIRouter, Form, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from sqlalchemy import select
+from starlette.datastructures import UploadFile
+
+from core.clock import now
+from core.errors import Refused
+from models.companies import Company
+from models.events import FeedDue
+from models.suppliers import RUN_STATES, Feed
+from pipelines.feeds.plan import POLICY
+from web.deps import CheckedForm, Db, Session, check_token, go, page, settings_of, there_is
+from web.making import NewFeed, make_feed, take_in
+from web.queries.feeds import (
+    FEED_COLUMNS,
+    RUN_COLUMNS,
+    feed_rows,
+    feed_states,
+    one_feed,
+    run_rows,
+    run_states,
+)
+from web.tables import Ask
+
+router = APIRouter(prefix="/feeds")
+
+
+@router.get("")
+def show_all(request: Request, db: Db, session: Session) -> Response:
+    """Every feed with its last run."""
+    ask = Ask(request, ("state", "q"), default="-came")
+    with db.unit_of_work() as uow:
+        rows, states = feed_rows(uow.session, ask), feed_states(uow.session)
+    return page(
+        request,
+        "feeds.html",
+        title="Feeds",
+        ask=ask,
+        rows=rows,
+        states=states,
+        columns=FEED_COLUMNS,
+        order=("none", *RUN_STATES),
+    )
+
+
+@router.get("/new")
+def begin(request: Request, db: Db, session: Session) -> Response:
+    """The form for a new feed."""
+    with db.unit_of_work() as uow:
+        suppliers = uow.session.execute(
+            select(Company.id, Company.name)
+            .where(Company.kind == "supplier")
+            .order_by(Company.name)
+            .limit(500)
+        ).all()
+    return page(request, "feed_new.html", title="New feed", suppliers=suppliers)
+
+
+@router.post("")
+def add(
+    request: Request, db: Db, session: CheckedForm, name: Annotated[str, Form()] = "", supplier: Annotated[str, Form()] = "",
+    new_supplier: Annotated[str, Form()] = "", folder: Annotated[str, Form()] = "", currency: Annotated[str, Form()] = "",
+) -> Response:  # fmt: skip
+    """Makes a feed, with its supplier where he is new."""
+    with db.unit_of_work() as uow:
+        asked = NewFeed(
+            name=name,
+            supplier=new_supplier.strip() or supplier,
+            folder=folder.strip() or None,
+            currency=currency.strip() or None,
+        )
+        made = make_feed(uow, asked, new_supplier=bool(new_supplier.strip()))
+        address = f"/feeds/{made.id}"
+    return go(address, "added")
+
+
+@router.get("/{feed_id}")
+def show(request: Request, db: Db, session: Session, feed_id: int) -> Response:
+    """One feed: what it is, and its runs."""
+    ask = Ask(request, ("state",), default="-run")
+    with db.unit_of_work() as uow:
+        found = there_is(one_feed(uow.session, feed_id), f"Feed {feed_id}")
+        rows, states = run_rows(uow.session, feed_id, ask), run_states(uow.session, feed_id)
+    feed: Feed = found["Feed"]
+    return page(
+        request, "feed.html", title=feed.name, found=found, feed=feed, ask=ask, rows=rows, states=states, columns=RUN_COLUMNS, order=RUN_STATES,
+        policy={**POLICY, **feed.policy}, often=in_words(feed.cron),
+    )  # fmt: skip
+
+
+@router.post("/{feed_id}/file")
+async def upload(request: Request, db: Db, session: Session, feed_id: int) -> Response:
+    """Takes a file in. The session is checked before the file is read, the form's token before it is archived."""
+    async with request.form(max_files=1, max_fields=5) as form:
+        check_token(session, str(form.get("csrf", "")))
+        file = form.get("file")
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise Refused("No file was chosen: choose the supplier's file first.", rule="missing")
+        run_id, state = await run_in_threadpool(
+            take_in, db, settings_of(request), feed_id, file.file, file.filename
+        )
+    return go(f"/runs/{run_id}", "unchanged" if state == "unchanged" else "landed")
+
+
+@router.post("/{feed_id}/look")
+def look(request: Request, db: Db, session: CheckedForm, feed_id: int) -> Response:
+    """Asks the hub to look at the feed's source now."""
+    with db.unit_of_work() as uow:
+        feed = there_is(uow.session.get(Feed, feed_id), f"Feed {feed_id}")
+        uow.emit(FeedDue(tenant=feed.supplier_id, lane=feed.lane, feed_id=feed.id))
+    return go(f"/feeds/{feed_id}", "looking")
+
+
+def in_words(cron: str) -> str:
+    """ "* * * * *" → "every minute"; what cannot be read stays as it is."""
+    try:
+        words = CronSim(cron, now()).explain()
+    except CronSimError:
+        return cron
+    return words[:1].lower() + words[1:] if words else cron

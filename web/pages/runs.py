@@ -1,0 +1,62 @@
+"""One feed run: its file, its counts, its plan, its rejects and its report; and the approval of one that waits."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+
+from core.clock import now
+from models.suppliers import Feed, FeedRun
+from pipelines.feeds.plan import approve
+from web.deps import CheckedForm, Db, Session, go, page, settings_of, there_is
+from web.queries.feeds import BUSY, REJECT_COLUMNS, letters_of_run, one_run, rejects, written
+from web.reports import report_name, stream_report
+from web.stories import story_of_run
+from web.tables import Ask
+
+router = APIRouter(prefix="/runs")
+
+
+@router.get("/{run_id}")
+def show(request: Request, db: Db, session: Session, run_id: int) -> Response:
+    """One run; while it goes on by itself the page reads itself again."""
+    ask = Ask(request, ("rule",), default="place")
+    with db.unit_of_work() as uow:
+        found = there_is(one_run(uow.session, run_id), f"Run {run_id}")
+        run: FeedRun = found["FeedRun"]
+        rows = rejects(uow.session, run_id, ask)
+        letters = letters_of_run(uow.session, run_id)
+        done = written(uow.session, run_id) if run.state == "applied" else {}
+    return page(
+        request, "run.html", title=f"Run {run_id}", found=found, run=run, feed=found["Feed"], ask=ask, rows=rows, done=done,
+        busy=run.state in BUSY, progress=progress(run, found["expected"]), story=story_of_run(run, letters), columns=REJECT_COLUMNS,
+    )  # fmt: skip
+
+
+@router.post("/{run_id}/approve")
+def let_pass(request: Request, db: Db, session: CheckedForm, run_id: int) -> Response:
+    """Lets a waiting run pass."""
+    with db.unit_of_work() as uow:
+        run = there_is(uow.session.get(FeedRun, run_id, with_for_update={"key_share": True}), f"Run {run_id}")
+        approve(uow, run, uow.session.get_one(Feed, run.feed_id))
+    return go(f"/runs/{run_id}", "approved")
+
+
+@router.get("/{run_id}/report.csv")
+def download(request: Request, db: Db, session: Session, run_id: int) -> Response:
+    """Every record in the supplier's own columns, with its verdict and advice."""
+    with db.unit_of_work() as uow:
+        run = there_is(uow.session.get(FeedRun, run_id), f"Run {run_id}")
+    return StreamingResponse(
+        stream_report(db, settings_of(request), run_id), media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{report_name(run)}"'},
+    )  # fmt: skip
+
+
+def progress(run: FeedRun, expected: int | None) -> dict[str, Any]:
+    """How far reading is: records done, of how many where the last file tells, the rate, and seconds left."""
+    seconds = max((now() - run.landed_at).total_seconds(), 0.001)
+    rate = run.records_done / seconds
+    whole = expected if expected and expected >= run.records_done else None
+    left = (whole - run.records_done) / rate if whole and rate else None
+    return {"done": run.records_done, "whole": whole, "rate": round(rate), "left": left}

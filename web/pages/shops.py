@@ -1,0 +1,210 @@
+"""Shops: the list, one shop with its listings, its plan and push, its selections, and connecting one."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+from sqlalchemy import select
+
+from core.errors import Refused
+from models.companies import Company
+from models.events import VerifyDue
+from models.shops import Listing, Shop
+from pipelines.listings.draft import drift
+from web.deps import CheckedForm, Db, Session, go, page, settings_of, there_is
+from web.making import NewSelection, NewShop, connect_shop, end_selection, let_push, make_selection
+from web.plans import KINDS, plan_of
+from web.queries.shops import (
+    LISTING_COLUMNS,
+    SHOP_COLUMNS,
+    last_pushes,
+    listing_rows,
+    listing_states,
+    offer_behind,
+    one_listing,
+    one_shop,
+    selections,
+    shop_rows,
+    shop_states,
+)  # fmt: skip
+from web.stories import story_of_listing, story_of_shop
+from web.tables import Ask
+
+router = APIRouter(prefix="/shops")
+STATES = ("trouble", "live", "new")
+LISTED = ("drifted", "refused", "blocked", "waiting", "sent", "live", "withdrawn")
+
+
+@router.get("")
+def show_all(request: Request, db: Db, session: Session) -> Response:
+    """Every shop, and how much of it is in step."""
+    ask = Ask(request, ("state", "q"), default="step")
+    with db.unit_of_work() as uow:
+        rows, states = shop_rows(uow.session, ask), shop_states(uow.session)
+    return page(
+        request,
+        "shops.html",
+        title="Shops",
+        ask=ask,
+        rows=rows,
+        states=states,
+        columns=SHOP_COLUMNS,
+        order=STATES,
+    )
+
+
+@router.get("/new")
+def begin(request: Request, db: Db, session: Session) -> Response:
+    """The form that connects a shop."""
+    with db.unit_of_work() as uow:
+        sellers = uow.session.execute(
+            select(Company.id, Company.name).where(Company.kind == "seller").order_by(Company.name).limit(500)
+        ).all()
+    return page(request, "shop_new.html", title="Connect a shop", sellers=sellers)
+
+
+@router.post("")
+def add(
+    request: Request, db: Db, session: CheckedForm, name: Annotated[str, Form()] = "", url: Annotated[str, Form()] = "",
+    key: Annotated[str, Form()] = "", secret: Annotated[str, Form()] = "", seller: Annotated[str, Form()] = "",
+    new_seller: Annotated[str, Form()] = "",
+) -> Response:  # fmt: skip
+    """Asks the shop who it is, and stores its key sealed."""
+    asked = NewShop(name=name, url=url, key=key, secret=secret, seller=new_seller.strip() or seller)
+    shop_id = connect_shop(db, settings_of(request), asked, new_seller=bool(new_seller.strip()))
+    return go(f"/shops/{shop_id}", "connected")
+
+
+@router.get("/{shop_id}")
+def show(request: Request, db: Db, session: Session, shop_id: int) -> Response:
+    """One shop: its listings, what was chosen for it, and its story."""
+    ask = Ask(request, ("state", "q"), default="state")
+    with db.unit_of_work() as uow:
+        found = there_is(one_shop(uow.session, shop_id), f"Shop {shop_id}")
+        shop: Shop = found["Shop"]
+        rows, states = listing_rows(uow.session, shop_id, ask), listing_states(uow.session, shop_id)
+        chosen, pushes = selections(uow.session, shop_id), last_pushes(uow.session, shop_id)
+        suppliers = uow.session.execute(
+            select(Company.id, Company.name)
+            .where(Company.kind == "supplier")
+            .order_by(Company.name)
+            .limit(500)
+        ).all()
+    return page(
+        request, "shop.html", title=shop.name, found=found, shop=shop, ask=ask, rows=rows, states=states, columns=LISTING_COLUMNS, order=LISTED,
+        chosen=chosen, pushes=pushes, suppliers=suppliers, story=story_of_shop(shop, pushes), drifted=drifted,
+        busy=any(push.state == "running" for push in pushes),
+    )  # fmt: skip
+
+
+@router.get("/{shop_id}/listings/{listing_id}")
+def show_listing(request: Request, db: Db, session: Session, shop_id: int, listing_id: int) -> Response:
+    """One listing: what we want there, what we sent, what we read back, and why at this price."""
+    with db.unit_of_work() as uow:
+        found = there_is(one_listing(uow.session, shop_id, listing_id), f"Listing {listing_id}")
+        shop = uow.session.get_one(Shop, shop_id)
+        listing: Listing = found["Listing"]
+        offer = offer_behind(uow.session, listing.why.get("offer"))
+    return page(
+        request, "listing.html", title=found["Variant"].title, shop=shop, listing=listing, variant=found["Variant"],
+        product=found["Product"], there=found["ShopProduct"], offer=offer, fields=fields(found), story=story_of_listing(listing, offer),
+    )  # fmt: skip
+
+
+@router.get("/{shop_id}/plan")
+def show_plan(request: Request, db: Db, session: Session, shop_id: int) -> Response:
+    """What a push would do now."""
+    ask = Ask(request, ("kind",))
+    with db.unit_of_work() as uow:
+        shop = there_is(uow.session.get(Shop, shop_id), f"Shop {shop_id}")
+        plan = plan_of(uow, shop, ask["kind"] if ask["kind"] in KINDS else "", ask.after or "")
+        pushes = last_pushes(uow.session, shop_id, 1)
+    return page(
+        request,
+        "plan.html",
+        title=f"Plan of {shop.name}",
+        shop=shop,
+        plan=plan,
+        ask=ask,
+        kinds=KINDS,
+        last=pushes[0] if pushes else None,
+    )
+
+
+@router.post("/{shop_id}/push")
+def push(request: Request, db: Db, session: CheckedForm, shop_id: int) -> Response:
+    """Lets the present plan go, whatever its limits say: a person has looked."""
+    with db.unit_of_work() as uow:
+        started = let_push(uow, shop_id)
+    return go(f"/shops/{shop_id}", "pushing" if started else "true")
+
+
+@router.post("/{shop_id}/verify")
+def verify(request: Request, db: Db, session: CheckedForm, shop_id: int) -> Response:
+    """Has everything read back that the shop holds."""
+    with db.unit_of_work() as uow:
+        shop = there_is(uow.session.get(Shop, shop_id), f"Shop {shop_id}")
+        uow.emit(VerifyDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+    return go(f"/shops/{shop_id}", "verifying")
+
+
+@router.post("/{shop_id}/selections")
+def choose(
+    request: Request, db: Db, session: CheckedForm, shop_id: int, margin: Annotated[str, Form()] = "", supplier: Annotated[str, Form()] = "",
+    category: Annotated[str, Form()] = "", skus: Annotated[str, Form()] = "",
+) -> Response:  # fmt: skip
+    """Chooses products by supplier, category or SKUs, with a margin."""
+    try:
+        percent = Decimal(margin.replace(",", ".").strip().rstrip("% "))
+    except InvalidOperation:
+        raise Refused(
+            f"The margin {margin!r} is no number: write per cent, like 35 or 12.5.", rule="not_a_number"
+        ) from None
+    if not -90 <= percent <= 10_000:
+        raise Refused(
+            f"A margin of {percent} % cannot be meant: give one between -90 and 10000.", rule="out_of_range"
+        )
+    asked = NewSelection.model_construct(
+        margin_percent=round(percent, 2),
+        supplier=supplier or None,
+        category=category.strip() or None,
+        skus=skus.split() or None,
+    )
+    with db.unit_of_work() as uow:
+        make_selection(uow, shop_id, asked)
+    return go(f"/shops/{shop_id}", "chosen")
+
+
+@router.post("/{shop_id}/selections/{selection_id}/end")
+def unchoose(request: Request, db: Db, session: CheckedForm, shop_id: int, selection_id: int) -> Response:
+    """Ends a selection."""
+    with db.unit_of_work() as uow:
+        end_selection(uow, shop_id, selection_id)
+    return go(f"/shops/{shop_id}", "unchosen")
+
+
+def drifted(row: Any) -> list[list[Any]]:
+    """Where the shop holds something else than we sent: [field, sent, held]."""
+    there = row["state"] == "drifted" and row["sent"] and row["seen"]
+    return drift(row["sent_title"], row["sent"], row["seen"]) if there else []
+
+
+def fields(found: Any) -> list[dict[str, Any]]:
+    """Field by field: wanted, sent and read back; `differs` where the shop holds something else than was sent."""
+    listing, there = found["Listing"], found["ShopProduct"]
+    pages = {"wanted": there.wanted if there else {}, "sent": (there.sent if there else None) or {}}
+    wanted, sent = listing.wanted or {}, listing.sent or {}
+    rows = [{"name": "title", "wanted": pages["wanted"].get("title"), "sent": pages["sent"].get("title")}]
+    rows += [
+        {"name": name, "wanted": wanted.get(name), "sent": sent.get(name)}
+        for name in ("price", "stock", "sku", "gtin", "weight_g")
+    ]
+    rows.append(
+        {"name": "status", "wanted": "live" if wanted else "withdrawn", "sent": "live" if sent else None}
+    )
+    for row in rows:
+        read = listing.seen is not None and row["name"] in listing.seen
+        row["seen"] = listing.seen[row["name"]] if read else None
+        row["differs"] = bool(read and sent and row["seen"] != row["sent"])
+    return rows

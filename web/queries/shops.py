@@ -1,0 +1,161 @@
+"""What the Shops pages and the API show of shops, their listings, selections and pushes."""
+
+from typing import Any
+
+from sqlalchemy import Float, Integer, String, case, cast, func, or_, select
+from sqlalchemy.orm import Session
+
+from models.catalogue import Offer, Product, Variant
+from models.companies import Company
+from models.shops import Listing, Push, Selection, Shop, ShopProduct
+from models.suppliers import FeedRun
+from web.queries.feeds import EPOCH
+from web.queries.overview import IN_REACH
+from web.tables import Ask, Column, Rows, Statement, paged, tally
+
+_counts = (
+    select(
+        Listing.shop_id,
+        func.count().filter(Listing.state == "live").label("live"),
+        func.count().filter(Listing.state.in_(IN_REACH)).label("reach"),
+        func.count().filter(Listing.state == "drifted").label("drifted"),
+    )
+    .group_by(Listing.shop_id)
+    .subquery()
+)
+_live, _reach, _drifted = (
+    func.coalesce(column, 0, type_=Integer) for column in (_counts.c.live, _counts.c.reach, _counts.c.drifted)
+)
+_state = case((Shop.problem.is_not(None), "trouble"), (Shop.live_since.is_not(None), "live"), else_="new")
+_step = func.coalesce(cast(_counts.c.live, Float) / func.nullif(_counts.c.reach, 0), 1.0, type_=Float)
+
+SHOP_COLUMNS = {
+    "shop": Column(func.lower(Shop.name, type_=String)),
+    "seller": Column(func.lower(Company.name, type_=String)),
+    "listings": Column(_reach, "-"),
+    "step": Column(_step),
+    "drifted": Column(_drifted, "-"),
+    "checked": Column(func.coalesce(Shop.checked_at, EPOCH), "-"),
+}
+_ORDER = ("drifted", "refused", "blocked", "waiting", "sent", "live", "withdrawn")
+LISTING_COLUMNS = {
+    "state": Column(
+        case({state: place for place, state in enumerate(_ORDER)}, value=Listing.state, else_=len(_ORDER))
+    ),
+    "sku": Column(func.lower(Variant.sku, type_=String)),
+    "stock": Column(func.coalesce(cast(Listing.wanted["stock"].astext, Integer), -1, type_=Integer)),
+    "seen": Column(func.coalesce(Listing.seen_at, EPOCH), "-"),
+}
+
+
+def _shops(*columns: Any) -> Statement:
+    return (
+        select(*columns)
+        .select_from(Shop)
+        .join(Company, Company.id == Shop.seller_id)
+        .outerjoin(_counts, _counts.c.shop_id == Shop.id)
+    )
+
+
+def shop_rows(session: Session, ask: Ask) -> Rows:
+    """One page of shops with how much of each is in step."""
+    statement = _shops(
+        Shop.id, Shop.name, Shop.channel, Shop.url, Shop.problem, Shop.checked_at, Company.name.label("seller"), _state.label("state"),
+        _live.label("live"), _reach.label("reach"), _drifted.label("drifted"),
+    )  # fmt: skip
+    if ask["state"]:
+        statement = statement.where(_state == ask["state"])
+    if ask["q"]:
+        words = (Shop.name, Shop.url, Company.name)
+        statement = statement.where(or_(*(word.icontains(ask["q"], autoescape=True) for word in words)))
+    return paged(session, statement, SHOP_COLUMNS, Shop.id, ask)
+
+
+def shop_states(session: Session) -> dict[str, int]:
+    """How many shops are live, not live yet, or in trouble."""
+    return tally(session, select(_state, func.count()).select_from(Shop).group_by(_state))
+
+
+def one_shop(session: Session, shop_id: int) -> Any:
+    """A shop with its seller, or None."""
+    return (
+        session.execute(
+            _shops(Shop, Company.name.label("seller"), _state.label("state")).where(Shop.id == shop_id)
+        )
+        .mappings()
+        .one_or_none()
+    )
+
+
+def listing_states(session: Session, shop_id: int) -> dict[str, int]:
+    """How many of a shop's listings are in each state."""
+    return tally(
+        session, select(Listing.state, func.count()).where(Listing.shop_id == shop_id).group_by(Listing.state)
+    )
+
+
+def _listings(*columns: Any) -> Statement:
+    page = (ShopProduct.shop_id == Listing.shop_id) & (ShopProduct.product_id == Listing.product_id)
+    return (
+        select(*columns)
+        .select_from(Listing)
+        .join(Variant, Variant.id == Listing.variant_id)
+        .outerjoin(ShopProduct, page)
+    )
+
+
+def listing_rows(session: Session, shop_id: int, ask: Ask) -> Rows:
+    """One page of a shop's listings; what needs a look comes first."""
+    statement = _listings(
+        Listing.id, Listing.state, Listing.wanted, Listing.sent, Listing.seen, Listing.problem, Listing.why, Listing.external_id,
+        Listing.sent_at, Listing.seen_at, Variant.sku, Variant.title, ShopProduct.sent["title"].astext.label("sent_title"),
+    ).where(Listing.shop_id == shop_id)  # fmt: skip
+    if ask["state"]:
+        statement = statement.where(Listing.state == ask["state"])
+    if ask["q"]:
+        statement = statement.where(
+            or_(
+                Variant.sku.istartswith(ask["q"], autoescape=True),
+                Variant.title.icontains(ask["q"], autoescape=True),
+                Variant.gtin == ask["q"],
+            )
+        )
+    return paged(session, statement, LISTING_COLUMNS, Listing.id, ask)
+
+
+def one_listing(session: Session, shop_id: int, listing_id: int) -> Any:
+    """A listing of this shop with its variant, product and page there, or None."""
+    return session.execute(
+        _listings(Listing, Variant, Product, ShopProduct).join(Product, Product.id == Listing.product_id)
+        .where(Listing.id == listing_id, Listing.shop_id == shop_id)
+    ).mappings().one_or_none()  # fmt: skip
+
+
+def offer_behind(session: Session, offer_id: int | None) -> Any:
+    """The offer that made a listing's price, with its supplier and the run it came from; None where it is gone."""
+    return session.execute(
+        select(
+            Offer.id, Offer.supplier_sku, Offer.cost, Offer.currency, Offer.free, Offer.locator, Offer.changed_at, Offer.feed_run_id,
+            Offer.match_reason, FeedRun.file_name, Company.name.label("supplier"),
+        )
+        .join(Company, Company.id == Offer.supplier_id).join(FeedRun, FeedRun.id == Offer.feed_run_id).where(Offer.id == offer_id)
+    ).mappings().one_or_none()  # fmt: skip
+
+
+def selections(session: Session, shop_id: int) -> list[Any]:
+    """A shop's selections in the order in which they price, each with its supplier's name where it is by supplier."""
+    supplier = cast(Selection.what["supplier"].astext, Integer)
+    return list(
+        session.execute(
+            select(Selection.id, Selection.by, Selection.what, Selection.margin_percent, Selection.created_at, Company.name.label("supplier"))
+            .outerjoin(Company, (Selection.by == "supplier") & (Company.id == supplier))
+            .where(Selection.shop_id == shop_id).order_by(Selection.id)
+        ).mappings()
+    )  # fmt: skip
+
+
+def last_pushes(session: Session, shop_id: int, limit: int = 8) -> list[Push]:
+    """A shop's last pushes, the newest first."""
+    return list(
+        session.scalars(select(Push).where(Push.shop_id == shop_id).order_by(Push.id.desc()).limit(limit))
+    )

@@ -1,0 +1,177 @@
+"""A thing's story: what happened, when and why, each line with its cause. Pure functions of what was read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from models.shops import Listing, Push, Shop
+from models.suppliers import FeedRun
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a story. `address` is its cause's page; `moment` is None for what is going on now."""
+
+    moment: datetime | None
+    tone: str
+    words: str
+    under: str = ""
+    address: str = ""
+
+
+def story_of_run(run: FeedRun, letters: Iterable[Any]) -> list[Line]:
+    """A run from its file to the catalogue, the newest first."""
+    lines = [
+        Line(run.landed_at, "good", "The file came", f"{run.file_name} went into the archive under its hash.")
+    ]
+    if run.state == "unchanged":
+        lines.append(
+            Line(run.landed_at, "off", "Nothing to do", "The offers show exactly this file already.")
+        )
+    if run.state == "refused":
+        lines.append(Line(run.staged_at, "bad", "The file was refused", run.problem or ""))
+    if run.summary is not None:
+        refused = run.summary["rejected"] + run.summary["quarantined"]
+        words = "Every record was answered"
+        lines.append(
+            Line(
+                run.staged_at,
+                "good",
+                words,
+                f"{run.summary['records']:,} records, {refused:,} of them not accepted.",
+            )
+        )
+    if run.plan is not None and run.plan.get("limits"):
+        lines.append(
+            Line(run.staged_at, "wait", "The plan went beyond a limit", " ".join(run.plan["limits"]))
+        )
+    if run.state == "applied" and run.plan is not None:
+        plan = run.plan
+        lines.append(
+            Line(
+                run.applied_at,
+                "good",
+                "The differences were written",
+                f"{plan['new']:,} new, {plan['changed']:,} changed, {plan['gone']:,} gone; all else was left alone.",
+            )
+        )
+    lines += {
+        "landed": [Line(None, "busy", "The file is being read", "Every record gets a verdict.")],
+        "staged": [
+            Line(
+                None,
+                "busy",
+                "The plan is being made",
+                "What would change, and whether a person must look first.",
+            )
+        ],
+        "waiting": [
+            Line(
+                None,
+                "wait",
+                "It waits for a person",
+                "Nothing changes before the run is approved; a later file replaces it.",
+            )
+        ],
+        "approved": [Line(None, "busy", "The differences are being written")],
+        "superseded": [
+            Line(None, "off", "A later file was applied first", "An old file must not undo a new one.")
+        ],
+    }.get(run.state, [])
+    for letter in letters:
+        lines.append(
+            Line(
+                letter["died_at"],
+                "bad",
+                "A step was given up",
+                letter["error"],
+                f"/dead-letters/{letter['id']}",
+            )
+        )
+    lines.reverse()
+    return lines
+
+
+def story_of_shop(shop: Shop, pushes: Iterable[Push]) -> list[Line]:
+    """A shop from its connection to its last pushes, the newest first."""
+    lines = [Line(shop.created_at, "good", "The shop was connected", shop.url)]
+    if shop.live_since is not None:
+        lines.append(
+            Line(shop.live_since, "good", "It went live", "From then on the hub keeps it true by itself.")
+        )
+    for push in pushes:
+        lines.append(line_of_push(push))
+    if shop.problem:
+        lines.append(Line(shop.checked_at, "bad", "Trouble with the shop", shop.problem))
+    elif shop.checked_at is not None:
+        lines.append(Line(shop.checked_at, "good", "It answered"))
+    return sorted(lines, key=lambda line: line.moment or shop.created_at, reverse=True)
+
+
+def line_of_push(push: Push) -> Line:
+    """A push in one line."""
+    asked = "by the hub itself" if push.asked_by == "hub" else f"by {push.asked_by}"
+    if push.state == "waiting":
+        return Line(
+            push.started_at,
+            "wait",
+            "A push waits for a person",
+            " ".join(push.plan.get("limits", [])),
+            f"/shops/{push.shop_id}/plan",
+        )
+    if push.state == "running":
+        return Line(push.started_at, "busy", f"A push is running, asked {asked}")
+    told = push.outcome
+    if told.get("problem"):
+        return Line(push.ended_at, "bad", "A push failed", told["problem"])
+    counts = f"{told.get('sent', 0):,} sent, {told.get('refused', 0):,} refused, {told.get('withdrawn', 0):,} withdrawn"
+    return Line(
+        push.ended_at, "wait" if told.get("refused") else "good", f"A push ended, asked {asked}", counts
+    )
+
+
+def story_of_listing(listing: Listing, offer: Any) -> list[Line]:
+    """A listing from the supplier's record to what the shop holds, the newest first."""
+    lines = []
+    if offer is not None:
+        words = f"{offer['supplier']} offers it"
+        lines.append(
+            Line(
+                offer["changed_at"],
+                "good",
+                words,
+                f"{offer['locator']} of {offer['file_name']}",
+                f"/runs/{offer['feed_run_id']}",
+            )
+        )
+    if listing.sent_at is not None:
+        lines.append(
+            Line(
+                listing.sent_at,
+                "good",
+                "The shop was sent it",
+                f"as number {listing.external_id}" if listing.external_id else "",
+            )
+        )
+    if listing.seen_at is not None and listing.seen is not None:
+        drifted = listing.state == "drifted"
+        lines.append(
+            Line(
+                listing.seen_at,
+                "wait" if drifted else "good",
+                "It was read back",
+                "different from what was sent" if drifted else "equal to what was sent",
+            )
+        )
+    if listing.problem:
+        lines.append(
+            Line(
+                None,
+                "bad" if listing.state == "refused" else "wait",
+                "What stands in the way",
+                listing.problem,
+            )
+        )
+    lines.reverse()
+    return lines
