@@ -3,7 +3,7 @@
 from html import escape, unescape
 
 from connectors.shops.woocommerce.client import Rest
-from core.errors import Refused, Unknown
+from core.errors import Refused, Temporary, Unknown
 
 
 class Categories:
@@ -16,7 +16,7 @@ class Categories:
     def number(self, path: tuple[str, ...]) -> int | None:
         """The id of the category at this path ("Clothing", "Shirts"), made where it is missing; None for no path.
 
-        Names are compared without regard to case, as the shop does. Raises Refused with the shop's own words.
+        Names are compared without regard to case, as the shop does. Raises Refused with the shop's own words, Temporary where the answer was lost.
         """
         number = 0
         for name in (" ".join(part.split()) for part in path):
@@ -37,9 +37,9 @@ class Categories:
         fields = {"name": escape(name, quote=False), "parent": parent}
         try:
             answer = self._rest.create("products/categories", fields)
-        except Unknown:
-            # Made or not: the name is unique below its parent, so asking again cannot make a second one.
-            answer = self._rest.create("products/categories", fields)
+        except Unknown as error:
+            # Made or not: the name is unique below its parent, so asking again later cannot make a second one.
+            raise Temporary(f"The category {name!r} may not have been made: {error}") from None
         if answer.ok:
             number = int(answer.body["id"])
         elif answer.code == "term_exists" and answer.body["data"].get("resource_id"):

@@ -7,7 +7,7 @@ import orjson
 
 from connectors.shops.woocommerce.client import BATCH, Rest
 from connectors.shops.woocommerce.entry import Entry, Fields
-from core.errors import EntrepotError, Refused, Unknown
+from core.errors import EntrepotError, Refused, Temporary, Unknown
 
 LARGEST_CALL = 900_000
 """Bytes of one call: many web servers take 1 MB by default."""
@@ -106,13 +106,20 @@ class Upsert:
             elif (
                 holder is not None and entry.id is not None and int(holder.get("parent_id") or 0) == entry.id
             ):
-                # A product that was variable and is simple now: its own old variation still holds the SKU.
-                freed = {"id": int(holder["id"]), "sku": "", "status": "private"}
-                self._rest.batch(f"products/{entry.id}/variations", [freed])
+                self._free(entry.id, int(holder["id"]))
                 queue.append(entry)
             else:
                 entry.give_up(_held_by(entry.sku, holder))
                 yield entry
+
+    def _free(self, product: int, variation: int) -> None:
+        """A product that was variable and is simple now: its own old variation still holds the SKU."""
+        try:
+            self._rest.batch(
+                f"products/{product}/variations", [{"id": variation, "sku": "", "status": "private"}]
+            )
+        except Unknown as error:
+            raise Temporary(f"An old variation may still hold its SKU: {error}") from None
 
     def _after_loss(self, some: list[Entry], queue: deque[Entry], error: Unknown) -> Iterator[Entry]:
         """The shop may have done all of it, and may still be at it."""
