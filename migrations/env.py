@@ -4,10 +4,7 @@ import psycopg
 from alembic import context
 from sqlalchemy import create_engine
 
-import models.catalogue
-import models.companies
-import models.shops
-import models.suppliers  # noqa: F401 - importing them fills the metadata
+import models  # noqa: F401 - importing them fills the metadata
 from core.tables import Base
 
 connection = context.config.attributes.get("connection")

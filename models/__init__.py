@@ -1,1 +1,5 @@
-"""The hub's tables and their small invariants."""
+"""The hub's tables and their small invariants. Importing any of them imports all: each knows others by name only."""
+
+from models import catalogue, companies, shops, suppliers
+
+__all__ = ["catalogue", "companies", "shops", "suppliers"]

@@ -32,10 +32,13 @@ def main() -> int:
     """Reads one JSON order from standard input: {"file", "name", "profile", "document", "currency", "run_id"}."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     out = sys.stdout.buffer
+    order = json.load(sys.stdin)
     try:
-        parse(json.load(sys.stdin), out)
+        parse(order, out)
     except EntrepotError as error:
-        send(out, "error", orjson.dumps({"message": str(error), "rule": getattr(error, "rule", "")}))
+        # The archive knows the file by its hash, its sender by the name he gave it.
+        sentence = str(error).replace(Path(order["file"]).name, order["name"])
+        send(out, "error", orjson.dumps({"message": sentence, "rule": getattr(error, "rule", "")}))
     except MemoryError:
         send(
             out,

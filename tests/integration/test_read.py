@@ -61,7 +61,7 @@ def test_a_german_price_list_is_read_answered_and_applied(db: Database) -> None:
         ("NL-2022", "rejected", "not_a_number"),
         ("NL-2023", "rejected", "missing_title"),
     }
-    assert one(db, "SELECT count(*) FROM offer") == summary["variants"] == summary["accepted"]
+    assert one(db, "SELECT count(*) FROM offer") == summary["accepted"]
     assert rows(db, "SELECT kind, count(*) FROM offer WHERE kind <> 'goods' GROUP BY 1") == [("service", 1)]
     assert rows(db, "SELECT free FROM offer WHERE supplier_sku = 'NL-2017'") == [(0,)]
 
@@ -81,8 +81,8 @@ def test_the_same_file_again_ends_at_landing_until_the_policy_changes(db: Databa
 @pytest.mark.parametrize(
     ("name", "content", "word"),
     [
-        ("empty.csv", b"", "empty"),
-        ("page.csv", b"<!DOCTYPE html><html><body><h1>Login</h1></body></html>", "HTML"),
+        ("empty.csv", b"", "empty.csv is empty"),
+        ("page.csv", b"<!DOCTYPE html><html><body><h1>Login</h1></body></html>", "page.csv is a web page"),
         ("bomb.xml", b'<?xml version="1.0"?><!DOCTYPE b [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><rss><channel><item>&b;</item></channel></rss>', "entit"),
     ],
 )  # fmt: skip
@@ -112,4 +112,4 @@ def test_a_drop_folder_is_emptied_file_by_file(db: Database, tmp_path: Path) -> 
     with db.unit_of_work() as uow:
         assert [(run.file_name, run.state) for run in uow.session.query(FeedRun).order_by(FeedRun.id)] == [("one.csv", "applied"), ("two.csv", "applied")]
     assert float(one(db, "SELECT cost FROM offer")) == 1.6
-    assert sorted(file.name for file in (drop / "taken").iterdir()) == ["one.csv", "two.csv"]
+    assert sorted(file.name.partition("-")[2] for file in (drop / "taken").iterdir()) == ["one.csv", "two.csv"]
