@@ -30,9 +30,11 @@ def test_a_lost_answer_ends_with_the_ids_and_no_doubles(
         make.variable(2),
         make.simple(3, images=("https://img.test/a.jpg", "https://img.test/b.jpg")),
     ]
+    before = pictures_sent(faulty)
     faulty.fail(kind)
     results = push(shop, *drafts)
     assert_true(faulty.connect(), drafts, results)
+    assert pictures_sent(faulty) - before == 2
     assert_no_doubles(faulty, prefix, {v.sku for draft in drafts for v in draft.variants})
     assert set(results[drafts[2].key].image_ids) == set(drafts[2].images)
 
