@@ -14,7 +14,7 @@ QUIET_SECONDS = 15
 def until(
     db: Database, look: Callable[[UnitOfWork], tuple[bool, str]], what: str, *, timeout: float = 900
 ) -> None:
-    """Looks twice a second until `look` answers (True, …). Raises Temporary after `timeout` seconds; the work goes on."""
+    """Looks, often at first and then twice a second, until `look` answers (True, …). Raises Temporary after `timeout` seconds; the work goes on."""
     from rich.console import Console
 
     pause, waited, last, quiet, told = threading.Event(), 0.0, "", 0.0, False
@@ -25,7 +25,8 @@ def until(
                 over, word = look(uow)
             if over:
                 return
-            quiet = 0.0 if word != last else quiet + 0.5
+            step = min(0.5, 0.05 + waited / 4)
+            quiet = 0.0 if word != last else quiet + step
             last = word
             status.update(f"{what}: {word}")
             if quiet > QUIET_SECONDS and not told:
@@ -37,5 +38,5 @@ def until(
                 raise Temporary(
                     f"After {timeout:.0f} s {what} is not over ({word}); nothing is lost, it goes on when workers run."
                 )
-            pause.wait(0.5)
-            waited += 0.5
+            pause.wait(step)
+            waited += step

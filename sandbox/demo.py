@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,34 +97,58 @@ def run(hub: Hub, data: Path) -> dict[str, Any]:
     hub.allow([pictures.host, *(shop.host for shop in shops)])
     hub.start()
     files = {file.name: file for file in write(folder / "feeds", pictures.url)}
-    for supplier in SUPPLIERS:
-        say(f"{supplier.name} drops {supplier.file}")
-        hub.ask("supplier", "add", supplier.name, "--code", supplier.code)
-        hub.ask("feed", "add", supplier.code, supplier.feed, *supplier.settings)
-        hub.ask("feed", "run", supplier.feed, str(files[supplier.file]))
-    for seller, shop in zip(SELLERS, shops, strict=True):
-        say(f"{seller.name} connects {shop.url} and chooses from {' and '.join(seller.margins)}")
-        hub.ask("seller", "add", seller.name, "--code", seller.code)
-        hub.ask(
-            "shop",
-            "add",
-            seller.code,
-            seller.shop,
-            "--url",
-            shop.url,
-            "--ca-file",
-            shop.ca_file,
-            secrets=shop.keys,
-        )
-        for code, margin in seller.margins.items():
-            hub.ask("select", "add", seller.shop, "--supplier", code, "--margin", margin)
-    hub.ask("message", "wait")
-    for seller in SELLERS:
-        planned = hub.ask("push", seller.shop, "--plan")
-        say(f"{seller.shop}: {planned['create']} listings to make; pushing, then reading back")
-        hub.ask("push", seller.shop, "--apply")
-        hub.ask("shop", "verify", seller.shop)
+    with ThreadPoolExecutor() as hands:
+        done = [hands.submit(supply, hub, supplier, files[supplier.file]) for supplier in SUPPLIERS]
+        done += [
+            hands.submit(connect, hub, seller, shop) for seller, shop in zip(SELLERS, shops, strict=True)
+        ]
+        for each in done:
+            each.result()
+        hub.ask("message", "wait")
+        for each in [hands.submit(choose_and_push, hub, seller) for seller in SELLERS]:
+            each.result()
     return figures(hub, shops, began)
+
+
+def supply(hub: Hub, supplier: Supplier, file: Path) -> None:
+    """A supplier joins and drops his list."""
+    say(f"{supplier.name} drops {file.name}")
+    hub.ask("supplier", "add", supplier.name, "--code", supplier.code)
+    hub.ask("feed", "add", supplier.code, supplier.feed, *supplier.settings)
+    run = hub.ask("feed", "run", supplier.feed, str(file))
+    say(
+        f"{supplier.name}: {run['records']} records, {run['accepted']} accepted, each of the others answered with its reason"
+    )
+
+
+def connect(hub: Hub, seller: Seller, shop: ShopServer) -> None:
+    """A seller joins and connects his shop."""
+    say(f"{seller.name} connects {shop.url}")
+    hub.ask("seller", "add", seller.name, "--code", seller.code)
+    hub.ask(
+        "shop",
+        "add",
+        seller.code,
+        seller.shop,
+        "--url",
+        shop.url,
+        "--ca-file",
+        shop.ca_file,
+        secrets=shop.keys,
+    )
+
+
+def choose_and_push(hub: Hub, seller: Seller) -> None:
+    """A seller chooses by supplier, looks at the plan, pushes, and has the shop read back."""
+    for code, margin in seller.margins.items():
+        hub.ask("select", "add", seller.shop, "--supplier", code, "--margin", margin)
+    hub.ask("message", "wait")
+    planned = hub.ask("push", seller.shop, "--plan")
+    say(
+        f"{seller.shop}: {planned['create']} listings to make from {' and '.join(seller.margins)}; pushing, then reading back"
+    )
+    hub.ask("push", seller.shop, "--apply")
+    hub.ask("shop", "verify", seller.shop)
 
 
 def figures(hub: Hub, shops: list[ShopServer], began: float) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The journeys' hub: real processes on an embedded PostgreSQL of their own, with and without RabbitMQ."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ def folder() -> Iterator[Path]:
     """A data folder with a short name: a socket's path is limited."""
     with tempfile.TemporaryDirectory(prefix="ej-", dir="/tmp") as name:
         yield Path(name)
+        shutil.rmtree((Path(name) / "postgres").resolve(), ignore_errors=True)  # as root the cluster lies elsewhere
 
 
 @pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
