@@ -2,8 +2,8 @@
 
 import os
 import select
-from collections.abc import Callable, Sequence
-from typing import Any, LiteralString
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 from sqlalchemy import create_engine, event
@@ -14,6 +14,9 @@ from core.events import Event, Route, Step, on
 from core.migrating import check_current, migrate
 from core.settings import Settings
 from core.unit_of_work import CHANNEL, UnitOfWork
+
+if TYPE_CHECKING:
+    from core.postgres import EmbeddedPostgres
 
 __all__ = ["CHANNEL", "Database", "Event", "Route", "Step", "UnitOfWork", "connect", "migrate", "on"]
 
@@ -34,11 +37,11 @@ class Database:
         statement_timeout: float = 60,
         lock_timeout: float = 10,
         silence: float = 60,
-        on_close: Callable[[], None] | None = None,
+        embedded: "EmbeddedPostgres | None" = None,
     ) -> None:
         self.url = url
         self.routes = tuple(routes)
-        self._on_close = on_close
+        self._embedded = embedded
         self._limits = {
             "statement_timeout": statement_timeout,
             "lock_timeout": lock_timeout,
@@ -67,7 +70,26 @@ class Database:
             return cursor.fetchall() if cursor.description else []
 
     def connection(self, *, autocommit: bool = False) -> psycopg.Connection[Any]:
-        """A new connection of one's own, outside the pool, with this database's time limits."""
+        """A new connection of one's own, outside the pool, with this database's time limits.
+
+        An embedded PostgreSQL that was killed is started again. Raises psycopg.OperationalError where there is none.
+        """
+        try:
+            return self._connected(autocommit)
+        except psycopg.OperationalError:
+            if self._embedded is None:
+                raise
+            self._embedded.attach()
+            return self._connected(autocommit)
+
+    def close(self) -> None:
+        """Closes the pool, and lets the embedded PostgreSQL go where this Database attached to it."""
+        self._engine.dispose()
+        if self._embedded is not None:
+            self._embedded.release()
+            self._embedded = None
+
+    def _connected(self, autocommit: bool) -> psycopg.Connection[Any]:
         try:
             return psycopg.connect(
                 self.url,
@@ -85,13 +107,6 @@ class Database:
                 f"ENTREPOT_DATABASE_URL is not a PostgreSQL address ({error}); "
                 "write it like postgresql://user:password@host/name."
             ) from None
-
-    def close(self) -> None:
-        """Closes the pool, and lets the embedded PostgreSQL go where this Database attached to it."""
-        self._engine.dispose()
-        if self._on_close is not None:
-            self._on_close()
-            self._on_close = None
 
 
 def connect(
@@ -111,7 +126,7 @@ def connect(
         except BaseException:
             embedded.release()
             raise
-        return Database(url, routes, pool_size=pool_size, silence=silence, on_close=embedded.release)
+        return Database(url, routes, pool_size=pool_size, silence=silence, embedded=embedded)
     url = settings.database_url.replace("+psycopg", "", 1)
     database = Database(url, routes, pool_size=pool_size, silence=silence)
     try:

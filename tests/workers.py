@@ -24,12 +24,17 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 PATIENCE = 60.0
 
 
-def until(condition: Callable[[], object], *, seconds: float = PATIENCE, pause: float = 0.02) -> None:
+def pause(seconds: float = 0.02) -> None:
+    """Leaves the processor to others between two looks."""
+    select.select([], [], [], seconds)
+
+
+def until(condition: Callable[[], object], *, seconds: float = PATIENCE) -> None:
     """Waits until `condition` holds; fails when it takes longer than `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {condition}"
-        select.select([], [], [], pause)
+        pause()
 
 
 @dataclass

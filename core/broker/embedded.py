@@ -74,7 +74,7 @@ class EmbeddedConsumer(Consumer):
         self._taken: deque[Taken] = deque()
         try:
             self._connection = broker.database.connection(autocommit=True)
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, Temporary) as error:
             raise _closed(error) from None
 
     def __next__(self) -> MessageProxy | None:
