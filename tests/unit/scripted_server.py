@@ -1,9 +1,20 @@
 """A real server on this machine that answers as a test's script says, and the client under test."""
 
+import datetime
+import ipaddress
 import socket
+import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from connectors.http import Http
 from core.guard import Guard
@@ -102,3 +113,48 @@ def client(port: int, waits: list[float], scheme: str = "http", **options: Any) 
 
 
 JSON = {"Content-Type": "application/json"}
+
+
+@contextmanager
+def secure_server(script: Script, folder: Path) -> Iterator[tuple[int, Path]]:
+    """The same over https: its port and the CA file that belongs to it."""
+    ca_file, certificate, key = authority(folder, "ours")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with Server(("127.0.0.1", 0), type("Here", (Handler,), {"script": script})) as httpd:
+        httpd.socket = context.wrap_socket(httpd.socket, server_side=True, do_handshake_on_connect=False)
+        thread = threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield httpd.server_port, ca_file
+        httpd.shutdown()
+        thread.join()
+
+
+def authority(folder: Path, name: str) -> tuple[Path, Path, Path]:
+    """A CA and a certificate for 127.0.0.1 signed by it: CA file, certificate, key."""
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+
+    def build(subject: x509.Name, public: Any) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder().subject_name(subject).issuer_name(ca_name).public_key(public)
+            .serial_number(x509.random_serial_number()).not_valid_before(start)
+            .not_valid_after(start + datetime.timedelta(days=2))
+        )  # fmt: skip
+
+    ca = (
+        build(ca_name, ca_key.public_key())
+        .add_extension(x509.BasicConstraints(True, 0), True)
+        .sign(ca_key, hashes.SHA256())
+    )
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    server = build(x509.Name([]), key.public_key()).add_extension(names, True).sign(ca_key, hashes.SHA256())
+    paths = folder / f"{name}-ca.pem", folder / f"{name}.pem", folder / f"{name}.key"
+    pem = serialization.Encoding.PEM
+    paths[0].write_bytes(ca.public_bytes(pem))
+    paths[1].write_bytes(server.public_bytes(pem))
+    paths[2].write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return paths
