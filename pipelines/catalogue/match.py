@@ -9,7 +9,8 @@ from models.suppliers import FeedRun
 CATALOGUE_LOCK = 0x656E7472
 """One matcher or merger at a time: two suppliers' files with the same GTIN make one variant, not two."""
 
-KEYS = """
+# A shop strips tags, percent signs and doubled blanks from a SKU and says nothing: what it would alter is left out here.
+KEYS = r"""
 CREATE TEMP TABLE candidate ON COMMIT DROP AS
 WITH fresh AS (
   SELECT o.id, o.supplier_id, o.supplier_sku, o.title, o.group_key, o.options, o.gtin_verdict, c.code,
@@ -26,7 +27,7 @@ mpn_use AS (
 own AS (
   SELECT f.*, g.uses AS gtin_uses, m.uses AS mpn_uses
   FROM fresh f LEFT JOIN gtin_use g USING (gtin) LEFT JOIN mpn_use m USING (mpn))
-SELECT id, supplier_id, title, options, group_key, code || '-' || supplier_sku AS sku,
+SELECT id, supplier_id, title, options, group_key, code || '-' || btrim(regexp_replace(supplier_sku, '[<>%%\s]+', ' ', 'g')) AS sku,
   CASE WHEN gtin IS NOT NULL AND gtin_uses = 1 THEN 'gtin:' || gtin
        WHEN mpn IS NOT NULL AND mpn_uses = 1 THEN 'mpn:' || mpn
        ELSE 'sku:' || supplier_id || ':' || supplier_sku END AS key,

@@ -130,20 +130,20 @@ def normalise(
     if "dialect" in given:
         document = dict(given)
     else:
-        document = documents.merged(_proposal(file, reader, dialect, profile, currency), given)
+        document = documents.merged(_proposal(file, name or file.name, reader, dialect, profile, currency), given)
     documents.check(document)
     facts = FileFacts(file.stat().st_size, _sha256(file), dialect.encoding, dialect.format, dialect.delimiter)
     return Normalised(file, reader, dialect, facts, document, documents.drift(document, dialect), currency)
 
 
 def _proposal(
-    file: Path, reader: FeedReader, dialect: Dialect, wanted: str | None, currency: str | None
+    file: Path, name: str, reader: FeedReader, dialect: Dialect, wanted: str | None, currency: str | None
 ) -> dict[str, Any]:
     """The mapping document that the hub proposes for this file."""
     found = known(wanted) if wanted else recognise(dialect.format, dialect.header, dialect.record_path)
     if found is None and dialect.format == "xml":
         raise Refused(
-            f"{file.name} is XML whose records are {dialect.record_path}, which is not read yet; "
+            f"{name} is XML whose records are {dialect.record_path}, which is not read yet; "
             "supported now: CSV, Google RSS/Atom XML, Heureka XML.",
             rule="unsupported_format",
         )

@@ -223,7 +223,7 @@ def remarks(result: PushResult) -> str | None:
     """What the shop said of the product as a whole: its own problem, else those that name no variant (a dead picture)."""
     if result.problem:
         return result.problem
-    return " ".join(text for key, text in result.problems.items() if key.startswith("image:")) or None
+    return " ".join(sentence for key, sentence in result.problems.items() if not key.isdigit()) or None
 
 
 def close(uow: UnitOfWork, push_id: int, outcome: Outcome, *, problem: str | None) -> None:

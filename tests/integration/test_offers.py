@@ -185,6 +185,24 @@ def test_skus_that_differ_only_by_case_get_a_number(db: Database) -> None:
     )
 
 
+def test_a_sku_carries_nothing_that_a_shop_would_silently_alter(db: Database) -> None:
+    stage(
+        db,
+        supplier(db, "NORDEN"),
+        {"supplier_sku": "Walnut -  Black"},
+        {"supplier_sku": "Walnut - Black"},
+        {"supplier_sku": "50% <b>"},
+    )
+    run_all(db)
+    assert rows(
+        db, "SELECT supplier_sku, sku FROM offer JOIN variant v ON v.id = variant_id ORDER BY offer.id"
+    ) == [
+        ("Walnut -  Black", "NORDEN-Walnut - Black"),
+        ("Walnut - Black", "NORDEN-Walnut - Black-2"),
+        ("50% <b>", "NORDEN-50 b"),
+    ]
+
+
 def test_a_selection_is_priced_once_and_explains_itself(db: Database) -> None:
     stage(
         db,

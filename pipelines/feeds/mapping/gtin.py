@@ -1,6 +1,7 @@
 """GTINs judged a column at a time: valid, repaired, invalid or restricted; a false one is never a key."""
 
 import re
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 LENGTHS = (8, 12, 13, 14)
+_DIGITS = re.compile("[0-9]+")
 LIKELY_SHARE = 0.5  # of a column's values must be valid as they stand before any of them is repaired
 REPAIRED_SHARE = 0.9  # … or valid once repaired, where a whole column lost its zeros (by chance: a tenth)
 
@@ -15,7 +17,7 @@ REPAIRED_SHARE = 0.9  # … or valid once repaired, where a whole column lost it
 def bare_gtins(texts: pd.Series) -> pd.Series:
     """Digits only: without a leading apostrophe, blanks, "-" between groups and Excel's ".0"; the first of several."""
     bare = texts.str.strip().str.strip("'’").str.strip()
-    odd = bare.notna() & ~bare.str.fullmatch(r"\d+").fillna(False).astype(bool)
+    odd = bare.notna() & ~bare.str.fullmatch("[0-9]+").fillna(False).astype(bool)
     if odd.any():
         bare = bare.where(~odd, bare[odd].map(_bare))
     return bare
@@ -28,7 +30,7 @@ def judge(bare: pd.Series, *, repair: bool) -> tuple[pd.Series, pd.Series]:
     A value that fails keeps its text, so that it can be shown.
     """
     present = bare.notna().to_numpy()
-    digits = (bare.str.fullmatch(r"\d{7,14}").fillna(False)).to_numpy(dtype=bool)
+    digits = (bare.str.fullmatch("[0-9]{7,14}").fillna(False)).to_numpy(dtype=bool)
     lengths = bare.str.len().fillna(0).to_numpy(dtype=int)
     padded = bare.where(digits, "0").str.zfill(14)
     matrix = (
@@ -91,15 +93,15 @@ def _restricted(
 
 def _bare(text: object) -> str | None:
     """One odd value: several numbers -> the first, ISBN-10 -> ISBN-13, "12.0" -> "12", grouped -> joined."""
-    plain = str(text).strip()
-    parts = [part for part in re.split(r"[,;|/\s]+", plain) if part.isdigit() and len(part) in LENGTHS]
+    plain = unicodedata.normalize("NFKC", str(text)).strip()
+    parts = [part for part in re.split(r"[,;|/\s]+", plain) if _DIGITS.fullmatch(part) and len(part) in LENGTHS]
     if parts:
         return parts[0]
     plain = re.sub(r"\.0+$", "", plain)
     joined = re.sub(r"[\s\-‐–.]", "", plain)
-    if joined.isdigit() and len(joined) in LENGTHS:
+    if _DIGITS.fullmatch(joined) and len(joined) in LENGTHS:
         return joined
-    if joined != plain and re.fullmatch(r"\d{9}[\dXx]", joined) and _isbn10(joined):
+    if joined != plain and re.fullmatch("[0-9]{9}[0-9Xx]", joined) and _isbn10(joined):
         body = "978" + joined[:9]
         total = sum(int(digit) * (1, 3)[place % 2] for place, digit in enumerate(body))
         return body + str(-total % 10)

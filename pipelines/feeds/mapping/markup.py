@@ -35,7 +35,8 @@ _INERT_TAGS = {
     "footer",
     "o:p",
 }
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
+_WATCHED = 100_000  # characters; Python's HTML parser is slow on what is built to be slow
 _OPENING = re.compile(r"<[a-zA-Z!/?]")
 _SWALLOWED = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)", re.I | re.S)
 
@@ -52,6 +53,8 @@ def cleaned(markup: str) -> tuple[str, bool]:
         link_rel=None,
         clean_content_tags={"script", "style"},
     )
+    if len(markup) > _WATCHED:
+        return safe.strip(), safe != markup
     watcher = _Watcher()
     watcher.feed(markup)
     watcher.close()

@@ -12,13 +12,14 @@ from typing import NamedTuple
 import yaml
 
 PLACES = 6  # decimals kept of a supplier's amount
+_LONGEST = 64  # characters; a longer text is no number, however it is built
 _DIGITS = 15  # more before the point is no price and no weight
 
 _NUMBER = re.compile(
-    r"(?P<lead>[^\d+\-.,(]*?)\s*(?P<open>\()?\s*(?P<sign>[+-]?)\s*(?P<mid>[^\d+\-.,()\s]{0,4}?)\s*"
-    r"(?P<digits>(?:[.,]\d|\d)[\d.,\s'’`]*)(?P<dash>-{0,2})(?P<close>\))?\s*(?P<tail>[^\d]*)$"
+    r"(?P<lead>[^0-9+\-.,(]*?)\s*(?P<open>\()?\s*(?P<sign>[+-]?)\s*(?P<mid>[^0-9+\-.,()\s]{0,4}?)\s*"
+    r"(?P<digits>(?:[.,][0-9]|[0-9])[0-9.,\s'’`]*)(?P<dash>-{0,2})(?P<close>\))?\s*(?P<tail>[^0-9]*)$"
 )
-_GROUPS = re.compile(r"\d{1,3}(?:[\s'’`]\d{3})+(?:[.,]\d*)?$")
+_GROUPS = re.compile(r"[0-9]{1,3}(?:[\s'’`][0-9]{3})+(?:[.,][0-9]*)?$")
 _SPACES = re.compile(r"[\s'’`]")
 _DASHES = str.maketrans({"−": "-", "–": "-", "—": "-", "‐": "-", "\u2009": " ", "\u202f": " "})
 
@@ -37,17 +38,13 @@ def read_number(text: str, decimal: str = "") -> Number:
 
     "1,234" is the only hard form: thousands, unless the column uses the comma for decimals.
     """
-    plain = text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_DASHES)
-    found = _NUMBER.match(plain.strip())
+    found = _NUMBER.match(_ascii(text)) if len(text) <= _LONGEST else None
     if not found or bool(found["open"]) != bool(found["close"]):
         return Number(None)
     digits, tail = found["digits"].strip(), found["tail"].strip()
-    if found["dash"] and digits[-1] in ".,":  # "12,-" and "12.--" are whole amounts
-        digits, trailing_minus = digits[:-1], False
-    else:
-        trailing_minus = found["dash"] == "-"
-        if found["dash"] == "--":
-            return Number(None)
+    trailing_minus = found["dash"] == "-" and digits[-1] not in ".,"  # "12,-" and "12.--" are whole amounts
+    if found["dash"] == "--" and digits[-1] not in ".,":
+        return Number(None)
     if _SPACES.search(digits):
         if not _GROUPS.match(digits):
             return Number(None)
@@ -71,7 +68,7 @@ def decimal_character(values: Iterable[str]) -> str:
     groups: set[str] = set()
     small = large = False
     for value in values:
-        found = _NUMBER.match((value if value.isascii() else unicodedata.normalize("NFKC", value)).strip())
+        found = _NUMBER.match(_ascii(value)) if len(value) <= _LONGEST else None
         if not found:
             continue
         digits = _SPACES.sub("", found["digits"]).rstrip(".,")
@@ -112,6 +109,14 @@ def currency_of(text: str) -> str | None:
     if bare.upper() in codes:
         return bare.upper()
     return signs.get(bare.casefold())
+
+
+def _ascii(text: str) -> str:
+    """Full-width and other scripts' digits, all kinds of blanks and dashes, as ASCII writes them."""
+    if text.isascii():
+        return text.strip()
+    plain = unicodedata.normalize("NFKC", text).translate(_DASHES).strip()
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in plain)
 
 
 def _split(digits: str, decimal: str) -> tuple[str | None, str, bool]:

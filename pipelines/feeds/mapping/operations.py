@@ -19,7 +19,7 @@ from pipelines.feeds.mapping.vocabulary import vocabulary
 Operation = Callable[[Column, Any], None]
 
 _UNNUMBERED = re.compile(r"\w")  # a word before the figure: "about 5", "A12"
-_BETWEEN_ADDRESSES = re.compile(rf"[{OUTER}{INNER}]|[,;|]\s*(?=(?:https?:)?//)|\s+(?=https?://)", re.I)
+_BETWEEN_ADDRESSES = re.compile(rf"[{OUTER}{INNER}]|[,;|]\s*(?=(?:https?:)?//)|(?<=\S)\s+(?=https?://)", re.I)
 _ADDRESS = re.compile(r"https?://[^\s/]+", re.I)
 
 

@@ -276,10 +276,11 @@ def _without_noise(words: str, noise: set[str]) -> str:
 
 
 def _is_amount(text: str) -> bool:
+    """A figure with nothing beside it but a currency or a short unit."""
     figure = read_number(text)
-    return (
-        figure.text is not None and len(figure.lead) <= 4 and len(figure.tail) <= 4 and "/" not in figure.tail
-    )
+    if figure.text is None or len(figure.tail) > 4 or "/" in figure.tail:
+        return False
+    return not any(character.isalpha() for character in figure.lead) or currency_of(figure.lead) is not None
 
 
 def _same_but_currency(one: str, other: str, columns: list[_Column]) -> bool:

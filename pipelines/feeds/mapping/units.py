@@ -38,7 +38,7 @@ def read_measure(
 
     (None, False) where the text is no measure. Of a range of days the later one counts.
     """
-    plain = _RANGE.sub("", text) if to == "days" else text
+    plain = _RANGE.sub("", text) if to == "days" and len(text) <= 64 else text
     figure = read_number(plain, "," if "," in plain and "." not in plain else ".")
     if figure.text is None or figure.text.startswith("-"):
         return None, False
