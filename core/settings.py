@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     port: int = Field(8010, ge=0, le=65535)
     workers: int = Field(1, ge=1, le=64)
     threads: int = Field(8, ge=1, le=64)
+    upload_limit_mb: int = Field(1024, ge=1)
     vault_keys: str = ""
     log_level: str = "INFO"
 

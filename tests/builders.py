@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import null
 from sqlalchemy.orm import Session
 
 from core.clock import now
@@ -153,6 +154,7 @@ def offer(session: Session, of: FeedRun, **values: Any) -> Offer:
     made = _added(session, Offer(variant_id=variant.id, **facts))
     variant.best_offer_id = made.id
     session.flush()
+    session.refresh(made)
     return made
 
 
@@ -321,6 +323,10 @@ def step_minute(
 
 
 def _added(session: Session, made: Any) -> Any:
+    for column in made.__table__.columns:  # None means SQL's NULL here, and not the JSON value null
+        if made.__dict__.get(column.key, made) is None:
+            setattr(made, column.key, null())
     session.add(made)
     session.flush()
+    session.refresh(made)
     return made

@@ -1,6 +1,8 @@
 """The web application: pages, REST API and static files around one database."""
 
-from fastapi import FastAPI
+from typing import Any
+
+from fastapi import Depends, FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -8,21 +10,39 @@ from starlette.types import Scope
 from core.database import Database
 from core.settings import Settings
 from web import errors
+from web.api import catalogue, companies, docs, messages
+from web.api import feeds as feeds_api
+from web.api import shops as shops_api
+from web.api.keys import Failure, checked_key
 from web.auth import Attempts
-from web.pages import feeds, login, overview, runs, shops
+from web.pages import dead_letters, feeds, login, overview, queues, runs, search, shops
 from web.rendering import STATIC, static_version
 from web.security import Guard
+
+FAILURES: dict[int | str, dict[str, Any]] = {
+    401: {"model": Failure, "description": "No valid key."},
+    404: {"model": Failure, "description": "Not there."},
+    422: {"model": Failure, "description": "Refused: the message says what to change."},
+}
 
 
 def create_app(db: Database, settings: Settings) -> FastAPI:
     """The application. It opens nothing by itself: whoever made `db` closes it."""
-    app = FastAPI(title="Entrepot", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Entrepot", version="1", summary="A hub between many suppliers and many sellers' web shops.", docs_url=None, redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+    )  # fmt: skip
     app.state.db, app.state.settings, app.state.attempts = db, settings, Attempts()
     errors.install(app)
-    for module in (login, overview, feeds, runs, shops):
+    for module in (login, overview, feeds, runs, shops, queues, dead_letters, search):
         app.include_router(module.router, include_in_schema=False)
+    for module in (companies, feeds_api, catalogue, shops_api, messages):
+        app.include_router(
+            module.router, prefix="/api/v1", dependencies=[Depends(checked_key)], responses=FAILURES
+        )
+    app.include_router(docs.router, include_in_schema=False)
     app.mount(f"/static/{static_version()}", Versioned(directory=STATIC), name="static")
-    app.add_middleware(Guard, upload_limit=1 << 30)
+    app.add_middleware(Guard, upload_limit=settings.upload_limit_mb * 1_000_000)
     return app
 
 

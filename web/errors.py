@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from core import log
 from core.errors import EntrepotError, Misconfigured, Refused, Temporary, Unknown
+from web.api.keys import NoKey
 from web.deps import BadForm, NotSignedIn, page
 
 _log = log.logger("web")
@@ -99,6 +100,13 @@ def install(app: FastAPI) -> None:
         if "hx-request" in request.headers:
             return Response(status_code=204, headers={"HX-Redirect": "/login"})
         return RedirectResponse(to, status_code=303)
+
+    @app.exception_handler(NoKey)
+    def no_key(request: Request, error: NoKey) -> Response:
+        told = Story(
+            401, "no_key", "This needs a valid key: send it as `Authorization: Bearer ent_…`.", "", ""
+        )
+        return answer(request, told, None, {"WWW-Authenticate": "Bearer"})
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> Response:

@@ -6,6 +6,7 @@ from typing import Any
 
 from core.database import UnitOfWork
 from models.shops import Shop
+from pipelines.listings.draft import drift
 from pipelines.listings.plan import beyond_limits, counts, differences
 from web.formats import move
 from web.queries.shops import listing_states
@@ -17,7 +18,7 @@ ROWS = 50
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One listing of the plan; `fields` maps a field's name to [sent, wanted]."""
+    """One listing of the plan; `fields` maps a field's name to [what is there, wanted]."""
 
     id: int
     kind: str
@@ -64,12 +65,12 @@ def plan_of(uow: UnitOfWork, shop: Shop, kind: str = "", after: str = "", limit:
 def difference(row: dict[str, Any]) -> Difference:
     """One row of pipelines.listings.plan.differences."""
     wanted, sent = row["wanted"] or {}, row["sent"] or {}
-    changed = row["difference"] in ("update", "stock")
-    fields = (
-        {name: [sent.get(name), value] for name, value in wanted.items() if sent.get(name) != value}
-        if changed
-        else {}
-    )
+    fields: dict[str, list[Any]] = {}
+    if row["difference"] in ("update", "stock"):
+        fields = {name: [sent.get(name), value] for name, value in wanted.items() if sent.get(name) != value}
+        if row["state"] == "drifted" and row["seen"] and sent:
+            held = {name: value for name, _, value in drift(row["seen"].get("title", ""), sent, row["seen"])}
+            fields |= {name: [value, wanted.get(name, "live")] for name, value in held.items()}
     return Difference(
         row["id"], row["difference"], (wanted or sent).get("sku", ""), row["title"], fields, row["wanted"]
     )

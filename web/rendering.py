@@ -124,7 +124,9 @@ def _iso(moment: datetime) -> str:
 def moved(pair: list[Any]) -> str:
     """[10, 12.5] → "+25 %": by how much a number moves; "" where it is none."""
     percent = formats.move(*pair)
-    return "" if percent is None else f"{percent:+.0f} %" if abs(percent) >= 1 else f"{percent:+.1f} %"
+    if percent is None:
+        return ""
+    return (f"{percent:+.0f} %" if abs(percent) >= 1 else f"{percent:+.1f} %").replace("-", "\u2212")
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from core.tables import DeadLetter
 from models.shops import Listing, Push, Shop
 from models.suppliers import FeedRun
 
@@ -171,6 +172,26 @@ def story_of_listing(listing: Listing, offer: Any) -> list[Line]:
                 "bad" if listing.state == "refused" else "wait",
                 "What stands in the way",
                 listing.problem,
+            )
+        )
+    lines.reverse()
+    return lines
+
+
+def story_of_letter(letter: DeadLetter) -> list[Line]:
+    """A message from its event to its end, the newest first."""
+    tries = "once" if letter.attempts == 1 else f"{letter.attempts} times"
+    lines = [
+        Line(letter.created_at, "good", f"{letter.event} was emitted", f"for the step {letter.step}"),
+        Line(letter.died_at, "bad", f"It was tried {tries} and given up", letter.error),
+    ]
+    if letter.replayed_at is not None:
+        lines.append(
+            Line(
+                letter.replayed_at,
+                "good",
+                "It was put back into its queue",
+                "as a new message, its attempts forgotten",
             )
         )
     lines.reverse()

@@ -10,7 +10,7 @@ from core.tables import DeadLetter
 from models.catalogue import Offer
 from models.companies import Company
 from models.suppliers import Feed, FeedRun, OfferChange, Reject
-from web.tables import Ask, Column, Rows, Statement, paged, tally
+from web.tables import ROWS, Ask, Column, Rows, Statement, paged, tally
 
 BUSY = ("landed", "staged", "approved")
 """States in which a run goes on by itself: its page is read again until it does not."""
@@ -54,7 +54,7 @@ def _feeds(*columns: Any) -> Statement:
     )
 
 
-def feed_rows(session: Session, ask: Ask) -> Rows:
+def feed_rows(session: Session, ask: Ask, limit: int = ROWS) -> Rows:
     """One page of feeds, each with its last run."""
     statement = _feeds(
         Feed.id, Feed.name, Feed.source, Company.name.label("supplier"), Company.code, _offers.label("offers"), _state.label("state"),
@@ -69,7 +69,7 @@ def feed_rows(session: Session, ask: Ask) -> Rows:
                 Company.name.icontains(ask["q"], autoescape=True),
             )
         )
-    return paged(session, statement, FEED_COLUMNS, Feed.id, ask)
+    return paged(session, statement, FEED_COLUMNS, Feed.id, ask, limit)
 
 
 def feed_states(session: Session) -> dict[str, int]:
@@ -91,7 +91,7 @@ def one_feed(session: Session, feed_id: int) -> Any:
     ).mappings().one_or_none()  # fmt: skip
 
 
-def run_rows(session: Session, feed_id: int, ask: Ask) -> Rows:
+def run_rows(session: Session, feed_id: int, ask: Ask, limit: int = ROWS) -> Rows:
     """One page of a feed's runs, the newest first."""
     statement = select(
         FeedRun.id, FeedRun.state, FeedRun.file_name, FeedRun.file_bytes, FeedRun.summary, FeedRun.plan, FeedRun.problem,
@@ -99,7 +99,7 @@ def run_rows(session: Session, feed_id: int, ask: Ask) -> Rows:
     ).where(FeedRun.feed_id == feed_id)  # fmt: skip
     if ask["state"]:
         statement = statement.where(FeedRun.state == ask["state"])
-    return paged(session, statement, RUN_COLUMNS, FeedRun.id, ask)
+    return paged(session, statement, RUN_COLUMNS, FeedRun.id, ask, limit)
 
 
 def run_states(session: Session, feed_id: int) -> dict[str, int]:
@@ -123,7 +123,7 @@ def one_run(session: Session, run_id: int) -> Any:
     ).mappings().one_or_none()  # fmt: skip
 
 
-def rejects(session: Session, run_id: int, ask: Ask) -> Rows:
+def rejects(session: Session, run_id: int, ask: Ask, limit: int = ROWS) -> Rows:
     """One page of a run's rejects in file order; filtered by rule."""
     statement = select(
         Reject.place,
@@ -136,7 +136,7 @@ def rejects(session: Session, run_id: int, ask: Ask) -> Rows:
     ).where(Reject.run_id == run_id)
     if ask["rule"]:
         statement = statement.where(Reject.reasons.contains([ask["rule"]]))
-    return paged(session, statement, REJECT_COLUMNS, Reject.place, ask)
+    return paged(session, statement, REJECT_COLUMNS, Reject.place, ask, limit)
 
 
 def written(session: Session, run_id: int) -> dict[str, int]:

@@ -11,7 +11,7 @@ from models.shops import Listing, Push, Selection, Shop, ShopProduct
 from models.suppliers import FeedRun
 from web.queries.feeds import EPOCH
 from web.queries.overview import IN_REACH
-from web.tables import Ask, Column, Rows, Statement, paged, tally
+from web.tables import ROWS, Ask, Column, Rows, Statement, paged, tally
 
 _counts = (
     select(
@@ -57,7 +57,7 @@ def _shops(*columns: Any) -> Statement:
     )
 
 
-def shop_rows(session: Session, ask: Ask) -> Rows:
+def shop_rows(session: Session, ask: Ask, limit: int = ROWS) -> Rows:
     """One page of shops with how much of each is in step."""
     statement = _shops(
         Shop.id, Shop.name, Shop.channel, Shop.url, Shop.problem, Shop.checked_at, Company.name.label("seller"), _state.label("state"),
@@ -68,7 +68,7 @@ def shop_rows(session: Session, ask: Ask) -> Rows:
     if ask["q"]:
         words = (Shop.name, Shop.url, Company.name)
         statement = statement.where(or_(*(word.icontains(ask["q"], autoescape=True) for word in words)))
-    return paged(session, statement, SHOP_COLUMNS, Shop.id, ask)
+    return paged(session, statement, SHOP_COLUMNS, Shop.id, ask, limit)
 
 
 def shop_states(session: Session) -> dict[str, int]:
@@ -104,7 +104,7 @@ def _listings(*columns: Any) -> Statement:
     )
 
 
-def listing_rows(session: Session, shop_id: int, ask: Ask) -> Rows:
+def listing_rows(session: Session, shop_id: int, ask: Ask, limit: int = ROWS) -> Rows:
     """One page of a shop's listings; what needs a look comes first."""
     statement = _listings(
         Listing.id, Listing.state, Listing.wanted, Listing.sent, Listing.seen, Listing.problem, Listing.why, Listing.external_id,
@@ -120,7 +120,7 @@ def listing_rows(session: Session, shop_id: int, ask: Ask) -> Rows:
                 Variant.gtin == ask["q"],
             )
         )
-    return paged(session, statement, LISTING_COLUMNS, Listing.id, ask)
+    return paged(session, statement, LISTING_COLUMNS, Listing.id, ask, limit)
 
 
 def one_listing(session: Session, shop_id: int, listing_id: int) -> Any:

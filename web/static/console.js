@@ -114,7 +114,7 @@
   addEventListener("pageshow", () => { for (const form of all("form[data-sent]")) delete form.dataset.sent; });
 
   const begin = () => {
-    for (const hidden of all("[data-opens][hidden]")) hidden.hidden = false;
+    for (const hidden of all("[data-opens][hidden], [data-pick-all][hidden]")) hidden.hidden = false;
     tellTimes();
     tellAllPicked();
     setInterval(tellTimes, 10000);
