@@ -36,7 +36,8 @@ class CsvReader:
             )
         if len(shape.header) > MAX_COLUMNS:
             raise Refused(
-                f"{file.name} has {len(shape.header)} columns; {MAX_COLUMNS} at most are read.", rule="too_wide"
+                f"{file.name} has {len(shape.header)} columns; {MAX_COLUMNS} at most are read.",
+                rule="too_wide",
             )
         dialect = Dialect(
             "csv",
@@ -48,7 +49,9 @@ class CsvReader:
             escape_char=shape.escape_char,
         )
         if next(_rows(file, dialect), None) is None:
-            raise Refused(f"{file.name} has a header but no records; an empty list changes nothing.", rule="no_records")
+            raise Refused(
+                f"{file.name} has a header but no records; an empty list changes nothing.", rule="no_records"
+            )
         return dialect
 
     def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
@@ -86,7 +89,9 @@ def _rows(file: Path, dialect: Dialect) -> Iterator[tuple[int, list[str], str]]:
         csv.field_size_limit(MAX_CELL)
         lines = _Lines(file, dialect.encoding, line)
         rows = reader(lines, dialect.delimiter or ",", dialect.quote_char, dialect.escape_char)
-        last: tuple[int, list[str], str] | None = None  # a ragged row waits: it may be where the file breaks off
+        last: tuple[int, list[str], str] | None = (
+            None  # a ragged row waits: it may be where the file breaks off
+        )
         while True:
             before = rows.line_num
             try:
@@ -112,6 +117,13 @@ def _rows(file: Path, dialect: Dialect) -> Iterator[tuple[int, list[str], str]]:
                     yield number, row, ""
             elif any(cell.strip() for cell in row):
                 cells, ragged = _fitted(row, width, usual)
+                if ragged and rows.line_num - before > 1 and mended < _MAX_MENDED:
+                    skip = _resumed(file, dialect, line + before, width)[1]
+                    if (
+                        skip is not None and skip < rows.line_num - before
+                    ):  # a stray quote joined several rows
+                        fault, number = ragged, number - 1
+                        break
                 if ragged:
                     last = number, cells, ragged
                 else:
@@ -122,7 +134,8 @@ def _rows(file: Path, dialect: Dialect) -> Iterator[tuple[int, list[str], str]]:
         opening, skip = _resumed(file, dialect, line, width)
         if fault == "too_long" and skip is None:
             raise Refused(
-                f"{file.name} has a value of over 1 MB in row {number}, or a quote there that never closes.", rule="too_long"
+                f"{file.name} has a value of over 1 MB in row {number}, or a quote there that never closes.",
+                rule="too_long",
             )
         yield number, _fitted(opening, width, usual)[0], fault
         if skip is None or mended > _MAX_MENDED:
@@ -139,7 +152,13 @@ def _resumed(file: Path, dialect: Dialect, line: int, width: int) -> tuple[list[
     delimiter = dialect.delimiter or ","
     opening = parse(lines[0][:_SHOWN].rstrip("\r\n"), delimiter, None, None)[0]
     for skip in range(1, len(lines)):
-        rows = [row for row in parse("".join(lines[skip : skip + 50]), delimiter, dialect.quote_char, dialect.escape_char) if row]
+        rows = [
+            row
+            for row in parse(
+                "".join(lines[skip : skip + 50]), delimiter, dialect.quote_char, dialect.escape_char
+            )
+            if row
+        ]
         if rows and len(rows[0]) == width and sum(len(row) == width for row in rows) >= 0.8 * len(rows):
             return opening, skip
     return opening, None
@@ -160,7 +179,8 @@ class _Lines:
             for count, line in enumerate(iter(lambda: stream.readline(MAX_LINE), "")):
                 if len(line) >= MAX_LINE:
                     raise Refused(
-                        f"{self._file.name} has a line of over {MAX_LINE} characters; that is no table.", rule="too_long"
+                        f"{self._file.name} has a line of over {MAX_LINE} characters; that is no table.",
+                        rule="too_long",
                     )
                 self.whole = line[-1] in "\r\n"
                 if count < self._skip:

@@ -46,7 +46,7 @@ def shape_of(sample: str, *, whole: bool) -> Shape | None:
             rows = parse(sample, delimiter, quote, escape)
             if not whole and len(rows) > 1:
                 rows.pop()
-            score = _score(rows)
+            score = _score(rows, quote)
             if score > 0 and (best is None or score > best[0] * 1.001):
                 best = (score, delimiter, quote, escape, rows)
     if best is None:
@@ -93,26 +93,40 @@ def _quotings(sample: str) -> list[tuple[str | None, str | None]]:
     return quotings
 
 
-def _score(rows: Rows) -> float:
-    """How much of a table these rows are: the share of rows as wide as most, times a little for width."""
+def _score(rows: Rows, quote: str | None) -> float:
+    """How much of a table these rows are: the share of rows as wide as most, times a little for width.
+
+    Where quotes count for nothing, a cell that opens one and does not close it speaks against that.
+    """
     filled = [row for row in rows if any(cell.strip() for cell in row)]
     width = usual_width(filled)
     if not filled or width < 2:
         return 0.0
     alike = sum(len(row) == width for row in filled) / len(filled)
     lines = sum(any("\n" in cell or "\r" in cell for cell in row) for row in filled) / len(filled)
-    return alike * alike * math.log2(width + 1) * (1.0 - 0.1 * lines)
+    cut = (
+        sum(any(c.startswith('"') and not c.endswith('"') for c in row) for row in filled)
+        if quote is None
+        else 0
+    )
+    return alike * alike * math.log2(width + 1) * (1.0 - 0.1 * lines) * (1.0 - cut / len(filled))
 
 
 def _header_row(rows: Rows, width: int) -> int:
     """The first row that is nearly as wide as the table and made of names; -1 where the first wide row is a record."""
-    for at, row in enumerate(rows[:PREAMBLE_ROWS]):
-        names = _trimmed(row)
-        named = sum(bool(cell.strip()) for cell in names)
-        if len(names) > 1 and named * 2 >= width and abs(len(names) - width) <= max(2, width // 4):
-            return -1 if _is_record(row, rows[at + 1 : at + 101], width) else at
-    wide = next((at for at, row in enumerate(rows) if len(row) == width), 0)
-    return -1 if _is_record(rows[wide], rows[wide + 1 : wide + 101], width) else wide
+    wide = [
+        at
+        for at, row in enumerate(rows[:PREAMBLE_ROWS])
+        if len(_trimmed(row)) > 1 and len(_trimmed(row)) >= 0.7 * width - 1
+    ]
+    for at in wide:
+        names = [cell.strip() for cell in _trimmed(rows[at])]
+        if sum(map(bool, names)) * 2 >= width and not any(
+            _is_figure(name) or _ADDRESS.match(name) for name in names
+        ):
+            return at
+    first = next((at for at in wide if len(rows[at]) == width), wide[0] if wide else 0)
+    return -1 if _is_record(rows[first], rows[first + 1 : first + 101], width) else first
 
 
 def _is_record(row: list[str], following: Rows, width: int) -> bool:
@@ -121,11 +135,15 @@ def _is_record(row: list[str], following: Rows, width: int) -> bool:
         return True
     below = [other for other in following if len(other) == width]
     for column, cell in enumerate(row):
-        if _FIGURE.match(cell.strip()):
+        if _is_figure(cell):
             same = [other[column].strip() for other in below if column < len(other) and other[column].strip()]
-            if same and sum(bool(_FIGURE.match(value)) for value in same) * 2 > len(same):
+            if same and sum(map(_is_figure, same)) * 2 > len(same):
                 return True
     return False
+
+
+def _is_figure(cell: str) -> bool:
+    return len(cell) <= 40 and _FIGURE.match(cell.strip()) is not None
 
 
 def _trimmed(row: list[str]) -> list[str]:

@@ -88,7 +88,13 @@ def encoding_of(file: Path, pinned: str | None = None) -> Encoding:
     """
     found = _looked_at(file)
     unproved = found.ascii or not found.certain
-    if pinned and pinned != found.name and unproved and not pinned.startswith(("utf-16", "utf-32")) and _decodes(file, pinned):
+    if (
+        pinned
+        and pinned != found.name
+        and unproved
+        and not pinned.startswith(("utf-16", "utf-32"))
+        and _decodes(file, pinned)
+    ):
         return Encoding(pinned, certain=False)
     return found
 

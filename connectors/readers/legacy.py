@@ -96,9 +96,11 @@ def _east_asian(codec: str, first: int, last: int, kana: bool) -> Callable[[str]
         high = [character for character in text if character > "\x7f"]
         common = kana_seen = 0.0
         for character in high:
-            if "\u3040" <= character <= "\u30ff" or "\uff61" <= character <= "\uff9f":
+            if "\u3040" <= character <= "\u30ff":
                 common += kana
                 kana_seen += 1
+            elif "\uff61" <= character <= "\uff9f":
+                common += 0.5 * kana  # half-width: one byte each, so other code pages' letters look like them
             elif (
                 character in "、。・「」（）〇ー：，；！？"
                 or character in _SIGNS

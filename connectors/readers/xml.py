@@ -180,7 +180,9 @@ class _Records:
     def _name(self, child: etree._Element, own: str) -> str:
         """Its local name, with a prefix where it is of another namespace than its record."""
         local, namespace = _local(child.tag), _namespace(child.tag)
-        prefix = _PREFIXES.get(namespace.rstrip("/")) or (child.prefix if namespace not in ("", own) else None)
+        prefix = _PREFIXES.get(namespace.rstrip("/")) or (
+            child.prefix if namespace not in ("", own) else None
+        )
         name = f"{prefix}:{local}" if prefix else local
         self._names[str(child.tag)] = name
         return name

@@ -11,7 +11,6 @@ from connectors.readers.detection import SAMPLE_BYTES, decode_sample, encoding_o
 from core.errors import Refused
 
 _DECLARED = re.compile(r"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
-_COMMENT = re.compile(r"<!--.*?-->", re.S)
 _ROOT = re.compile(r"<[A-Za-z_\u0080-\uffff]")
 _FLAW = re.compile(
     r"&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});)(?:([A-Za-z]\w{1,30});)?|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
@@ -52,7 +51,7 @@ def refuse_unsafe(file: Path, encoding: str) -> None:
     """Raises Refused where the document declares entities: a bomb, or a way to read other files."""
     with file.open("rb") as stream:
         text = decode_sample(stream.read(SAMPLE_BYTES), encoding)
-    prolog = _COMMENT.sub("", text)
+    prolog = _without_comments(text)
     root = _ROOT.search(prolog)
     if "<!ENTITY" in (prolog[: root.start()] if root else prolog):
         raise Refused(
@@ -97,8 +96,7 @@ class Utf8Stream(io.RawIOBase):
         piece = re.sub(r"^\s*<\?xml.*?\?>", "", piece, count=1, flags=re.S).lstrip()
         if self._mending.prefixes:
             declared = "".join(f' xmlns:{name}="{uri}"' for name, uri in self._mending.prefixes.items())
-            bare = _COMMENT.sub(lambda comment: " " * len(comment[0]), piece)
-            root = re.search(r"<[A-Za-z_][^\s/>]*", bare)
+            root = re.search(r"<[A-Za-z_][^\s/>]*", _without_comments(piece))
             if root:
                 piece = piece[: root.end()] + declared + piece[root.end() :]
         return piece
@@ -123,6 +121,15 @@ class Utf8Stream(io.RawIOBase):
             text = rest
         self._held = keep
         return "".join(out)
+
+
+def _without_comments(text: str) -> str:
+    """Comments as blanks, so that places stay; one pass, however many begin and never end."""
+    kept, at = [], 0
+    while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
+        kept += [text[at:start], " " * (end + 3 - start)]
+        at = end + 3
+    return "".join([*kept, text[at:]])
 
 
 def _replacement(flaw: re.Match[str]) -> str:

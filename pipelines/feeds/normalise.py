@@ -83,7 +83,6 @@ class Normalised:
 
     def batches(self) -> Iterator[Batch]:
         """Batches of whole products in file order; `summary` is there when the last one was taken."""
-        self._summary = None
         counts = _Counts()
         register = _Register(self.mapping)
         for rows in grouped(
@@ -130,7 +129,9 @@ def normalise(
     if "dialect" in given:
         document = dict(given)
     else:
-        document = documents.merged(_proposal(file, name or file.name, reader, dialect, profile, currency), given)
+        document = documents.merged(
+            _proposal(file, name or file.name, reader, dialect, profile, currency), given
+        )
     documents.check(document)
     facts = FileFacts(file.stat().st_size, _sha256(file), dialect.encoding, dialect.format, dialect.delimiter)
     return Normalised(file, reader, dialect, facts, document, documents.drift(document, dialect), currency)

@@ -82,7 +82,11 @@ def draft(filled: pd.DataFrame, document: Mapping[str, Any], currency: str | Non
     out["kind"] = _kinds(columns, index)
     out["price_includes_tax"] = _taxed(columns, document.get("price_includes_tax"), index)
     titles = _values(columns, "group_title", index)
-    shared = out["title"].groupby(filled[GROUP], sort=False).transform("first") if document.get("grouping") else out["title"]
+    shared = (
+        out["title"].groupby(filled[GROUP], sort=False).transform("first")
+        if document.get("grouping")
+        else out["title"]
+    )
     titles = titles.where(titles.notna(), shared)
     out["group_title"] = titles.where(titles.notna(), out["title"]).where(out["group_key"].notna(), None)
     out["dimensions_mm"] = _dimensions(columns, index)

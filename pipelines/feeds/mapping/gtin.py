@@ -94,7 +94,9 @@ def _restricted(
 def _bare(text: object) -> str | None:
     """One odd value: several numbers -> the first, ISBN-10 -> ISBN-13, "12.0" -> "12", grouped -> joined."""
     plain = unicodedata.normalize("NFKC", str(text)).strip()
-    parts = [part for part in re.split(r"[,;|/\s]+", plain) if _DIGITS.fullmatch(part) and len(part) in LENGTHS]
+    parts = [
+        part for part in re.split(r"[,;|/\s]+", plain) if _DIGITS.fullmatch(part) and len(part) in LENGTHS
+    ]
     if parts:
         return parts[0]
     plain = re.sub(r"\.0+$", "", plain)
