@@ -20,7 +20,7 @@ class Read:
         batches = list(found.batches())
         self.offers = pd.concat([batch.offers for batch in batches], ignore_index=True)
         self.told = [one for batch in batches for one in batch.answers.to_dict("records")]
-        self.batches, self.summary = len(batches), found.summary
+        self.batches, self.summary = len(batches), found.summary()
 
 
 def reasons(found: Read) -> list[tuple[str, list[str]]]:
@@ -135,7 +135,7 @@ def test_a_recommended_price_alone_sells_nothing_unless_the_policy_derives_a_cos
 
 
 def test_remarks_do_not_refuse(tmp_path: Path) -> None:
-    found = read(
+    found = Read(
         tmp_path,
         "sku,title,price,cost price,ean,weight,image,description\n"
         "1,a,10,12,4006381333932,2,a.jpg,<p onclick='x()'>b</p>\n2,b,10,5,2000001234563,heavy,https://x.example/a.jpg,b\n",
