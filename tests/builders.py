@@ -154,7 +154,6 @@ def offer(session: Session, of: FeedRun, **values: Any) -> Offer:
     made = _added(session, Offer(variant_id=variant.id, **facts))
     variant.best_offer_id = made.id
     session.flush()
-    session.refresh(made)
     return made
 
 
@@ -323,10 +322,11 @@ def step_minute(
 
 
 def _added(session: Session, made: Any) -> Any:
-    for column in made.__table__.columns:  # None means SQL's NULL here, and not the JSON value null
-        if made.__dict__.get(column.key, made) is None:
-            setattr(made, column.key, null())
+    empty = [name for name, value in vars(made).items() if value is None]
+    for name in empty:
+        setattr(made, name, null())  # SQL's NULL, not the JSON value null
     session.add(made)
     session.flush()
-    session.refresh(made)
+    if empty:
+        session.expire(made, empty)
     return made

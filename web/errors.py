@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
@@ -12,7 +13,7 @@ from starlette.exceptions import HTTPException
 from core import log
 from core.errors import EntrepotError, Misconfigured, Refused, Temporary, Unknown
 from web.api.keys import NoKey
-from web.deps import BadForm, NotSignedIn, page
+from web.deps import BadForm, NotSignedIn, page, signed_in
 
 _log = log.logger("web")
 
@@ -162,6 +163,9 @@ def answer(
             **({"reference": reference} if reference else {}),
         }
         return JSONResponse({"error": body}, told.status, headers=headers)
+    if not hasattr(request.state, "signed_in"):  # an address of no page: its frame is still the operator's
+        with suppress(NotSignedIn, EntrepotError):
+            signed_in(request)
     response = page(request, "error.html", told.status, title="Error", story=told, reference=reference)
     response.headers.update(headers or {})
     return response
