@@ -62,7 +62,9 @@ def console(database_url: str, data: Path, *, sign_in: bool = True, **settings: 
         made = first_start(uow)
     assert made is not None
     try:
-        with TestClient(create_app(db, chosen), follow_redirects=False, raise_server_exceptions=False) as client:
+        with TestClient(
+            create_app(db, chosen), follow_redirects=False, raise_server_exceptions=False
+        ) as client:
             opened = Console(db, chosen, made, client)
             if sign_in:
                 assert opened.sign_in().status_code == 303

@@ -44,9 +44,17 @@ def story_of(error: Exception, reference: str) -> Story:
             "There is nothing to show at this address.",
             "Look for it by its name with the search at the top, or start from the Overview.",
         )
+    if isinstance(error, Refused) and error.rule == "wrong_state":
+        return Story(
+            409,
+            error.rule,
+            text,
+            "Nothing was changed.",
+            "Load the page again: somebody may have been faster.",
+        )
     if isinstance(error, Refused):
         return Story(
-            413 if error.rule == "too_large" else 422,
+            422,
             error.rule or "refused",
             text,
             "Nothing was changed.",
@@ -124,7 +132,7 @@ def install(app: FastAPI) -> None:
         else:
             told = Story(
                 error.status_code,
-                "refused",
+                "too_large" if error.status_code == 413 else "refused",
                 str(error.detail),
                 "Nothing was changed.",
                 "Go back and try it differently.",

@@ -127,13 +127,12 @@ def make_feed(uow: UnitOfWork, asked: NewFeed, *, new_supplier: bool = False) ->
         currency=currency,
         policy=asked.policy.model_dump(exclude_none=True, by_alias=True),
     )
+    taken = f"{supplier.name} has a feed {name!r} already: give this one another name."
     uow.session.add(feed)
     try:
         uow.session.flush()
     except IntegrityError:
-        raise Refused(
-            f"{supplier.name} has a feed {name!r} already: give this one another name.", rule="name"
-        ) from None
+        raise Refused(taken, rule="name") from None
     return feed
 
 

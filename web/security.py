@@ -1,9 +1,8 @@
 """Headers that every answer carries, and the limit on what may be sent to us."""
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from core.errors import Refused
 
 POLICY = "; ".join(
     (
@@ -43,16 +42,17 @@ class Guard:
             await self.app(scope, receive, send)
             return
         limit = self.upload_limit if scope["path"].endswith(("/file", "/files")) else SMALL
-        received = 0
+        length = Headers(scope=scope).get("content-length", "")
+        declared, received = int(length) if length.isdigit() else 0, 0
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > limit:
-                raise Refused(
+            if max(received, declared) > limit:
+                raise HTTPException(
+                    413,
                     f"More than {limit:,} bytes were sent; that is the limit here. For files it is ENTREPOT_UPLOAD_LIMIT_MB.",
-                    rule="too_large",
                 )
             return message
 

@@ -54,8 +54,8 @@ def report(db: Database, run_id: int) -> Iterator[list[str]]:
     if not file.is_file():
         raise Refused(f"The file of run {run_id} is no longer in the archive ({file}).", rule="not_found")
     found = normalise(file, name=name, mapping=document, currency=currency)
-    columns = list(document.get("dialect", {}).get("header") or ())
-    if columns:
+    if found.facts.format == "csv":
+        columns = list(document["dialect"]["header"])
         yield header(columns)
         for raw, ours in answers(db, run_id, found, applied):
             yield row(columns, raw, ours)
@@ -95,7 +95,7 @@ def changes(db: Database, run_id: int, batch: Batch) -> dict[str, str]:
 
 
 def collected(records: Iterator[tuple[dict[str, str], list[str]]]) -> Iterator[list[str]]:
-    """For files without a header (XML): the columns are those that any record has, so all are read before the first row."""
+    """For files whose records differ in their fields (XML): the columns are those that any record has, so all are read before the first row."""
     columns: dict[str, None] = {}
     with tempfile.TemporaryFile("w+", encoding="utf-8") as aside:
         for raw, ours in records:

@@ -50,7 +50,12 @@ def test_two_starts_at_once_make_one_operator(database_url: str) -> None:
 
 
 def test_two_web_processes_print_the_password_once(database_url: str, tmp_path: Path) -> None:
-    environment = {**os.environ, "ENTREPOT_DATABASE_URL": database_url, "ENTREPOT_DATA": str(tmp_path), "ENTREPOT_PORT": "0"}
+    environment = {
+        **os.environ,
+        "ENTREPOT_DATABASE_URL": database_url,
+        "ENTREPOT_DATA": str(tmp_path),
+        "ENTREPOT_PORT": "0",
+    }
     children = [
         subprocess.Popen(
             [sys.executable, "-P", "-m", "web"], cwd=CHECKOUT, env={**environment, "PYTHONPATH": str(CHECKOUT)},
@@ -60,7 +65,10 @@ def test_two_web_processes_print_the_password_once(database_url: str, tmp_path: 
     ]  # fmt: skip
     db = Database(database_url, ())
     told = [[], []]
-    readers = [threading.Thread(target=lambda child=child, lines=lines: lines.extend(child.stdout), daemon=True) for child, lines in zip(children, told, strict=True)]
+    readers = [
+        threading.Thread(target=lambda child=child, lines=lines: lines.extend(child.stdout), daemon=True)
+        for child, lines in zip(children, told, strict=True)
+    ]
     try:
         for reader in readers:
             reader.start()
@@ -87,7 +95,11 @@ def test_two_web_processes_print_the_password_once(database_url: str, tmp_path: 
 def test_the_tables_hold_no_secret(opened: Console) -> None:
     opened.sign_in()
     cookie = next(cookie.value for cookie in opened.client.cookies.jar if cookie.name.startswith("entrepot-"))
-    stored = repr(rows(opened.db, "SELECT * FROM operator")) + repr(rows(opened.db, "SELECT * FROM api_key")) + repr(rows(opened.db, "SELECT * FROM web_session"))
+    stored = (
+        repr(rows(opened.db, "SELECT * FROM operator"))
+        + repr(rows(opened.db, "SELECT * FROM api_key"))
+        + repr(rows(opened.db, "SELECT * FROM web_session"))
+    )
     for secret in (opened.made.password, opened.made.api_key, opened.made.api_key.split("_", 2)[2], cookie):
         assert secret not in stored
     assert one(opened.db, "SELECT password_hash FROM operator").startswith("$argon2id$")
@@ -101,7 +113,9 @@ def test_wrong_and_right_password(opened: Console) -> None:
     right = opened.sign_in(next="/feeds?state=waiting")
     assert right.status_code == 303
     assert right.headers["location"] == "/feeds?state=waiting"
-    (cookie,) = [header for header in right.headers.get_list("set-cookie") if header.startswith("entrepot-80=")]
+    (cookie,) = [
+        header for header in right.headers.get_list("set-cookie") if header.startswith("entrepot-80=")
+    ]
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     assert "Secure" not in cookie
@@ -110,7 +124,11 @@ def test_wrong_and_right_password(opened: Console) -> None:
 
 def test_over_https_the_cookie_is_bound_to_the_host(opened: Console) -> None:
     opened.client.base_url = "https://hub.example"
-    (cookie,) = [header for header in opened.sign_in().headers.get_list("set-cookie") if header.startswith("__Host-entrepot=")]
+    (cookie,) = [
+        header
+        for header in opened.sign_in().headers.get_list("set-cookie")
+        if header.startswith("__Host-entrepot=")
+    ]
     assert "Secure" in cookie
     assert "Path=/" in cookie
     assert "Domain" not in cookie
@@ -121,7 +139,9 @@ def test_without_a_session_every_page_leads_to_the_door(opened: Console) -> None
     for address in ("/feeds?state=waiting", "/queues", "/runs/1/report.csv", "/api/v1/docs"):
         away = opened.get(address)
         assert away.status_code == 303
-        assert away.headers["location"].startswith("/login?next=%2F") or away.headers["location"].startswith("/login?next=/")
+        assert away.headers["location"].startswith("/login?next=%2F") or away.headers["location"].startswith(
+            "/login?next=/"
+        )
     polled = opened.client.get("/queues", headers={"HX-Request": "true"})
     assert (polled.status_code, polled.headers["hx-redirect"]) == (204, "/login")
     opened.client.cookies.set("entrepot-80", "made-up")
@@ -172,7 +192,9 @@ def test_guessing_from_many_addresses_has_to_wait(monkeypatch: pytest.MonkeyPatc
 
 def test_a_form_without_its_token_changes_nothing(opened: Console) -> None:
     assert opened.client.post("/login", data={"password": opened.made.password}).status_code == 403
-    assert opened.client.post("/login", data={"password": opened.made.password, "csrf": "x"}).status_code == 403
+    assert (
+        opened.client.post("/login", data={"password": opened.made.password, "csrf": "x"}).status_code == 403
+    )
     opened.sign_in()
     with opened.db.unit_of_work() as uow:
         letter = make.dead_letter(uow.session)
@@ -198,7 +220,17 @@ def test_reset_ends_what_was(opened: Console) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)", "", "/a\nb", "/\t/evil"]
+    "address",
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "javascript:alert(1)",
+        "",
+        "/a\nb",
+        "/\t/evil",
+    ],
 )
 def test_nobody_is_sent_elsewhere(address: str) -> None:
     assert local_address(address) == "/"
@@ -218,7 +250,9 @@ def test_headers_on_every_answer(opened: Console) -> None:
         assert "server" not in headers
 
 
-def test_what_nobody_foresaw_is_told_without_its_words(opened: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_foresaw_is_told_without_its_words(
+    opened: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened.sign_in()
 
     def break_down(*_: object) -> None:

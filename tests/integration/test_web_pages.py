@@ -15,7 +15,19 @@ from tests.browser import scenes
 from tests.console import Console, console
 from tests.stepping import one
 
-PAGES = ("/", "/queues", "/feeds", "/feeds/new", "/shops", "/shops/new", "/dead-letters", "/search", "/search?q=a", "/api/v1/docs", "/queues/messages")
+PAGES = (
+    "/",
+    "/queues",
+    "/feeds",
+    "/feeds/new",
+    "/shops",
+    "/shops/new",
+    "/dead-letters",
+    "/search",
+    "/search?q=a",
+    "/api/v1/docs",
+    "/queues/messages",
+)
 THINGS = (
     "/feeds/1", "/runs/1", "/shops/1", "/shops/1/plan", "/shops/1/listings/1", "/dead-letters/1", "/queues?queue=feeds",
     "/queues/messages?lane=shop:1", "/feeds?state=waiting&q=e&sort=-offers", "/shops?state=trouble&sort=seller",
@@ -40,7 +52,9 @@ class Inline(HTMLParser):
         self.found += [f"{tag} {name}" for name in given if name == "style" or name.startswith("on")]
         for name in ("src", "href", "action", "formaction"):
             value = given.get(name) or ""
-            if value.startswith(("javascript:", "http:", "//")) or (value.startswith("https:") and tag != "a"):
+            if value.startswith(("javascript:", "http:", "//")) or (
+                value.startswith("https:") and tag != "a"
+            ):
                 self.found.append(f"{tag} {name}={value}")
         if tag == "form":
             self.form, self.tokens = (given.get("method") or "get").lower(), 0
@@ -76,7 +90,10 @@ def test_every_page_answers_and_is_free_of_inline_code(opened: Console, scene: s
     assert set(statuses.values()) <= {200, 404}
 
 
-@pytest.mark.parametrize("address", ["/feeds/1", "/runs/1", "/shops/1", "/shops/1/listings/7", "/dead-letters/1", "/feeds/abc", "/nowhere"])
+@pytest.mark.parametrize(
+    "address",
+    ["/feeds/1", "/runs/1", "/shops/1", "/shops/1/listings/7", "/dead-letters/1", "/feeds/abc", "/nowhere"],
+)
 def test_what_is_not_there_is_told_in_the_frame(opened: Console, address: str) -> None:
     answer = opened.get(address)
     assert answer.status_code == 404
@@ -100,7 +117,12 @@ def test_lists_page_without_gaps_forwards_and_backwards(opened: Console, sort: s
     moment = now()
     with opened.db.unit_of_work() as uow:
         for number in range(120):  # many share their moment, step and attempts: the id tells them apart
-            make.dead_letter(uow.session, died_at=moment - timedelta(minutes=number // 40), step=f"step.{number % 3}", attempts=number % 2)
+            make.dead_letter(
+                uow.session,
+                died_at=moment - timedelta(minutes=number // 40),
+                step=f"step.{number % 3}",
+                attempts=number % 2,
+            )
     pages = follow(opened, f"/dead-letters?sort={sort}")
     assert [len(page) for page in pages] == [50, 50, 20]
     assert len({row for page in pages for row in page}) == 120
@@ -133,7 +155,11 @@ def test_filters_stand_in_the_address_and_have_counts(opened: Console) -> None:
     chips = dict(re.findall(r'<a href="([^"]+)"[^>]*>(?:All|[a-z]+) <span>(\d+)</span></a>', text))
     drifted = next(address for address in chips if "state=drifted" in address)
     assert chips[drifted] == "2"
-    assert parse_qs(urlsplit(drifted.replace("&amp;", "&")).query) == {"state": ["drifted"], "q": ["Lamp"], "sort": ["sku"]}
+    assert parse_qs(urlsplit(drifted.replace("&amp;", "&")).query) == {
+        "state": ["drifted"],
+        "q": ["Lamp"],
+        "sort": ["sku"],
+    }
     only = opened.get("/shops/1?state=drifted").text
     assert len(re.findall(r"<tr data-row>", only)) == 2
 
@@ -158,7 +184,9 @@ def test_static_files_may_be_kept_for_ever(opened: Console) -> None:
     assert opened.get(stylesheet.replace("console.css", "../app.py")).status_code == 404
 
 
-def test_a_page_is_readable_without_the_assets_and_says_so(opened: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_is_readable_without_the_assets_and_says_so(
+    opened: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from web import rendering
 
     rendering.environment.cache_clear()
@@ -173,7 +201,7 @@ def test_a_page_is_readable_without_the_assets_and_says_so(opened: Console, monk
 
 
 def test_theme_is_kept_and_checked(opened: Console) -> None:
-    assert 'data-bs-theme' not in opened.get("/").text
+    assert "data-bs-theme" not in opened.get("/").text
     kept = opened.post("/theme", theme="dark", back="/queues")
     assert kept.headers["location"] == "/queues"
     assert '<html lang="en" data-bs-theme="dark">' in opened.get("/").text
