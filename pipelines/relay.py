@@ -27,7 +27,7 @@ AHEAD = 8  # messages published and unfinished, per worker thread
 LEASE = 120.0  # seconds after which a message RabbitMQ lost is published again; workers renew what they hold
 TICK = 1.0  # seconds between two looks at everything
 GOODBYE = 3.0  # seconds RabbitMQ has to close the connection
-PAUSE = 0.01  # seconds between two takes while there is more to do
+PAUSE = 0.005  # seconds from one take to the next
 LOCK = 6_303_421  # the advisory lock of the relay that works
 STALLED = "30s"  # a relay that is stopped for so long loses its session, and with it the lock
 
@@ -68,7 +68,8 @@ class Relay:
         self._wanted: set[str] = set()  # queues that may have something due
         self._after = dict.fromkeys(queues, "")
         self._unfinished: dict[int, str] = {}
-        self._pumping: object = None
+        self._timer: object = None
+        self._pumped = 0.0
         self.stopping = False
 
     def run(self) -> None:
@@ -87,7 +88,7 @@ class Relay:
         self._lead()
         self._publisher.look()
         self._wanted.update(self._after)
-        self._pump()
+        self._rung()
         self._loop.call_later(TICK, self._tick)
 
     def _lead(self) -> None:
@@ -102,9 +103,10 @@ class Relay:
             _log.info("relaying", unfinished=len(self._unfinished))
 
     def _rung(self, *_: Any) -> None:
+        """Bells are answered at once, but not more often than every PAUSE."""
         self._hear()
-        if self._pumping is None:
-            self._pump()
+        if self._wanted and self._timer is None:
+            self._timer = self._loop.call_later(max(0.0, self._pumped + PAUSE - time.monotonic()), self._pump)
 
     def _hear(self) -> None:
         for notice in self._sql.notifies(timeout=0):
@@ -112,19 +114,12 @@ class Relay:
                 self._wanted.add(notice.payload)
 
     def _pump(self) -> None:
-        if self._pumping is not None:
-            self._loop.remove_timeout(self._pumping)
-            self._pumping = None
+        self._timer = None
+        self._pumped = time.monotonic()
         if self._leads and not self.stopping:
             for queue in sorted(self._wanted):
                 self._publish_due(queue)
-        self._hear()
-        if self._wanted and self._leads:
-            self._pumping = self._loop.call_later(PAUSE, self._again)
-
-    def _again(self) -> None:
-        self._pumping = None
-        self._pump()
+            self._rung()  # what was rung meanwhile, and what is left
 
     def _publish_due(self, queue: str) -> None:
         consumers = self._publisher.consumers
@@ -191,7 +186,7 @@ def main(settings: Settings | None = None) -> int:
 
     settings = settings or load()
     log.configure(settings.log_level)
-    return relay(settings, ROUTES)
+    return relay(settings, ROUTES, lease=2 * settings.lease_seconds)
 
 
 if __name__ == "__main__":

@@ -22,16 +22,20 @@ from core.database import Route, connect
 from core.settings import Settings, load
 
 LEASE = 60.0  # seconds a killed worker's messages wait for another
-FINISH, INTERRUPT = 18.0, 24.0  # seconds after SIGTERM: steps are interrupted, then left behind
+FINISH = 18.0  # seconds after SIGTERM until steps that still run are interrupted
+GOODBYE = 6.0  # seconds they then have, before they are left behind
 
 _log = log.logger("worker")
 
 
 def work(
-    settings: Settings, routes: Sequence[Route], *, lease: float = LEASE, stop: threading.Event | None = None
+    settings: Settings, routes: Sequence[Route], *, lease: float = LEASE, finish: float = FINISH
 ) -> None:
-    """Runs the steps of `routes` until SIGTERM, SIGINT or `stop`; then finishes or gives back within 30 seconds."""
-    stop = stop or _stop_on_signals()
+    """Runs the steps of `routes` until SIGTERM or SIGINT; then finishes or gives back within 30 seconds.
+
+    `lease` is in seconds; `finish` is how long running steps may go on before they are interrupted.
+    """
+    stop = _stop_on_signals()
     queues = {route.queue for route in routes}
     # A worker frozen inside a unit of work holds its message no longer than one frozen outside: a lease.
     database = connect(settings, routes, pool_size=settings.threads + len(queues) + 2, silence=lease)
@@ -54,9 +58,9 @@ def work(
         "working", threads=settings.threads, queues=",".join(sorted(queues)), broker=type(broker).__name__
     )
     stop.wait()
-    late = threading.Timer(FINISH, _interrupt, [runner])
+    late = threading.Timer(finish, _interrupt, [runner])
     late.start()
-    worker.stop(timeout=int(INTERRUPT * 1000))
+    worker.stop(timeout=int((finish + GOODBYE) * 1000))
     late.cancel()
     leases.stop()
     history.stop()
@@ -72,7 +76,7 @@ def main(settings: Settings | None = None) -> int:
 
     settings = settings or load()
     log.configure(settings.log_level)
-    work(settings, ROUTES)
+    work(settings, ROUTES, lease=settings.lease_seconds)
     sys.stderr.flush()
     os._exit(0)
 

@@ -33,6 +33,13 @@ class Caught(Event):
     n: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stuck(Event):
+    """Wakes a step that hangs."""
+
+    n: int
+
+
 def catch(event: Thrown, db: Database) -> None:
     """Records the first hop and causes the second."""
     with db.unit_of_work(last=True) as uow:
@@ -50,13 +57,25 @@ def keep(event: Caught, db: Database) -> None:
         record(uow, 2, event.n)
 
 
+def spin(event: Stuck, db: Database) -> None:
+    """Never ends by itself."""
+    with db.unit_of_work() as uow:
+        uow.cursor().execute("INSERT INTO done (hop, n, pid) VALUES (3, %s, %s)", (event.n, os.getpid()))
+    while True:
+        threading.Event().wait(0.01)
+
+
 def record(uow: Any, hop: int, n: int) -> None:
     """One row a run; a second run of the same hop would be a second row."""
     uow.cursor().execute("INSERT INTO done (hop, n, pid) VALUES (%s, %s, %s)", (hop, n, os.getpid()))
 
 
 def routes(queue: str = QUEUE) -> tuple[Route, ...]:
-    return (on(Thrown, catch, queue=queue, one_unit=True), on(Caught, keep, queue=queue))
+    return (
+        on(Thrown, catch, queue=queue, one_unit=True),
+        on(Caught, keep, queue=queue),
+        on(Stuck, spin, queue=queue, retries=0, seconds=int(os.environ.get("TEST_SECONDS", "1"))),
+    )
 
 
 def prepare(db: Database) -> None:

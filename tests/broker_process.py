@@ -18,7 +18,7 @@ def main(what: str) -> int:
     if what == "worker":
         from pipelines.worker import work
 
-        work(settings, routes(), lease=LEASE)
+        work(settings, routes(), lease=LEASE, finish=float(os.environ.get("TEST_FINISH", "18")))
         sys.stderr.flush()
         os._exit(0)
     if what == "stubborn":  # a process that cannot be asked to go

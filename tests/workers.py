@@ -47,6 +47,8 @@ class Works:
     lease: float = 2.0
     queue_type: str = "classic"
     pause: float = 0.0
+    seconds: int = 1  # the time limit of the step that hangs
+    finish: float = 18.0
     queue: str = field(default_factory=lambda: f"ring-{uuid.uuid4().hex[:12]}")
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -63,6 +65,8 @@ class Works:
             "ENTREPOT_THREADS": str(threads),
             "TEST_QUEUE": self.queue,
             "TEST_LEASE": str(self.lease),
+            "TEST_SECONDS": str(self.seconds),
+            "TEST_FINISH": str(self.finish),
             "TEST_PAUSE": str(self.pause) if self.pause else "",
         }
         with (self.folder / f"{len(self.running)}-{what}.log").open("wb") as said:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.broker.rabbitmq import parameters, queue_arguments
-from tests.broker_map import throw
+from tests.broker_map import Stuck, throw
 from tests.stepping import one, rows
 from tests.workers import Works, rabbit, until
 
@@ -98,6 +98,32 @@ def test_a_frozen_worker_is_overtaken_and_finds_nothing_when_it_wakes(works: Mak
     process.terminate()
     assert process.wait(timeout=30) == 0
     hub.assert_exactly_once(16)
+
+
+def test_a_step_that_hangs_is_interrupted_and_given_up(works: Make) -> None:
+    hub = works()
+    process = hub.start_all(threads=1)[0]
+    with hub.db.unit_of_work() as uow:
+        uow.emit(Stuck(tenant=1, lane="shop:1", n=5))
+    until(lambda: one(hub.db, "SELECT count(*) FROM dead_letter") == 1)
+    assert rows(hub.db, "SELECT event, payload, attempts, error FROM dead_letter") == [
+        ("Stuck", {"n": 5}, 1, "The step ran longer than its time limit and was interrupted.")
+    ]
+    throw(hub.db, 3)  # its thread works on
+    until(lambda: hub.left() == 0)
+    assert process.poll() is None
+
+
+def test_a_step_that_hangs_is_given_back_when_its_worker_stops(works: Make) -> None:
+    hub = works(seconds=600, finish=0.5, lease=60.0)
+    process = hub.start_all(threads=1)[0]
+    with hub.db.unit_of_work() as uow:
+        uow.emit(Stuck(tenant=1, lane="shop:1", n=5))
+    until(lambda: hub.done() == 1)
+    process.terminate()
+    assert process.wait(timeout=15) == 0
+    # Given back uncounted; a relay may have published it anew since.
+    assert rows(hub.db, "SELECT state < 2, attempts, fence >= 3 FROM message") == [(True, 0, True)]
 
 
 def test_workers_survive_lost_connections_to_the_database(works: Make) -> None:
