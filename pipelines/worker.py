@@ -83,7 +83,7 @@ def main(settings: Settings | None = None) -> int:
 
 def _interrupt(runner: Runner) -> None:
     for thread in list(runner.threads):
-        raise_thread_exception(thread, Stopping)
+        raise_thread_exception(thread, Stopping)  # type: ignore[no-untyped-call]
 
 
 def _stop_on_signals() -> threading.Event:

@@ -35,6 +35,10 @@ def run_for_ever(
                 resting[line.name] = REST
                 _log.error("job failed", job=line.name, error=str(error))
                 continue
+            except Exception:  # noqa: BLE001 - logged in full; a mistake in one job must not keep the others from running
+                resting[line.name] = REST
+                _log.exception("job is broken", job=line.name)
+                continue
             seen[line.name] = minute
             if slot is not None:
                 _log.info("job ran", job=line.name, slot=slot.isoformat())

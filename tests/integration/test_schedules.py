@@ -137,13 +137,16 @@ def test_four_schedulers_claim_each_slot_once(database_url: str, db: Database) -
     assert one(db, "SELECT count(*) FROM job_run") == 60
 
 
-def test_the_scheduler_goes_on_after_a_job_that_fails(db: Database) -> None:
+@pytest.mark.parametrize(
+    "error", [Temporary("the database is busy"), KeyError("a mistake")], ids=["busy", "broken"]
+)
+def test_the_scheduler_goes_on_after_a_job_that_fails(db: Database, error: Exception) -> None:
     stop = threading.Event()
     order: list[str] = []
 
     def fails(uow: UnitOfWork, slot: datetime) -> None:
         order.append("fails")
-        raise Temporary("the database is busy")
+        raise error
 
     def works(uow: UnitOfWork, slot: datetime) -> None:
         order.append("works")
