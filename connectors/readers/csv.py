@@ -71,7 +71,7 @@ class CsvReader:
                 cells.append(row)
                 locators.append(f"row {number}")
                 faults.append(fault)
-                size += sum(map(len, row))
+                size += len(row) + sum(map(len, row))
                 if size > FRAME_CHARACTERS:
                     break
             if not cells:

@@ -123,6 +123,12 @@ def test_the_schema_and_the_operations_name_the_same() -> None:
     assert set(bare["enum"]) | set(called["properties"]) == set(OPERATIONS)
 
 
+def test_patterns_are_re2_and_take_no_more_than_linear_time() -> None:
+    assert plain(column(["a" * 50_000 + "!"], {"regex": {"find": "((a+)+)$"}})) == [None]
+    with pytest.raises(Refused, match="not usable"):
+        column(["a"], {"regex": {"find": r"(a)(?=b)"}})
+
+
 def test_an_unknown_table_is_refused() -> None:
     with pytest.raises(Refused, match="no table 'colours'"):
         column(["red"], {"lookup": "colours"})

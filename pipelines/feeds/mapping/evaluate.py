@@ -74,25 +74,32 @@ def _dictionaries(frame: pd.DataFrame, pairs: list[list[Any]], words: frozenset[
 
     Lists inside cells (repeated XML elements) go together place by place; several values are joined by ", ".
     """
-    columns: list[tuple[list[Any], list[Any]]] = []
+    rows: list[dict[str, str]] = [{} for _ in range(len(frame))]
     for name, value in pairs:
         if value not in frame or (isinstance(name, str) and name not in frame):
             continue
-        names = (
-            [name["value"]] * len(frame)
-            if isinstance(name, Mapping)
-            else without_missing(frame[name], words).tolist()
-        )
-        columns.append((names, without_missing(frame[value], words).tolist()))
-    rows: list[dict[str, str]] = [{} for _ in range(len(frame))]
-    for names, values in columns:
-        for row, name, value in zip(rows, names, values, strict=True):
-            if isinstance(name, str) and isinstance(value, str):
-                for one, many in zip(name.split(OUTER), value.split(OUTER), strict=False):
-                    written = ", ".join(filter(None, (piece.strip() for piece in many.split(INNER))))
-                    if one.strip() and written:
-                        row[one.strip()] = written
+        found = without_missing(frame[value], words)
+        values = found.tolist()
+        constant = isinstance(name, Mapping)
+        names = [name["value"]] * len(frame) if constant else without_missing(frame[name], words).tolist()
+        if not flags(found.str.contains(f"[{OUTER}{INNER}]", regex=True)).any():
+            for row, one, written in zip(rows, names, values, strict=True):
+                if isinstance(written, str) and isinstance(one, str):
+                    row[one] = written
+            continue
+        for row, one, written in zip(rows, names, values, strict=True):
+            if isinstance(one, str) and isinstance(written, str):
+                row.update(_together(one.split(OUTER), written.split(OUTER)))
     return pd.Series(rows, index=frame.index, dtype=object)
+
+
+def _together(names: list[str], lists: list[str]) -> dict[str, str]:
+    joined = [", ".join(filter(None, map(str.strip, many.split(INNER)))) for many in lists]
+    return {
+        name.strip(): written
+        for name, written in zip(names, joined, strict=False)
+        if name.strip() and written
+    }
 
 
 def _open(frame: pd.DataFrame, window: list[str], as_of: datetime) -> Any:

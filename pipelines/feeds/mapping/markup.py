@@ -2,7 +2,6 @@
 
 import html
 import re
-from html.parser import HTMLParser
 
 import nh3
 
@@ -36,15 +35,22 @@ _INERT_TAGS = {
     "o:p",
 }
 _TAG = re.compile(r"<[^<>]*>")
-_WATCHED = 100_000  # characters; Python's HTML parser is slow on what is built to be slow
-_OPENING = re.compile(r"<[a-zA-Z!/?]")
+_OPENING = re.compile(r"<[a-zA-Z/]")
+_TAG_PARTS = re.compile(r"""<(/?)([a-zA-Z][^\s/<>"']*)((?:"[^"<]*"|'[^'<]*'|[^'"<>])*)>""")
+_ATTRIBUTE = re.compile(r"""([^\s=/>"']+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'>]*))?""")
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.I)
+_VOID = {"br", "hr", "img", "col"}
 _SWALLOWED = re.compile(r"<(script|style)\b.*?(</\1\s*>|$)", re.I | re.S)
 
 
 def cleaned(markup: str) -> tuple[str, bool]:
     """(harmless HTML, whether more than inert hooks was taken out). Text without tags stays as it is."""
-    if not _OPENING.search(markup):
+    openings = len(_OPENING.findall(markup))
+    if not openings:
         return markup, False
+    tags = _TAG_PARTS.findall(markup)
+    if len(tags) == openings == markup.count("<") and _is_plain(tags):
+        return markup.strip(), False
     safe = nh3.clean(
         markup,
         tags=TAGS,
@@ -53,12 +59,9 @@ def cleaned(markup: str) -> tuple[str, bool]:
         link_rel=None,
         clean_content_tags={"script", "style"},
     )
-    if len(markup) > _WATCHED:
-        return safe.strip(), safe != markup
-    watcher = _Watcher()
-    watcher.feed(markup)
-    watcher.close()
-    return safe.strip(), watcher.lost
+    return safe.strip(), len(tags) < openings or any(
+        _loses(name.lower(), rest) for end, name, rest in tags if not end
+    )
 
 
 def bare_text(markup: str) -> str:
@@ -67,23 +70,31 @@ def bare_text(markup: str) -> str:
     return html.unescape(plain)
 
 
-class _Watcher(HTMLParser):
-    """Sees whether the allow-list takes anything that matters: an element, a style, an event handler, an address."""
+def _is_plain(tags: list[tuple[str, str, str]]) -> bool:
+    """Only harmless tags without attributes, each closed in its turn: what the sanitiser would leave as it is."""
+    opened: list[str] = []
+    for end, name, rest in tags:
+        if name not in TAGS or rest.strip(" /"):
+            return False
+        if end:
+            if not opened or opened.pop() != name:
+                return False
+        elif name not in _VOID:
+            opened.append(name)
+    return not opened
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.lost = False
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in TAGS:
-            self.lost |= tag not in _INERT_TAGS
-            return
-        allowed = ATTRIBUTES.get(tag, set()) | ATTRIBUTES["*"]
-        for name, value in attrs:
-            if name in allowed:
-                scheme = re.match(r"\s*([a-z][a-z0-9+.-]*):", value or "", re.I)
-                self.lost |= (
-                    name in ("href", "src") and scheme is not None and scheme[1].lower() not in _SCHEMES
-                )
-            else:
-                self.lost |= name not in _INERT_ATTRIBUTES and not name.startswith(("data-", "aria-"))
+def _loses(tag: str, rest: str) -> bool:
+    """Whether the allow-list takes anything that matters: an element, a style, an event handler, an address."""
+    if tag not in TAGS:
+        return tag not in _INERT_TAGS
+    allowed = ATTRIBUTES.get(tag, set()) | ATTRIBUTES["*"]
+    for written, value in _ATTRIBUTE.findall(rest):
+        name = written.lower()
+        if name in allowed:
+            scheme = _SCHEME.match(html.unescape(value).strip("\"' \t\r\n"))
+            if name in ("href", "src") and scheme and scheme[1].lower() not in _SCHEMES:
+                return True
+        elif name not in _INERT_ATTRIBUTES and not name.startswith(("data-", "aria-")):
+            return True
+    return False

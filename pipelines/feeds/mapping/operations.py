@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.readers.frames import INNER, OUTER
+from core.errors import Refused
 from pipelines.feeds.mapping import gtin as gtins
-from pipelines.feeds.mapping.columns import Column, flags, per_unique, text_series
+from pipelines.feeds.mapping.columns import Column, Mask, flags, missing, per_unique, text_series
 from pipelines.feeds.mapping.markup import bare_text, cleaned
-from pipelines.feeds.mapping.numbers import currency_of, read_number
+from pipelines.feeds.mapping.numbers import PLACES, currency_of, read_number
 from pipelines.feeds.mapping.units import read_measure
 from pipelines.feeds.mapping.vocabulary import vocabulary
 
@@ -20,6 +23,10 @@ Operation = Callable[[Column, Any], None]
 
 _UNNUMBERED = re.compile(r"\w")  # a word before the figure: "about 5", "A12"
 _BETWEEN_ADDRESSES = re.compile(rf"[{OUTER}{INNER}]|[,;|]\s*(?=(?:https?:)?//)|(?<=\S)\s+(?=https?://)", re.I)
+_ONE_ADDRESS = (
+    r"https?://[!#-%'()*+./0-9:=?@A-Z_a-z~-]+"  # nothing in it could part two addresses or want mending
+)
+_LONGEST_ADDRESS = 2048
 _ADDRESS = re.compile(r"https?://[^\s/]+", re.I)
 
 
@@ -45,8 +52,20 @@ def replace(column: Column, pairs: dict[str, str]) -> None:
 
 
 def regex(column: Column, argument: dict[str, str]) -> None:
-    r"""The first group of a pattern (RE2), nothing where it does not match: `regex: {find: "^(\d+)"}`."""
-    column.values = _filled(column.values.str.extract(f"(?:{argument['find']})", expand=False))
+    r"""The first group of an RE2 pattern, nothing where it does not match: `regex: {find: "^(\d+)"}`.
+
+    RE2 takes linear time whatever pattern and text are. Raises Refused for a pattern it does not know.
+    """
+    find = argument["find"]
+    texts = pa.array(column.values, pa.large_string(), from_pandas=True)
+    try:
+        matches = pc.match_substring_regex(texts, find)
+        groups = pc.replace_substring_regex(texts, f"(?s)^.*?(?:{find}).*$", r"\1")
+    except pa.ArrowInvalid as error:
+        raise Refused(
+            f"The pattern {find!r} is not usable: {' '.join(str(error).split())}.", rule="mapping_invalid"
+        ) from None
+    column.values = _filled(text_series(pc.if_else(matches, groups, None).to_pylist(), column.values.index))
 
 
 def case(column: Column, to: str) -> None:
@@ -101,20 +120,21 @@ def boolean(column: Column, _: Any) -> None:
 def number(column: Column, argument: dict[str, Any] | None) -> None:
     """Text -> decimal text; with `whole` an int, rounded down. What is no number is marked `not_a_number`."""
     settings = argument or {}
+    decimal = settings.get("decimal", "")
 
     def read(text: str) -> str | None:
-        figure = read_number(text, settings.get("decimal", ""))
+        figure = read_number(text, decimal)
         return None if figure.ambiguous or _UNNUMBERED.search(figure.lead) else figure.text
 
-    texts = per_unique(column.values, read).tolist()
-    column.mark(
-        "not_a_number", flags(column.values.notna()) & np.array([one is None for one in texts], dtype=bool)
-    )
+    plain = _plain(column.values, decimal)
+    odd = per_unique(column.values[column.values.notna() & plain.isna()], read)
+    column.mark("not_a_number", _spread(odd.isna(), column.values.index))
+    figures = _merged(plain, odd)
     if settings.get("whole"):
-        whole = [int(text.partition(".")[0]) if text is not None else None for text in texts]
+        whole = per_unique(figures, lambda text: int(text.partition(".")[0]))
         column.values = pd.Series(whole, index=column.values.index, dtype=object)
     else:
-        column.values = text_series(texts, column.values.index)
+        column.values = figures
 
 
 def money(column: Column, argument: dict[str, Any] | None) -> None:
@@ -138,13 +158,14 @@ def money(column: Column, argument: dict[str, Any] | None) -> None:
             )
         return figure.text, next(filter(None, written), None), "number_ambiguous" if figure.ambiguous else ""
 
-    answers = per_unique(column.values, read)
+    plain = _plain(column.values, decimal)
     index = column.values.index
-    rules = np.array([answer[2] if answer else "" for answer in answers], dtype=object)
+    answers = per_unique(column.values[column.values.notna() & plain.isna()], read)
     for rule in ("not_a_number", "number_ambiguous", "currency_unknown"):
-        column.mark(rule, rules == rule)
-    column.values = text_series([a[0] if a and a[2] != "not_a_number" else None for a in answers], index)
-    column.sides["currency"] = text_series([answer[1] if answer else None for answer in answers], index)
+        column.mark(rule, _spread(answers.map(lambda one, rule=rule: one[2] == rule), index))
+    amounts = answers.map(lambda one: one[0] if one[2] != "not_a_number" else None)
+    column.values = _merged(plain, amounts)
+    column.sides["currency"] = _merged(missing(index), answers.map(lambda one: one[1]))
 
 
 def currency(column: Column, _: Any) -> None:
@@ -225,9 +246,18 @@ def url(column: Column, _: Any) -> None:
         column.values = text_series(
             [INNER.join(many) if many else None for many in column.values], column.values.index
         )
-    answers = per_unique(column.values, _addresses)
-    column.mark("image_unusable", np.array([bool(a and a[1]) for a in answers], dtype=bool))
-    column.values = pd.Series([a[0] if a else [] for a in answers], index=column.values.index, dtype=object)
+    single = flags(column.values.str.fullmatch(_ONE_ADDRESS)) & flags(
+        column.values.str.len() <= _LONGEST_ADDRESS
+    )
+    answers = per_unique(column.values[~single & column.values.notna()], _addresses)
+    column.mark("image_unusable", _spread(answers.map(lambda one: one[1]), column.values.index))
+    found = pd.Series(
+        [[one] if ok else [] for one, ok in zip(column.values, single, strict=True)],
+        column.values.index,
+        dtype=object,
+    )
+    found[answers.index] = answers.map(lambda one: one[0])
+    column.values = found
 
 
 def first(column: Column, _: Any) -> None:
@@ -298,6 +328,28 @@ _YES_NO = {
 }
 
 
+def _plain(values: pd.Series, decimal: str) -> pd.Series:
+    """Of the values those that need no second look: digits with at most one decimal character, the column's own."""
+    sign = {".": r"\.", ",": ","}.get(decimal)
+    fraction = rf"(?:{sign}[0-9]{{1,{PLACES}}})?" if sign else ""
+    plain = values.where(flags(values.str.fullmatch(rf"(?:0|[1-9][0-9]{{0,14}}){fraction}")))
+    return plain.str.replace(",", ".", regex=False) if decimal == "," else plain
+
+
+def _merged(values: pd.Series, others: pd.Series) -> pd.Series:
+    """`values`, and where they have none what `others` (some of the rows, as objects) tell."""
+    return (
+        values
+        if others.empty
+        else values.where(values.notna(), text_series(others.tolist(), others.index).reindex(values.index))
+    )
+
+
+def _spread(some: pd.Series, index: pd.Index) -> Mask:
+    """A mask of some of the rows as a mask of all."""
+    return flags(some.reindex(index, fill_value=False)) if len(some) else np.zeros(len(index), dtype=bool)
+
+
 def _filled(series: pd.Series) -> pd.Series:
     """Blank text is no value."""
     return series.where(series != "")
@@ -321,7 +373,7 @@ def _addresses(many: str) -> tuple[list[str], bool]:
             address = "https:" + address
         if not address:
             continue
-        if _ADDRESS.match(address) and len(address) <= 2048:
+        if _ADDRESS.match(address) and len(address) <= _LONGEST_ADDRESS:
             if address not in found:
                 found.append(address)
         else:
