@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=64)
     threads: int = Field(8, ge=1, le=64)
     upload_limit_mb: int = Field(1024, ge=1)
+    lease_seconds: float = Field(60, ge=2, le=600)
     vault_keys: str = ""
     log_level: str = "INFO"
 

@@ -1,5 +1,6 @@
 """The journeys' hub: real processes on an embedded PostgreSQL of their own, with and without RabbitMQ."""
 
+import csv
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,13 +10,17 @@ import pytest
 
 from sandbox.people import Hub, ShopServer, free_port, stop_all
 
+HEAD = ["Artikelnummer", "Bezeichnung", "EAN", "EK", "UVP", "Bestand", "Warengruppe"]
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A data folder with a short name: a socket's path is limited."""
     with tempfile.TemporaryDirectory(prefix="ej-", dir="/tmp") as name:
         yield Path(name)
-        shutil.rmtree((Path(name) / "postgres").resolve(), ignore_errors=True)  # as root the cluster lies elsewhere
+        shutil.rmtree(
+            (Path(name) / "postgres").resolve(), ignore_errors=True
+        )  # as root the cluster lies elsewhere
 
 
 @pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
@@ -60,3 +65,26 @@ def wanted(hub: Hub, shop: str) -> dict[str, tuple[str, int]]:
         for row in listings
         if row["wanted"]
     }
+
+
+def write(file: Path, number: int, *, price: float = 10, stock: int = 5, skip: int = 0) -> Path:
+    """A supplier's German CSV of so many lamps."""
+    with file.open("w", encoding="cp1252", newline="") as out:
+        rows = csv.writer(out, delimiter=";")
+        rows.writerow(HEAD)
+        for place in range(skip, number):
+            cost = f"{price + place / 100:.2f}".replace(".", ",")
+            rows.writerow([f"L-{place:04}", f"Lämpchen {place}", "", cost, "99,90", stock, "Licht"])
+    return file
+
+
+def connected(hub: Hub, folder: Path, file: Path) -> ShopServer:
+    """A started hub with one supplier's file taken in and one shop that chose it all."""
+    shop = shop_server(folder, "licht")
+    hub.allow([shop.host])
+    hub.start()
+    hub.ask("supplier", "add", "Norden Lampen", "--code", "NORDEN")
+    hub.ask("feed", "add", "NORDEN", "lampen", "--currency", "EUR", "--absence", "withdraw")
+    assert hub.ask("feed", "run", "lampen", str(file))["state"] == "applied"
+    sell(hub, shop, "NORDEN")
+    return shop
