@@ -1,11 +1,14 @@
 """The web application on a test's own database, and a browser's part of talking to it."""
 
 import re
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from fastapi.testclient import TestClient
 
 from core import log
@@ -71,3 +74,33 @@ def console(database_url: str, data: Path, *, sign_in: bool = True, **settings: 
             yield opened
     finally:
         db.close()
+
+
+@contextmanager
+def served(opened: Console) -> Iterator[str]:
+    """The application on a port of its own, as uvicorn serves it; its address without a slash at the end."""
+    config = uvicorn.Config(
+        opened.client.app,
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        until(lambda: server.started, "the server listens")
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 20) -> None:
+    """Looks until `condition` holds; fails after so many seconds."""
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, f"after {seconds} s not yet: {what}"
+        pause.wait(0.02)

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from core import log
 from core.errors import EntrepotError, Misconfigured, Refused, Temporary, Unknown
@@ -109,6 +110,10 @@ def install(app: FastAPI) -> None:
         if "hx-request" in request.headers:
             return Response(status_code=204, headers={"HX-Redirect": "/login"})
         return RedirectResponse(to, status_code=303)
+
+    @app.exception_handler(ClientDisconnect)
+    def gone(request: Request, error: ClientDisconnect) -> Response:
+        return Response(status_code=400)  # nobody reads it: whoever sent a body has left in the middle of it
 
     @app.exception_handler(NoKey)
     def no_key(request: Request, error: NoKey) -> Response:

@@ -68,6 +68,10 @@ class NewShop(BaseModel):
     key: str = Field(max_length=500, repr=False)
     secret: str = Field(max_length=500, repr=False)
     channel: str = "woocommerce"
+    ca_file: str | None = Field(
+        None,
+        description="A file on the hub's machine: the authority of a shop with a certificate of its own.",
+    )
 
 
 class NewSelection(BaseModel):
@@ -202,7 +206,9 @@ def connect_shop(db: Database, settings: Settings, asked: NewShop, *, new_seller
         raise Refused(
             "A shop needs a seller, a name, its address, and its key with the secret.", rule="missing"
         )
-    credentials = {"key": asked.key.strip(), "secret": asked.secret.strip(), "ca_file": None}
+    credentials = {"key": asked.key.strip(), "secret": asked.secret.strip(), "ca_file": asked.ca_file}
+    if asked.ca_file and not Path(asked.ca_file).is_file():
+        raise Refused(f"The certificate file {asked.ca_file} is not on the hub's machine.", rule="ca_file")
     url = asked.url.strip()
     facts = SHOPS[asked.channel](url, **credentials, private_hosts=settings.private_host_names).check()
     with db.unit_of_work() as uow:
