@@ -266,3 +266,50 @@ def test_a_german_price_list_of_a_trade_supplier() -> None:
     assert answers(found)["row 10"]["message"] == (
         "row 10: Artikelnummer 'LMP-02' is also the key of row 6, with other content; give each its own."
     )
+
+
+@pytest.mark.parametrize(
+    ("profile", "text", "expected"),
+    [
+        (
+            "shopify_csv",
+            "Title,URL handle,Description,Status,SKU,Option1 name,Option1 value,Price,Cost per item,Inventory tracker,Inventory quantity,"
+            "Continue selling when out of stock,Weight value (grams),Product image URL\n"
+            "T-Shirt,t-shirt,<p>x</p>,Active,TS-S,Size,Small,10.00,4.50,shopify,5,DENY,200.0,https://x.example/1.jpg\n"
+            ",t-shirt,,,TS-M,,Medium,11.00,4.50,shopify,0,CONTINUE,210,\n,t-shirt,,,,,,,,,,,,https://x.example/2.jpg\n",
+            {
+                "TS-S": ("T-Shirt", "10.00", "4.50", 5, "in_stock", 200, {"Size": "Small"}),
+                "TS-M": ("T-Shirt", "11.00", "4.50", 0, "preorder", 210, {"Size": "Medium"}),
+            },
+        ),
+        (
+            "woocommerce_csv",
+            'ID,Typ,Artikelnummer,Name,Veröffentlicht,"Datum, an dem Angebotspreis beginnt","Datum, an dem Angebotspreis endet",Vorrätig?,Lager,'
+            "Gewicht (kg),Angebotspreis,Regulärer Preis,Übergeordnet,Attribut 1 Name,Attribut 1 Wert(e)\n"
+            '9,variable,TEE,Tee,1,,,1,,"0,2",,,,Farbe,"Rot, Blau"\n10,variation,TEE-R,Tee - Rot,1,,,1,3,,,"20,50",TEE,Farbe,Rot\n'
+            '11,variation,TEE-B,Tee - Blau,1,,,0,0,,"8,90","10,00",TEE,Farbe,Blau\n',
+            {
+                "TEE-R": ("Tee - Rot", "20.50", None, 3, "in_stock", 200, {"Farbe": "Rot"}),
+                "TEE-B": ("Tee - Blau", "8.90", None, 0, "out_of_stock", 200, {"Farbe": "Blau"}),
+            },
+        ),
+        (
+            "google",
+            "ID\tTitel\tBeschreibung\tLink\tBildlink\tVerfügbarkeit\tPreis\tMarke\tZustand\n"
+            "1\tLampe\tx\thttps://x.example/1\thttps://x.example/1.jpg\tauf Lager\t12,90 EUR\tNorden\tneu\n",
+            {"1": ("Lampe", "12.90", None, None, "in_stock", None, {})},
+        ),
+    ],
+    ids=["Shopify since 2025", "WooCommerce in German", "Google in German"],
+)
+def test_other_spellings_of_known_formats(
+    tmp_path: Path, profile: str, text: str, expected: dict[str, tuple[Any, ...]]
+) -> None:
+    file = tmp_path / "feed.csv"
+    file.write_text(text)
+    found = normalise(file)
+    assert found.profile == profile
+    kept = offers(found)
+    names = ("title", "price", "cost", "stock", "availability", "weight_g", "options")
+    assert {key: some(offer, *names) for key, offer in kept.items()} == expected
+    assert found.summary().rejected == 0

@@ -59,7 +59,8 @@ def resolve(profile: Mapping[str, Any], header: list[str], sample: pd.DataFrame)
         if key in profile
     }
     for rule in sections.get("rules", []):
-        rule["when"]["column"] = names.find(rule["when"]["column"]) or rule["when"]["column"]
+        rule["when"]["column"] = names.first(rule["when"]["column"])
+    sections["rules"] = [rule for rule in sections.get("rules", []) if rule["when"]["column"]]
     grouping = copy.deepcopy(profile.get("grouping"))
     if grouping:
         grouping = _resolved_grouping(grouping, names)
@@ -143,12 +144,16 @@ def _mapped(spec: Mapping[str, Any]) -> list[str]:
 class _Names:
     """Finds the file's own spelling of a column."""
 
-    def __init__(self, header: list[str], products: Mapping[str, str]) -> None:
+    def __init__(self, header: list[str], products: Mapping[str, list[str]]) -> None:
         self.exact = set(header)
         self.folded: dict[str, str] = {}
         for name in header:
             self.folded.setdefault(fold(name), name)
-        self.exact |= {ours for ours, column in products.items() if self.find(column)}  # made by grouping
+        self.exact |= {ours for ours, columns in products.items() if self.first(columns)}  # made by grouping
+
+    def first(self, wanted: list[str]) -> str | None:
+        """The first of `wanted` that the header has."""
+        return next((found for one in wanted if (found := self.find(one))), None)
 
     def find(self, wanted: str) -> str | None:
         """The header's name for `wanted`, None where it has none."""
@@ -197,20 +202,16 @@ def _numbered(name: Any, value: str, names: _Names) -> list[tuple[Any, str]]:
 
 
 def _resolved_grouping(grouping: dict[str, Any], names: _Names) -> dict[str, Any] | None:
-    for key in ("by", "parent"):
-        if key in grouping:
-            found = names.find(grouping[key])
-            if found is None:
-                return None
-            grouping[key] = found
-    for key in ("fill_down", "part_without"):
-        if key in grouping:
-            grouping[key] = list(dict.fromkeys(found for one in grouping[key] if (found := names.find(one))))
-    grouping["product"] = {
-        t: found for t, one in grouping.get("product", {}).items() if (found := names.find(one))
-    }
+    """The grouping in the file's spelling, None where the file does not say what belongs together."""
+    for key in {"by", "parent"} & grouping.keys():
+        grouping[key] = names.first(grouping[key])
+        if grouping[key] is None:
+            return None
+    for key in {"fill_down", "part_without"} & grouping.keys():
+        grouping[key] = list(dict.fromkeys(found for one in grouping[key] if (found := names.find(one))))
+    grouping["product"] = {t: found for t, one in grouping.get("product", {}).items() if (found := names.first(one))}
     if "keys" in grouping:
-        keys = [{**key, "column": names.find(key["column"])} for key in grouping["keys"]]
+        keys = [{**key, "column": names.first(key["column"])} for key in grouping["keys"]]
         grouping["keys"] = [key for key in keys if key["column"]]
     return grouping
 
