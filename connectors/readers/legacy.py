@@ -84,7 +84,8 @@ def _script(alphabet: str) -> Callable[[str], float]:
             elif character.isalpha() and previous in known:
                 alone += 1
             previous = character
-        return max(hits - 2 * alone, 0.0) / max(high, 1.0)
+        trust = 1.0 if hits >= 3 else 0.8  # a word or two of a script could be anything
+        return trust * max(hits - 2 * alone, 0.0) / max(high, 1.0)
 
     return score
 

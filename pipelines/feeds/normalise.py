@@ -12,7 +12,7 @@ import pandas as pd
 
 from connectors.base import Dialect, FeedReader
 from connectors.readers.detection import format_of
-from connectors.readers.frames import FAULT, LOCATOR
+from connectors.readers.frames import FAULT, INNER, LOCATOR, OUTER
 from connectors.registry import READERS
 from core import clock
 from core.errors import Refused
@@ -162,7 +162,7 @@ def _proposal(
 
 def _batch(source: pd.DataFrame, drafts: pd.DataFrame, sellable: Any, answers: Answers) -> Batch:
     names = [name for name in source.columns if name not in (LOCATOR, FAULT)]
-    columns = [source[name].tolist() for name in names]
+    columns = [_shown(source[name]).tolist() for name in names]
     raw = [
         {n: v for n, v in zip(names, values, strict=True) if isinstance(v, str)}
         for values in zip(*columns, strict=True)
@@ -182,6 +182,13 @@ def _batch(source: pd.DataFrame, drafts: pd.DataFrame, sellable: Any, answers: A
     accepted = sellable & (np.array(answers.verdicts, dtype=object) == ACCEPTED)
     ordered = drafts[list(OFFER_COLUMNS)]
     return Batch(ordered[accepted].reset_index(drop=True), table, ordered[sellable].reset_index(drop=True))
+
+
+def _shown(values: pd.Series) -> pd.Series:
+    """A column as received, the marks between repeated XML elements made readable."""
+    if not values.str.contains(f"[{OUTER}{INNER}]", regex=True).any():
+        return values
+    return values.str.replace(OUTER, " | ", regex=False).str.replace(INNER, ", ", regex=False)
 
 
 class _Register:

@@ -50,8 +50,11 @@ def per_unique(series: pd.Series, function: Callable[[str], Any]) -> pd.Series:
 
 
 def without_missing(series: pd.Series, words: frozenset[str]) -> pd.Series:
-    """Trimmed text; blank cells and words like "n/a" are no value."""
+    """Trimmed text, Excel's ="00123" unwrapped; blank cells and words like "n/a" are no value."""
     trimmed = series.str.strip()
+    wrapped = flags(trimmed.str.startswith('="') & trimmed.str.endswith('"'))
+    if wrapped.any():
+        trimmed = trimmed.where(~wrapped, trimmed.str.slice(2, -1).str.strip())
     return trimmed.where(~trimmed.str.lower().isin(words))
 
 

@@ -209,7 +209,9 @@ def _resolved_grouping(grouping: dict[str, Any], names: _Names) -> dict[str, Any
             return None
     for key in {"fill_down", "part_without"} & grouping.keys():
         grouping[key] = list(dict.fromkeys(found for one in grouping[key] if (found := names.find(one))))
-    grouping["product"] = {t: found for t, one in grouping.get("product", {}).items() if (found := names.first(one))}
+    grouping["product"] = {
+        t: found for t, one in grouping.get("product", {}).items() if (found := names.first(one))
+    }
     if "keys" in grouping:
         keys = [{**key, "column": names.first(key["column"])} for key in grouping["keys"]]
         grouping["keys"] = [key for key in keys if key["column"]]

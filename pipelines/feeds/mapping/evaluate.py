@@ -12,6 +12,7 @@ from connectors.readers.frames import INNER, OUTER
 from pipelines.feeds.mapping.columns import Column, flags, missing, text_series, without_missing
 from pipelines.feeds.mapping.operations import OPERATIONS
 
+_BETWEEN = f"[{OUTER}{INNER}]"
 _DATE = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)|(\d\d?)\.(\d\d?)\.(\d{4})")
 
 
@@ -21,9 +22,15 @@ def evaluate(frame: pd.DataFrame, spec: Mapping[str, Any], words: frozenset[str]
         received = _dictionaries(frame, spec["pairs"], words)
         return Column(received, received)
     sources = spec.get("from", [])
-    chosen = _all(frame, sources, words) if spec.get("all") else _first(frame, sources, words, as_of)
+    operations = spec.get("operations", ())
+    if spec.get("all"):
+        chosen = _all(frame, sources, words)
+    else:
+        chosen = _first(frame, sources, words, as_of)
+        if not any(one == "url" or "split" in one for one in operations):
+            chosen = _single(chosen)
     column = Column(chosen, chosen)
-    for operation in spec.get("operations", ()):
+    for operation in operations:
         name, argument = (operation, None) if isinstance(operation, str) else next(iter(operation.items()))
         OPERATIONS[name](column, argument)
     return column
@@ -57,6 +64,14 @@ def _first(frame: pd.DataFrame, sources: list[Any], words: frozenset[str], as_of
     return chosen
 
 
+def _single(values: pd.Series) -> pd.Series:
+    """Of an element that came several times the first, where the field is one value."""
+    several = flags(values.str.contains(_BETWEEN, regex=True))
+    if not several.any():
+        return values
+    return values.where(~several, values.str.split(_BETWEEN, regex=True).str[0].str.strip())
+
+
 def _all(frame: pd.DataFrame, sources: list[Any], words: frozenset[str]) -> pd.Series:
     """The values of all sources, one behind the other."""
     parts = [without_missing(frame[name], words) for name in sources if name in frame]
@@ -82,7 +97,7 @@ def _dictionaries(frame: pd.DataFrame, pairs: list[list[Any]], words: frozenset[
         values = found.tolist()
         constant = isinstance(name, Mapping)
         names = [name["value"]] * len(frame) if constant else without_missing(frame[name], words).tolist()
-        if not flags(found.str.contains(f"[{OUTER}{INNER}]", regex=True)).any():
+        if not flags(found.str.contains(_BETWEEN, regex=True)).any():
             for row, one, written in zip(rows, names, values, strict=True):
                 if isinstance(written, str) and isinstance(one, str):
                     row[one] = written

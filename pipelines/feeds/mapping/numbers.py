@@ -102,7 +102,7 @@ def currencies() -> tuple[frozenset[str], dict[str, str]]:
 
 def currency_of(text: str) -> str | None:
     """The ISO code that `text` ("EUR", "€", "zł") names, "" for none at all, None where it is no known currency."""
-    bare = text.strip().strip(".,:-/").strip()
+    bare = text.strip(" .,:-/'’")
     if not bare:
         return ""
     codes, signs = currencies()
