@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from sandbox.woocommerce.shop import Shop
-from sandbox.woocommerce.site import IMAGE_POLICIES
+from sandbox.woocommerce.site import IMAGE_POLICIES, WEIGHT_UNITS
 
 
 def main() -> None:
@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("--currency", default="EUR")
     parser.add_argument("--tax-included", action="store_true", help="prices are entered with tax")
     parser.add_argument("--utc-offset-hours", type=float, default=1)
+    parser.add_argument("--weight-unit", choices=WEIGHT_UNITS, default="kg")
     parser.add_argument("--images", choices=IMAGE_POLICIES, default="strict")
     shop = Shop(**vars(parser.parse_args()))
     stopped = threading.Event()

@@ -88,6 +88,11 @@ ROUTES = (
         "GET, POST, PUT, PATCH",
         GET=("view", site.prices_include_tax),
     ),
+    _route(
+        "/settings/products/woocommerce_weight_unit",
+        "GET, POST, PUT, PATCH",
+        GET=("view", site.weight_unit),
+    ),
     _route("/system_status", "GET", GET=("list", site.system_status)),
 )
 
@@ -96,6 +101,8 @@ def answer(shop: Site, shop_keys: Keys, call: Call) -> Answer:
     """The shop's answer to one request below /wp-json; whatever it changed is committed. Raises nothing."""
     allow = ""
     try:
+        if call.path.rstrip("/") == "/wp-json":
+            return _index(shop, call)
         route, numbers = _find(call)
         allow = route.allow if route else ""
         purpose, endpoint = (route.methods.get(call.method) if route else None) or ("list", None)
@@ -119,6 +126,16 @@ def answer(shop: Site, shop_keys: Keys, call: Call) -> Answer:
         return not_simulated(call, f"a body of this shape: {error!r}")
     if allow and found.envelope == "rest":
         found.headers["Allow"] = allow
+    return found
+
+
+def _index(shop: Site, call: Call) -> Answer:
+    """The only address without a key. With one WordPress would look for an account of its own; nobody recorded that."""
+    if call.method != "GET" or "authorization" in call.headers:
+        raise NotSimulated("the index with a key, or another method")
+    found = site.index(shop, call)
+    if "_fields" in call.query:
+        found.body = listing.only(found.body, call.query["_fields"])
     return found
 
 

@@ -17,7 +17,7 @@ from sandbox.woocommerce.answers import Answer, Call
 from sandbox.woocommerce.deliveries import Deliveries
 from sandbox.woocommerce.faults import Faults, Record
 from sandbox.woocommerce.server import Listener
-from sandbox.woocommerce.site import IMAGE_POLICIES, Site
+from sandbox.woocommerce.site import IMAGE_POLICIES, WEIGHT_UNITS, Site
 from sandbox.woocommerce.store import Store
 
 
@@ -25,7 +25,8 @@ class Shop:
     """One shop. `with Shop(folder) as shop:` serves it until the block ends.
 
     `folder` keeps products, keys, pictures and certificates: a shop started again in it is the same shop.
-    `port` and `http_port` 0 take free ones. `images` is one of strict, private, accept (see site.Site).
+    `port` and `http_port` 0 take free ones. `images` is one of strict, private, accept (see site.Site);
+    `weight_unit` one of kg, g, lbs, oz.
     `faults` and `requests` are the same switches and record as under /sandbox/.
     """
 
@@ -39,11 +40,14 @@ class Shop:
         currency: str = "EUR",
         tax_included: bool = False,
         utc_offset_hours: float = 1,
+        weight_unit: str = "kg",
         images: str = "strict",
         clock: Callable[[], float] = time.time,
     ) -> None:
         if images not in IMAGE_POLICIES:
             raise ValueError(f"images is one of {', '.join(IMAGE_POLICIES)}, not {images!r}.")
+        if weight_unit not in WEIGHT_UNITS:
+            raise ValueError(f"weight_unit is one of {', '.join(WEIGHT_UNITS)}, not {weight_unit!r}.")
         folder.mkdir(parents=True, exist_ok=True)
         self.certificates = certificates.in_folder(folder)
         self.site = Site(
@@ -54,6 +58,7 @@ class Shop:
             tax_included=tax_included,
             tax_rate=Decimal("0.19"),
             utc_offset=int(utc_offset_hours * 3600),
+            weight_unit=weight_unit,
             images=images,
             clock=clock,
         )

@@ -1,5 +1,6 @@
 """The shop's own settings and clock, and the few read-only addresses that tell a client about them."""
 
+import html
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,11 +14,12 @@ from sandbox.woocommerce.store import Store
 WORDPRESS, WOOCOMMERCE = "7.0.4", "11.0.1"
 UNCATEGORIZED = 15
 IMAGE_POLICIES = ("strict", "private", "accept")
+WEIGHT_UNITS = ("kg", "g", "lbs", "oz")
 
 
 @dataclass
 class Site:
-    """One shop. `utc_offset` in seconds; `tax_rate` 0.19 = 19 %.
+    """One shop. `utc_offset` in seconds; `tax_rate` 0.19 = 19 %; `weight_unit` is one of WEIGHT_UNITS.
 
     `images`: "strict" refuses private hosts and odd ports as a real shop does, "private" fetches from them
     too, "accept" takes every address without fetching.
@@ -30,6 +32,7 @@ class Site:
     tax_included: bool = False
     tax_rate: Decimal = Decimal("0.19")
     utc_offset: int = 3600
+    weight_unit: str = "kg"
     images: str = "strict"
     clock: Callable[[], float] = time.time
     own_hosts: set[str] = field(default_factory=set)
@@ -74,6 +77,18 @@ def links(call: Call, address: str, collection: str, *, allow: str, up: str | No
     return found
 
 
+def index(site: Site, call: Call) -> Answer:
+    """WordPress' own description of the site, open to everybody; its `authentication` and `routes` are not simulated.
+
+    A site that was given an offset instead of a place has "" for its time zone, and the offset as the text of its field.
+    """
+    name = html.escape(site.name).replace("&#x27;", "&#039;")
+    facts = {"name": name, "description": "", "url": call.base, "home": call.base}
+    facts |= {"gmt_offset": f"{site.utc_offset / 3600:g}", "timezone_string": ""}
+    body = {**facts, "namespaces": ["oembed/1.0", "wc/v3", "wp/v2"]}
+    return Answer(200, body, {"Allow": "GET"}, envelope="rest stranger")
+
+
 def current_currency(site: Site, call: Call) -> Answer:
     code = site.currency
     return Answer(
@@ -107,6 +122,28 @@ def prices_include_tax(site: Site, call: Call) -> Answer:
             "value": "yes" if site.tax_included else "no",
             "group_id": "tax",
             "_links": links(call, address, "settings/tax", allow="GET, POST, PUT, PATCH"),
+        },
+    )
+
+
+def weight_unit(site: Site, call: Call) -> Answer:
+    address, words = (
+        "settings/products/woocommerce_weight_unit",
+        "This controls what unit you will define weights in.",
+    )
+    return Answer(
+        200,
+        {
+            "id": "woocommerce_weight_unit",
+            "label": "Weight unit",
+            "description": words,
+            "type": "select",
+            "default": "kg",
+            "options": {unit: unit for unit in WEIGHT_UNITS},
+            "tip": words,
+            "value": site.weight_unit,
+            "group_id": "products",
+            "_links": links(call, address, "settings/products", allow="GET, POST, PUT, PATCH"),
         },
     )
 

@@ -371,3 +371,20 @@ def test_it_listens_on_this_machine_only(shop: Shop) -> None:
             line.settimeout(1)
             assert line.connect_ex((address, urlsplit(shop.url).port)) != 0
     assert urlsplit(shop.url).hostname == "127.0.0.1"
+
+
+def test_it_tells_its_weight_unit_and_to_everybody_its_name_and_offset(tmp_path: Path) -> None:
+    with Shop(tmp_path, name="Mugs & More", weight_unit="lbs", utc_offset_hours=-3.5) as shop:
+        client = Client(shop.description())
+        _, unit = client.ask("GET", "/settings/products/woocommerce_weight_unit")
+        client.line.request("GET", "/wp-json/?_fields=name,timezone_string,gmt_offset,namespaces")
+        reply = client.line.getresponse()
+        told = (reply.status, reply.getheader("Allow"), json.loads(reply.read()))
+        with_key, _ = client.raw("GET", "/wp-json/")
+        client.line.close()
+    assert (unit["value"], list(unit["options"]), unit["type"]) == ("lbs", ["kg", "g", "lbs", "oz"], "select")
+    facts = {"name": "Mugs &amp; More", "timezone_string": "", "gmt_offset": "-3.5"}
+    assert told == (200, "GET", {**facts, "namespaces": ["oembed/1.0", "wc/v3", "wp/v2"]})
+    assert with_key == 501
+    with pytest.raises(ValueError, match="weight_unit is one of kg, g, lbs, oz"):
+        Shop(tmp_path, weight_unit="stone")
