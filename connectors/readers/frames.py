@@ -7,7 +7,7 @@ LOCATOR, FAULT = "_locator", "_fault"
 OUTER, INNER = "\x1e", "\x1f"  # between repeated parents, between repeated values inside one cell
 MAX_CELL = 1 << 20  # characters in one value
 MAX_COLUMNS = 10_000
-FRAME_ROWS = 20_000
+FRAME_ROWS = 10_000
 FRAME_CHARACTERS = 16 << 20  # a frame ends here even when it has few rows, so that memory stays bounded
 
 
