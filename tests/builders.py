@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from sqlalchemy import null
@@ -126,6 +126,8 @@ def offer(session: Session, of: FeedRun, **values: Any) -> Offer:
     """An offer of the run's feed with its variant and product, which it speaks for."""
     number = unique()
     owner = session.get_one(Feed, of.feed_id)
+    if values.get("cost") is not None:
+        values["cost"] = Decimal(values["cost"])
     facts: dict[str, Any] = {
         "supplier_id": owner.supplier_id, "feed_id": of.feed_id, "feed_run_id": of.id, "supplier_sku": f"A-{number:04}", "free": 10,
         "stock": 10, "content_hash": str(number), "locator": f"row {number}", "gtin": None, "gtin_verdict": "none",
@@ -201,8 +203,13 @@ def listing(
     """A listing of an offer's variant in any state; `seen` replaces what was read back (it makes drift)."""
     variant = session.get_one(Variant, shown.variant_id)
     there = state in ("sent", "live", "drifted", "withdrawn")
+    price = (
+        str((shown.cost * Decimal("1.35")).quantize(Decimal("0.01"), ROUND_HALF_UP))
+        if shown.cost
+        else "13.50"
+    )
     wanted = {
-        "sku": variant.sku, "price": "13.50", "currency": of.currency, "stock": shown.free, "gtin": variant.gtin, "options": {},
+        "sku": variant.sku, "price": price, "currency": of.currency, "stock": shown.free, "gtin": variant.gtin, "options": {},
         "weight_g": None, "image": None,
     }  # fmt: skip
     page = {
@@ -228,7 +235,7 @@ def listing(
         "status": "live",
         "sku": variant.sku,
         "title": variant.title,
-        "price": "13.50",
+        "price": price,
         "stock": shown.free,
         **(seen or {}),
     }

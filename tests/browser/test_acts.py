@@ -1,0 +1,204 @@
+"""What a person does: signing in, approving, replaying, by mouse, by key, and in a browser without script."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests import builders as make
+from tests.browser.conftest import PHONE, Hub, Sight
+from tests.stepping import one, pending, rows
+
+HubOf = Callable[[str], Hub]
+Look = Callable[..., Sight]
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_signing_in(hub_of: HubOf, look: Look, script: bool) -> None:
+    hub = hub_of("empty")
+    sight = look(hub, script=script, signed_in=False)
+    page = sight.go("/shops")
+    assert page.url == f"{hub.url}/login?next=/shops"
+    page.get_by_label("Operator's password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("That is not the password")
+    page.get_by_label("Operator's password").fill(hub.console.made.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/shops")
+    expect(page.get_by_role("heading", name="Shops")).to_be_visible()
+    page.locator("details.menu summary").first.click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/login")
+    assert [wrong for wrong in sight.wrong if "401" not in wrong] == []
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_approving_a_run(hub_of: HubOf, look: Look, script: bool) -> None:
+    hub = hub_of(f"rich:approve-{script}")
+    sight = look(hub, script=script)
+    page = sight.go("/")
+    page.get_by_role("link", name="Preisliste: a run waits for approval").click()
+    expect(page.get_by_role("heading", name="This run waits for you")).to_be_visible()
+    before = len(pending(hub.console.db))
+    page.get_by_role("button", name="Approve and write 1,237 differences").click()
+    expect(page.get_by_role("status")).to_contain_text("The run may pass")
+    assert [message["event"] for message in pending(hub.console.db)[before:]] == ["RunApproved"]
+    assert page.get_by_role("button", name="Approve").count() == 0
+    assert sight.wrong == []
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_replaying_and_dropping_dead_letters(hub_of: HubOf, look: Look, script: bool) -> None:
+    hub = hub_of(f"rich:letters-{script}")
+    sight = look(hub, script=script)
+    page = sight.go("/dead-letters")
+    before = len(pending(hub.console.db))
+    replay = page.get_by_role("button", name="Replay")
+    if script:
+        expect(replay).to_be_disabled()
+    page.get_by_label("Select dead letter 2").check()
+    replay.click()
+    expect(page.get_by_role("status")).to_contain_text("Put back into the queue")
+    assert [message["event"] for message in pending(hub.console.db)[before:]] == ["OffersChanged"]
+    page.get_by_role("link", name="Misconfigured").click()
+    page.get_by_role("button", name="Drop").click()
+    expect(page.get_by_role("heading", name="Drop 1 dead letter for good?")).to_be_visible()
+    page.get_by_role("link", name="Keep it").click()
+    page.get_by_role("button", name="Drop").click()
+    page.get_by_role("button", name="Drop it").click()
+    expect(page.get_by_role("heading", name="Nothing waits for you here")).to_be_visible()
+    assert one(hub.console.db, "SELECT count(*) FROM dead_letter") == 2
+    assert sight.wrong == []
+
+
+@pytest.mark.parametrize(("script", "width"), [(True, 1280), (False, PHONE)])
+def test_sending_a_file(hub_of: HubOf, look: Look, tmp_path: Path, script: bool, width: int) -> None:
+    hub = hub_of(f"rich:send-{script}")
+    sight = look(hub, width, script=script)
+    file = tmp_path / "liste.csv"
+    file.write_text("Artikelnummer;EK\nA-1;1,00\n")
+    page = sight.go("/feeds/3")
+    page.get_by_label("The supplier's file").set_input_files(file)
+    page.get_by_role("button", name="Take it in").click()
+    expect(page.get_by_role("status")).to_contain_text("The file is in the archive")
+    assert rows(hub.console.db, "SELECT file_name, state FROM feed_run ORDER BY id DESC LIMIT 1") == [
+        ("liste.csv", "landed")
+    ]
+    assert sight.wrong == []
+
+
+def test_everything_else_without_script(hub_of: HubOf, look: Look) -> None:
+    sight = look(hub_of("rich"), script=False)
+    page = sight.go("/shops")
+    page.get_by_role("link", name="trouble 1").click()
+    assert page.locator("tr[data-row]").count() == 1
+    page.get_by_role("link", name="Lichtblick Outlet").click()
+    page.get_by_label("SKU, GTIN or title").fill("Oslo")
+    page.get_by_label("SKU, GTIN or title").press("Enter")
+    assert "q=Oslo" in page.url
+    page.get_by_label("Search feeds, shops, products").fill("preisliste")
+    page.get_by_label("Search feeds, shops, products").press("Enter")
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    page.locator("details.menu summary").first.click()
+    page.get_by_role("button", name="Dark").click()
+    assert page.locator("html").get_attribute("data-bs-theme") == "dark"
+    assert "preisliste" in page.url
+    assert sight.wrong == []
+
+
+def test_keys(hub_of: HubOf, look: Look) -> None:
+    sight = look(hub_of("rich"))
+    page = sight.go("/")
+    page.keyboard.press("/")
+    expect(page.locator("#find")).to_be_focused()
+    page.keyboard.type("gf?jx")  # letters in a field are letters
+    assert page.locator("#find").input_value() == "gf?jx"
+    page.keyboard.press("Escape")
+    for key, address in (
+        ("f", "/feeds"),
+        ("s", "/shops"),
+        ("q", "/queues"),
+        ("d", "/dead-letters"),
+        ("o", "/"),
+    ):
+        page.keyboard.press("g")
+        page.keyboard.press(key)
+        page.wait_for_url(f"{sight.url}{address}")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).not_to_be_visible()
+    page.keyboard.press("g")
+    page.keyboard.press("d")
+    page.wait_for_url("**/dead-letters")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator("[data-picked]")).to_have_text("1 selected")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("k")
+    page.keyboard.press("x")
+    assert [box.is_checked() for box in page.locator("input[data-pick]").all()] == [False, True]
+    expect(page.locator("tr.at")).to_have_count(1)
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/dead-letters/1")
+    assert sight.wrong == []
+
+
+def test_selecting_all_and_some(hub_of: HubOf, look: Look) -> None:
+    sight = look(hub_of("long_names"))
+    page = sight.go("/dead-letters")
+    page.get_by_label("Select all on this page").check()
+    expect(page.locator("[data-picked]")).to_have_text("50 selected")
+    page.get_by_label("Select dead letter 60").uncheck()
+    expect(page.locator("[data-picked]")).to_have_text("49 selected")
+    assert page.get_by_label("Select all on this page").evaluate("box => box.indeterminate")
+    assert sight.wrong == []
+
+
+def test_queues_are_live(hub_of: HubOf, look: Look) -> None:
+    hub = hub_of("rich:live")
+    sight = look(hub)
+    page = sight.go("/queues")
+    expect(page.get_by_role("link", name="Casa Messe")).to_have_count(0)
+    page.evaluate("window.untouched = true")
+    with hub.console.db.unit_of_work() as uow:
+        make.message(uow.session, "shop:4", "shops")
+    expect(page.get_by_role("link", name="Casa Messe")).to_be_visible()
+    assert page.evaluate("window.untouched")  # the page itself was not loaded again
+    assert sight.wrong == []
+
+
+def test_a_run_moves_while_one_looks_and_survives_a_reload(hub_of: HubOf, look: Look) -> None:
+    hub = hub_of("rich:progress")
+    with hub.console.db.unit_of_work() as uow:
+        (number,) = uow.cursor().execute("SELECT id FROM feed_run WHERE state = 'landed'").fetchone()
+    sight = look(hub)
+    page = sight.go(f"/runs/{number}")
+    expect(page.locator(".live")).to_contain_text("21,500 records")
+    with hub.console.db.unit_of_work() as uow:
+        uow.cursor().execute("UPDATE feed_run SET records_done = 40000 WHERE id = %s", [number])
+    expect(page.locator(".live")).to_contain_text("40,000 records")
+    page.reload()
+    expect(page.locator(".live")).to_contain_text("40,000 records")
+    with hub.console.db.unit_of_work() as uow:
+        uow.cursor().execute(
+            "UPDATE feed_run SET state = 'refused', problem = 'It is a picture.' WHERE id = %s", [number]
+        )
+    expect(page.get_by_role("alert")).to_contain_text("It is a picture.")
+    expect(page.locator(".live")).to_have_count(0)
+    assert sight.wrong == []
+
+
+def test_an_ended_session_leads_a_polling_page_to_the_door(hub_of: HubOf, look: Look) -> None:
+    hub = hub_of("empty:ended")
+    sight = look(hub)
+    page = sight.go("/queues")
+    with hub.console.db.unit_of_work() as uow:
+        uow.cursor().execute("DELETE FROM web_session")
+    page.wait_for_url("**/login")
+    expect(page.get_by_label("Operator's password")).to_be_visible()
+    assert sight.wrong == []

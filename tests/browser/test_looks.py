@@ -1,0 +1,122 @@
+"""Every page at both widths, light and dark: nothing sticks out, nothing breaks, everything can be read."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.browser.conftest import PHONE, WIDE, Hub, Sight
+
+PAGES = {
+    "rich": (
+        "/", "/queues", "/queues/messages?lane=shop:3", "/feeds", "/feeds/new", "/feeds/1", "/runs/{applied}", "/runs/{waiting}", "/runs/{refused}",
+        "/shops", "/shops/new", "/shops/1", "/shops/1?state=drifted", "/shops/1/listings/5", "/shops/1/plan", "/dead-letters", "/dead-letters/1",
+        "/search?q=l", "/api/v1/docs", "/nowhere",
+    ),
+    "long_names": (
+        "/", "/queues", "/feeds", "/feeds/1", "/runs/1", "/shops", "/shops/1", "/shops/1/listings/1", "/shops/1/listings/2", "/shops/1/plan",
+        "/dead-letters", "/dead-letters/1", "/search?q=Donau",
+    ),
+    "empty": ("/", "/queues", "/feeds", "/feeds/new", "/shops", "/shops/new", "/dead-letters", "/search"),
+}  # fmt: skip
+
+# The contrast of every visible text with what lies behind it; colours are resolved by drawing them.
+CONTRAST = """() => {
+  const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => { context.clearRect(0, 0, 1, 1); context.fillStyle = colour; context.fillRect(0, 0, 1, 1); return [...context.getImageData(0, 0, 1, 1).data]; };
+  const over = (top, under) => { const a = top[3] / 255; return [0, 1, 2].map((i) => top[i] * a + under[i] * (1 - a)).concat(255); };
+  const behind = (element) => {
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) { const colour = rgba(getComputedStyle(at).backgroundColor); if (colour[3]) layers.push(colour); if (colour[3] === 255) break; }
+    return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255, 255]);
+  };
+  const light = (colour) => { const [r, g, b] = colour.map((v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const poor = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement, text = walker.currentNode.textContent.trim();
+    if (!text || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) || element.closest(".sr, title, [disabled]")) continue;
+    const style = getComputedStyle(element), back = behind(element);
+    const front = over(rgba(style.color), back);
+    const [a, b] = [light(front), light(back)].sort((x, y) => y - x), ratio = (a + 0.05) / (b + 0.05);
+    const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.66 && style.fontWeight >= 700);
+    if (ratio < (large ? 3 : 4.5)) poor.push(`${text.slice(0, 30)} ${ratio.toFixed(2)} ${style.color}`);
+  }
+  return poor;
+}"""
+# What a person without eyes or mouse is told: one heading, names for fields, buttons, links and tables' columns.
+NAMES = """() => {
+  const wrong = [];
+  if (document.querySelectorAll("h1").length > 1) wrong.push("several h1");
+  if (document.documentElement.lang !== "en" || !document.title) wrong.push("no language or title");
+  for (const field of document.querySelectorAll("input:not([type=hidden]), select, textarea"))
+    if (!field.labels?.length && !field.ariaLabel && field.ariaHidden !== "true") wrong.push(`field ${field.name}`);
+  for (const act of document.querySelectorAll("a[href], button, summary"))
+    if (!(act.textContent.trim() || act.ariaLabel)) wrong.push(`nameless ${act.outerHTML.slice(0, 80)}`);
+  const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+  if (new Set(ids).size !== ids.length) wrong.push("an id twice");
+  return wrong;
+}"""
+
+
+def addresses(hub: Hub, scene: str) -> list[str]:
+    with hub.console.db.unit_of_work() as uow:
+        newest = dict(uow.cursor().execute("SELECT state, max(id) FROM feed_run GROUP BY state").fetchall())
+    return [address.format(**newest) for address in PAGES[scene]]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [WIDE, PHONE])
+@pytest.mark.parametrize("scene", list(PAGES))
+def test_pages(
+    hub_of: Callable[[str], Hub], look: Callable[..., Sight], scene: str, width: int, theme: str
+) -> None:
+    hub = hub_of(scene)
+    sight = look(hub, width, theme)
+    faults = []
+    for address in addresses(hub, scene):
+        page = sight.go(address)
+        if over := sight.too_wide():
+            faults.append(f"{address} is {over} px too wide")
+        faults += [f"{address}: {text}" for text in page.evaluate(CONTRAST)]
+        faults += [f"{address}: {text}" for text in page.evaluate(NAMES)]
+    assert faults == []
+    assert [wrong for wrong in sight.wrong if "404 (Not Found)" not in wrong] == []
+
+
+def test_the_overview_fits_one_screen(hub_of: Callable[[str], Hub], look: Callable[..., Sight]) -> None:
+    page = look(hub_of("rich")).go("/")
+    assert page.evaluate("document.documentElement.scrollHeight") <= 800
+
+
+def test_light_and_dark_follow_the_machine_without_script(
+    hub_of: Callable[[str], Hub], look: Callable[..., Sight]
+) -> None:
+    ground = {
+        theme: look(hub_of("rich"), theme=theme, script=False)
+        .go("/")
+        .locator("body")
+        .evaluate("body => getComputedStyle(body).backgroundColor")
+        for theme in ("light", "dark")
+    }
+    assert ground == {"light": "rgb(244, 246, 248)", "dark": "rgb(15, 20, 25)"}
+
+
+def test_a_phone_has_a_bottom_bar_of_four(hub_of: Callable[[str], Hub], look: Callable[..., Sight]) -> None:
+    sight = look(hub_of("rich"), PHONE)
+    page = sight.go("/feeds")
+    assert not page.locator(".side").is_visible()
+    bar = page.locator("nav.bottom > *")
+    assert [text.split("\n")[0].strip() for text in bar.all_inner_texts()] == [
+        "Overview",
+        "Feeds",
+        "Shops",
+        "More",
+    ]
+    assert page.locator("nav.bottom a[aria-current=page]").inner_text() == "Feeds"
+    for entry in bar.all():
+        box = entry.bounding_box()
+        assert box and box["height"] >= 44
+    page.locator("nav.bottom summary").click()
+    page.locator("nav.bottom .sheet a", has_text="Dead letters").click()
+    page.wait_for_url("**/dead-letters")
+    assert sight.wrong == []
