@@ -15,6 +15,7 @@ from connectors.readers.xml_shape import Shape, shape_of
 from connectors.readers.xml_text import Mending, Utf8Stream, encoding_of_xml, refuse_unsafe
 from core.errors import Refused
 
+_LOOKED_AT = 1000  # records whose elements make the header
 _NS_ERROR, _MENDABLE = (
     201,
     {9, 26, 68, 88},
@@ -32,7 +33,7 @@ class XmlReader:
         shape = self._shape(file, encoding)
         dialect = Dialect("xml", encoding, quote_char=None, record_path=shape.record_path)
         names: dict[str, None] = {}
-        for _, cells, _ in islice(self._records(file, dialect), FRAME_ROWS // 10):
+        for _, cells, _ in islice(self._records(file, dialect), _LOOKED_AT):
             names.update(dict.fromkeys(cells))
         if not names:
             raise Refused(

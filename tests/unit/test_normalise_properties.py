@@ -5,9 +5,12 @@ import io
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import connectors.readers.csv
+import connectors.readers.xml
 from core.errors import Refused
 from pipelines.feeds.normalise import Normalised, normalise
 
@@ -104,6 +107,21 @@ def test_mutilated_files_are_answered_or_refused(name: str, data: st.DataObject)
             assert refusal.rule
             return
         assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize(
+    "name", ["german.csv", "shopify.csv", "woocommerce.csv", "google.xml", "heureka.xml"]
+)
+@pytest.mark.parametrize("rows", [1, 2, 3, 5])
+def test_the_size_of_frames_changes_nothing(name: str, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few rows are looked at together, products are whole and doubles are found."""
+    file = Path(__file__).parent / "samples" / name
+    whole = normalise(file)
+    expected = (facts(whole), whole.summary())
+    monkeypatch.setattr(connectors.readers.csv, "FRAME_ROWS", rows)
+    monkeypatch.setattr(connectors.readers.xml, "FRAME_ROWS", rows)
+    again = normalise(file, mapping=whole.document)
+    assert (facts(again), again.summary()) == expected
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])

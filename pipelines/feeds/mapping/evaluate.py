@@ -123,8 +123,7 @@ def _open(frame: pd.DataFrame, window: list[str], as_of: datetime) -> Any:
     if len(window) == 2:
         ends = frame[window[1]] if window[1] in frame else missing(frame.index)
     else:
-        parts = starts.str.split("/", n=1)
-        starts, ends = text_series(parts.str[0], frame.index), text_series(parts.str[1], frame.index)
+        ends = starts.str.extract("/(.*)$", expand=False)
     if starts.isna().all() and ends.isna().all():
         return np.ones(len(frame), dtype=bool)
     today = as_of.strftime("%Y-%m-%d")
