@@ -28,6 +28,7 @@ NAV = (
 SAYINGS = {
     "approved": "The run may pass; its differences are being written.",
     "added": "The feed is there. Send its first file, or let the hub look.",
+    "changed": "The settings are stored; the next run follows them. Read the last file again to see what they change.",
     "connected": "The shop answered and is connected. Choose products for it, look at the plan, and let it go.",
     "landed": "The file is in the archive and is being read.",
     "unchanged": "This is the file that the offers show already: there is nothing to do.",

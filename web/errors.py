@@ -5,6 +5,8 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 
+import psycopg
+import sqlalchemy.exc
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
@@ -159,6 +161,9 @@ def install(app: FastAPI) -> None:
 def tell(request: Request, error: Exception) -> Response:
     """The error page, or for the API {"error": {"rule", "message"}}; what nobody foresaw goes to the log."""
     reference = make_reference()
+    if isinstance(error, sqlalchemy.exc.DataError | psycopg.DataError):
+        sentence = "A number is too great, or a text holds a character that no text can hold."
+        error = Refused(sentence, rule="not_found" if request.method == "GET" else "invalid")
     told = story_of(error, reference)
     if told.status >= 500:
         _log.error("request failed", reference=reference, path=request.url.path, exc_info=error)

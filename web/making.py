@@ -1,17 +1,19 @@
 """What pages and API both make: companies, feeds, selections, and runs from a file that was sent."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal
+from typing import Annotated, BinaryIO, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from connectors.base import LandedFile
 from connectors.registry import SHOPS
-from connectors.sources.archive import archive_stream
+from connectors.sources.archive import archive_stream, archived
 from core.clock import now
 from core.database import Database, UnitOfWork
 from core.errors import Refused, Temporary
@@ -20,7 +22,7 @@ from core.vault import load_vault
 from models.companies import Company, find_company
 from models.events import ListingsDue
 from models.shops import Push, Selection, Shop
-from models.suppliers import Feed
+from models.suppliers import Feed, FeedRun
 from pipelines.feeds.land import receive
 from pipelines.listings.plan import start_push
 from web.deps import there_is
@@ -59,6 +61,14 @@ class NewFeed(BaseModel):
     policy: Policy = Policy()
 
 
+class FeedChange(BaseModel):
+    """What is given replaces what was; a null of the policy goes back to what the hub takes where nothing is said."""
+
+    model_config = ConfigDict(extra="forbid")
+    currency: str | None = None
+    policy: Policy = Policy()
+
+
 class NewShop(BaseModel):
     """`seller` by id, code or name; `key` and `secret` are the shop's REST key. They are stored sealed, never shown."""
 
@@ -81,6 +91,19 @@ class NewSelection(BaseModel):
     supplier: str | None = None
     category: str | None = Field(None, max_length=1000)
     skus: list[str] | None = Field(None, max_length=10_000)
+
+
+Asked = TypeVar("Asked", bound=BaseModel)
+
+
+def asked_for(model: type[Asked], values: Mapping[str, object]) -> Asked:
+    """A form's values as the API's value. Raises Refused naming the field at fault."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]).replace("_", " ")
+        raise Refused(f"{name or 'the form'}: {first['msg']}.", rule="invalid") from None
 
 
 def make_company(
@@ -108,11 +131,7 @@ def make_feed(uow: UnitOfWork, asked: NewFeed, *, new_supplier: bool = False) ->
     name = " ".join(asked.name.split())
     if not name:
         raise Refused("A feed needs a name: what does the supplier call this list?", rule="name")
-    currency = asked.currency.upper() if asked.currency else None
-    if currency is not None and not re.fullmatch(r"[A-Z]{3}", currency):
-        raise Refused(
-            f"{asked.currency!r} is no currency: give three letters, like EUR.", rule="currency_unknown"
-        )
+    currency = currency_of(asked.currency)
     if not asked.supplier:
         raise Refused("A feed belongs to a supplier: choose one, or name a new one.", rule="missing")
     supplier = (
@@ -138,6 +157,35 @@ def make_feed(uow: UnitOfWork, asked: NewFeed, *, new_supplier: bool = False) ->
     except IntegrityError:
         raise Refused(taken, rule="name") from None
     return feed
+
+
+def change_feed(uow: UnitOfWork, feed_id: int, asked: FeedChange) -> Feed:
+    """Changes what a feed says of itself; the next run follows it, and the same file is then read anew."""
+    feed = there_is(uow.session.get(Feed, feed_id, with_for_update={"key_share": True}), f"Feed {feed_id}")
+    if "currency" in asked.model_fields_set:
+        feed.currency = currency_of(asked.currency)
+    merged = {**feed.policy, **asked.policy.model_dump(exclude_unset=True, by_alias=True)}
+    feed.policy = {name: value for name, value in merged.items() if value is not None}
+    return feed
+
+
+def currency_of(text: str | None) -> str | None:
+    """ "eur" → "EUR"; nothing → None. Raises Refused for anything but three letters."""
+    if not text:
+        return None
+    if not re.fullmatch(r"[A-Za-z]{3}", text):
+        raise Refused(f"{text!r} is no currency: give three letters, like EUR.", rule="currency_unknown")
+    return text.upper()
+
+
+def read_again(uow: UnitOfWork, settings: Settings, run_id: int) -> FeedRun:
+    """A new run from the archived file of an earlier one, by the feed's present settings."""
+    run = there_is(uow.session.get(FeedRun, run_id), f"Run {run_id}")
+    file = archived(settings.archive, run.file_sha256)
+    if not file.is_file():
+        raise Refused(f"The file of run {run_id} is no longer in the archive: send it again.", rule="no_file")
+    landed = LandedFile(path=file, name=run.file_name, bytes=run.file_bytes, sha256=run.file_sha256)
+    return receive(uow, uow.session.get_one(Feed, run.feed_id), landed)
 
 
 def take_in(db: Database, settings: Settings, feed_id: int, stream: BinaryIO, name: str) -> tuple[int, str]:

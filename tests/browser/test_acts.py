@@ -88,6 +88,22 @@ def test_sending_a_file(hub_of: HubOf, look: Look, tmp_path: Path, script: bool,
     assert sight.wrong == []
 
 
+def test_dropping_a_file(hub_of: HubOf, look: Look) -> None:
+    hub = hub_of("rich:drop")
+    sight = look(hub)
+    page = sight.go("/feeds/3")
+    carried = page.evaluate_handle(
+        "() => { const all = new DataTransfer(); all.items.add(new File(['a;b'], 'dropped.csv')); return all; }"
+    )
+    page.locator(".drop").dispatch_event("dragover", {"dataTransfer": carried})
+    expect(page.locator(".drop.over")).to_be_visible()
+    page.locator(".drop").dispatch_event("drop", {"dataTransfer": carried})
+    page.get_by_role("button", name="Take it in").click()
+    expect(page.get_by_role("status")).to_contain_text("The file is in the archive")
+    assert one(hub.console.db, "SELECT file_name FROM feed_run ORDER BY id DESC LIMIT 1") == "dropped.csv"
+    assert sight.wrong == []
+
+
 def test_everything_else_without_script(hub_of: HubOf, look: Look) -> None:
     sight = look(hub_of("rich"), script=False)
     page = sight.go("/shops")

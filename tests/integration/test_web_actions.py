@@ -152,6 +152,59 @@ def test_a_feed_with_a_new_supplier(opened: Console, tmp_path: Path) -> None:
     assert one(opened.db, "SELECT count(*) FROM feed") == 1
 
 
+def test_a_feeds_settings_are_changed(opened: Console) -> None:
+    with opened.db.unit_of_work() as uow:
+        number = make.feed(uow.session, policy={"mode": "full", "assumed_stock": 5}).id
+    address = f"/feeds/{number}/settings"
+    form = {
+        "currency": "chf",
+        "absence": "keep",
+        "assumed_stock": "",
+        "cost_from": "price",
+        "cost_minus": "32,5",
+        "min_offers": "80",
+        "price_changes": "10",
+        "zero_stock": "50",
+    }
+    assert opened.post(address, **form).headers["location"] == f"/feeds/{number}?said=changed"
+    assert rows(opened.db, "SELECT currency, policy FROM feed") == [
+        (
+            "CHF",
+            {
+                "mode": "full", "absence": "keep", "cost": {"from": "price", "minus_percent": 32.5}, "min_offers_percent": 80,
+                "max_price_changes_percent": 10, "max_zero_stock_percent": 50,
+            },
+        )
+    ]  # fmt: skip
+    page = opened.get(f"/feeds/{number}").text
+    assert "the price less 32.5 %" in page
+    for wrong in (
+        {"assumed_stock": "many"},
+        {"absence": "delete"},
+        {"currency": "Euro"},
+        {"cost_from": "stock"},
+        {"min_offers": "101"},
+    ):
+        assert opened.post(address, **{**form, **wrong}).status_code == 422, wrong
+    assert one(opened.db, "SELECT currency FROM feed") == "CHF"
+    assert emitted(opened) == []
+
+
+def test_a_form_beyond_every_measure_is_told_and_not_a_fault(opened: Console) -> None:
+    with opened.db.unit_of_work() as uow:
+        supplier, shop_id = make.company(uow.session).id, make.shop(uow.session).id
+    assert opened.post("/feeds", supplier=supplier, name="n" * 101).status_code == 422
+    assert opened.post("/feeds", supplier=2**40, name="n").status_code == 422
+    assert (
+        opened.post("/shops", name="n" * 101, url="u", key="k", secret="s", new_seller="x").status_code == 422
+    )
+    assert opened.post(f"/shops/{shop_id}/selections", margin="1", category="c" * 1001).status_code == 422
+    assert opened.post("/feeds", supplier=supplier, name="a\x00b").status_code == 422
+    assert opened.get("/feeds?q=%00").status_code == 404
+    for address in ("/feeds/99999999999999", "/runs/99999999999999", "/dead-letters/99999999999999999999"):
+        assert opened.get(address).status_code == 404
+
+
 def shop_with_differences(opened: Console, live: bool = True) -> tuple[int, str]:
     with opened.db.unit_of_work() as uow:
         session = uow.session

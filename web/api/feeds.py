@@ -16,7 +16,7 @@ from models.suppliers import Feed, FeedRun
 from pipelines.feeds.plan import POLICY, approve
 from web.api.keys import After, Limit, Page
 from web.deps import Db, settings_of, there_is
-from web.making import NewFeed, make_feed, take_in
+from web.making import FeedChange, NewFeed, change_feed, make_feed, read_again, take_in
 from web.queries.feeds import feed_rows, one_run, rejects, run_rows
 from web.reports import report_name, stream_report
 from web.tables import Ask
@@ -140,6 +140,13 @@ def get_feed(db: Db, feed_id: int) -> FeedView:
         return _feed(there_is(uow.session.get(Feed, feed_id), f"Feed {feed_id}"))
 
 
+@router.patch("/feeds/{feed_id}")
+def change(db: Db, feed_id: int, body: FeedChange) -> FeedView:
+    """Changes currency and policy; the next run follows them. What is not given stays, a null goes back to the default."""
+    with db.unit_of_work() as uow:
+        return _feed(change_feed(uow, feed_id, body))
+
+
 @router.post(
     "/feeds/{feed_id}/files", status_code=202,
     openapi_extra={
@@ -205,6 +212,14 @@ def approve_run(db: Db, run_id: int) -> RunView:
         run = there_is(uow.session.get(FeedRun, run_id, with_for_update={"key_share": True}), f"Run {run_id}")
         approve(uow, run, uow.session.get_one(Feed, run.feed_id))
     return get_run(db, run_id)
+
+
+@router.post("/runs/{run_id}/again", status_code=202)
+def again(request: Request, db: Db, run_id: int) -> RunView:
+    """Reads the same archived file once more, by the feed's present settings: a new run."""
+    with db.unit_of_work() as uow:
+        made = read_again(uow, settings_of(request), run_id).id
+    return get_run(db, made)
 
 
 @router.get("/runs/{run_id}/rejects")

@@ -16,7 +16,7 @@ from models.events import FeedDue
 from models.suppliers import RUN_STATES, Feed
 from pipelines.feeds.plan import POLICY
 from web.deps import CheckedForm, Db, Session, check_token, go, page, settings_of, there_is
-from web.making import NewFeed, make_feed, take_in
+from web.making import FeedChange, NewFeed, asked_for, change_feed, make_feed, take_in
 from web.queries.feeds import (
     FEED_COLUMNS,
     RUN_COLUMNS,
@@ -69,11 +69,14 @@ def add(
 ) -> Response:  # fmt: skip
     """Makes a feed, with its supplier where he is new."""
     with db.unit_of_work() as uow:
-        asked = NewFeed(
-            name=name,
-            supplier=new_supplier.strip() or supplier,
-            folder=folder.strip() or None,
-            currency=currency.strip() or None,
+        asked = asked_for(
+            NewFeed,
+            {
+                "name": name,
+                "supplier": new_supplier.strip() or supplier,
+                "folder": folder.strip() or None,
+                "currency": currency.strip() or None,
+            },
         )
         made = make_feed(uow, asked, new_supplier=bool(new_supplier.strip()))
         address = f"/feeds/{made.id}"
@@ -106,6 +109,25 @@ async def upload(request: Request, db: Db, session: Session, feed_id: int) -> Re
             take_in, db, settings_of(request), feed_id, file.file, file.filename
         )
     return go(f"/runs/{run_id}", "unchanged" if state == "unchanged" else "landed")
+
+
+@router.post("/{feed_id}/settings")
+def change(
+    request: Request, db: Db, session: CheckedForm, feed_id: int, currency: Annotated[str, Form()] = "", absence: Annotated[str, Form()] = "",
+    assumed_stock: Annotated[str, Form()] = "", cost_from: Annotated[str, Form()] = "", cost_minus: Annotated[str, Form()] = "",
+    min_offers: Annotated[str, Form()] = "", price_changes: Annotated[str, Form()] = "", zero_stock: Annotated[str, Form()] = "",
+) -> Response:  # fmt: skip
+    """What the feed cannot say by itself; an empty field goes back to what the hub takes where nothing is said."""
+    policy = {
+        "absence": absence or None, "assumed_stock": assumed_stock or None, "min_offers_percent": min_offers or None,
+        "max_price_changes_percent": price_changes or None, "max_zero_stock_percent": zero_stock or None,
+        "cost": {"from": cost_from, "minus_percent": cost_minus.replace(",", ".") or 0} if cost_from else None,
+    }  # fmt: skip
+    with db.unit_of_work() as uow:
+        change_feed(
+            uow, feed_id, asked_for(FeedChange, {"currency": currency.strip() or None, "policy": policy})
+        )
+    return go(f"/feeds/{feed_id}", "changed")
 
 
 @router.post("/{feed_id}/look")

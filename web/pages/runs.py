@@ -9,6 +9,7 @@ from core.clock import now
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.plan import approve
 from web.deps import CheckedForm, Db, Session, go, page, settings_of, there_is
+from web.making import read_again
 from web.queries.feeds import BUSY, REJECT_COLUMNS, letters_of_run, one_run, rejects, written
 from web.reports import report_name, stream_report
 from web.stories import story_of_run
@@ -40,6 +41,14 @@ def let_pass(request: Request, db: Db, session: CheckedForm, run_id: int) -> Res
         run = there_is(uow.session.get(FeedRun, run_id, with_for_update={"key_share": True}), f"Run {run_id}")
         approve(uow, run, uow.session.get_one(Feed, run.feed_id))
     return go(f"/runs/{run_id}", "approved")
+
+
+@router.post("/{run_id}/again")
+def again(request: Request, db: Db, session: CheckedForm, run_id: int) -> Response:
+    """Reads the same file once more, by the feed's present settings."""
+    with db.unit_of_work() as uow:
+        made = read_again(uow, settings_of(request), run_id)
+    return go(f"/runs/{made.id}", "unchanged" if made.state == "unchanged" else "landed")
 
 
 @router.get("/{run_id}/report.csv")

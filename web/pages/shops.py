@@ -1,19 +1,17 @@
 """Shops: the list, one shop with its listings, its plan and push, its selections, and connecting one."""
 
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 from sqlalchemy import select
 
-from core.errors import Refused
 from models.companies import Company
 from models.events import VerifyDue
 from models.shops import Listing, Shop
 from pipelines.listings.draft import drift
 from web.deps import CheckedForm, Db, Session, go, page, settings_of, there_is
-from web.making import NewSelection, NewShop, connect_shop, end_selection, let_push, make_selection
+from web.making import NewSelection, NewShop, asked_for, connect_shop, end_selection, let_push, make_selection
 from web.plans import KINDS, plan_of
 from web.queries.shops import (
     LISTING_COLUMNS,
@@ -71,7 +69,8 @@ def add(
     new_seller: Annotated[str, Form()] = "",
 ) -> Response:  # fmt: skip
     """Asks the shop who it is, and stores its key sealed."""
-    asked = NewShop(name=name, url=url, key=key, secret=secret, seller=new_seller.strip() or seller)
+    given = {"name": name, "url": url, "key": key, "secret": secret, "seller": new_seller.strip() or seller}
+    asked = asked_for(NewShop, given)
     shop_id = connect_shop(db, settings_of(request), asked, new_seller=bool(new_seller.strip()))
     return go(f"/shops/{shop_id}", "connected")
 
@@ -155,22 +154,11 @@ def choose(
     category: Annotated[str, Form()] = "", skus: Annotated[str, Form()] = "",
 ) -> Response:  # fmt: skip
     """Chooses products by supplier, category or SKUs, with a margin."""
-    try:
-        percent = Decimal(margin.replace(",", ".").strip().rstrip("% "))
-    except InvalidOperation:
-        raise Refused(
-            f"The margin {margin!r} is no number: write per cent, like 35 or 12.5.", rule="not_a_number"
-        ) from None
-    if not -90 <= percent <= 10_000:
-        raise Refused(
-            f"A margin of {percent} % cannot be meant: give one between -90 and 10000.", rule="out_of_range"
-        )
-    asked = NewSelection.model_construct(
-        margin_percent=round(percent, 2),
-        supplier=supplier or None,
-        category=category.strip() or None,
-        skus=skus.split() or None,
-    )
+    given = {
+        "margin_percent": margin.replace(",", ".").strip().rstrip("% "), "supplier": supplier or None, "category": category.strip() or None,
+        "skus": skus.split() or None,
+    }  # fmt: skip
+    asked = asked_for(NewSelection, given)
     with db.unit_of_work() as uow:
         make_selection(uow, shop_id, asked)
     return go(f"/shops/{shop_id}", "chosen")
