@@ -234,8 +234,8 @@ def test_products_made_behind_a_lost_answer_are_found_and_not_made_twice(
     open_shop(db, sandbox, {"supplier_sku": "A"}, {"supplier_sku": "B"}, *UMBRELLAS)
     for _ in range(3):  # for the category, the products, the variations
         sandbox.faults.add(fault, method="POST", path="/products", seconds=3)
-    for _ in range(4):  # as the broker would: what is unknown is tried again
-        with contextlib.suppress(Unknown):
+    for _ in range(4):  # as the broker would: what waiting or looking helps is tried again
+        with contextlib.suppress(Temporary, Unknown):
             run_all(db)
     assert states(db) == {"live": 4}
     assert sorted(held(sandbox)) == ["NORDEN-A", "NORDEN-B", "NORDEN-S-B", "NORDEN-S-R"]
@@ -282,7 +282,7 @@ def test_a_sku_that_belongs_to_the_seller_is_refused_with_advice_and_left_alone(
     run_all(db)
     assert states(db) == {"live": 1, "refused": 1}
     problem = one(db, "SELECT problem FROM listing WHERE state = 'refused'")
-    assert problem.startswith("SKU NORDEN-A is already used by another product in this shop")
+    assert problem.startswith("SKU NORDEN-A is already used by another product (id 10) in this shop; change that product's SKU")
     assert held(sandbox)["norden-a"] == ("99.00", None, "publish")
 
 
