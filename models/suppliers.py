@@ -85,7 +85,7 @@ class FeedRun(Base):
     file_sha256: Mapped[str] = mapped_column(String(64))
     document: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    """{"file": …, "profile", "mapping", "drift"} as `feed try` prints them."""
+    """{"file": …, "profile", "mapping", "drift"} as `feed try` prints them, and how many offers were "staged"."""
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     """{"records", "products", "variants", "accepted", "rejected", "quarantined", "reasons", "notes"}"""
     plan: Mapped[dict[str, Any] | None] = mapped_column(JSONB)

@@ -37,7 +37,13 @@ def stage(db: Database, feed_id: int, *offers: dict[str, Any]) -> int:
     with db.unit_of_work() as uow:
         feed = uow.session.get_one(Feed, feed_id)
         run = FeedRun(
-            feed_id=feed_id, state="staged", file_name="f.csv", file_bytes=1, file_sha256="0" * 64, summary={}
+            feed_id=feed_id,
+            state="staged",
+            file_name="f.csv",
+            file_bytes=1,
+            file_sha256="0" * 64,
+            summary={},
+            facts={"staged": len(offers)},
         )
         uow.session.add(run)
         uow.session.flush()

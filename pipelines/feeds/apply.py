@@ -6,7 +6,7 @@ from core.clock import now
 from core.database import Database
 from models.events import OffersChanged, RunApproved
 from models.suppliers import Feed, FeedRun
-from pipelines.feeds.plan import COMPARED, FREE, MATTERS, POLICY, differs
+from pipelines.feeds.plan import COMPARED, FREE, MATTERS, POLICY, differs, emptied
 from pipelines.feeds.staging import COLUMNS
 
 COPIED = tuple(name for name in COLUMNS if name != "supplier_sku")
@@ -21,11 +21,12 @@ def apply(event: RunApproved, db: Database) -> None:
     with db.unit_of_work(last=True) as uow:
         run = uow.session.get_one(FeedRun, event.run_id)
         feed = uow.session.get_one(Feed, run.feed_id, with_for_update={"key_share": True})
+        uow.session.refresh(run)  # as it is now that nobody else works at this feed
         later = uow.session.query(FeedRun.id).filter(
             FeedRun.feed_id == feed.id, FeedRun.id > run.id, FeedRun.state == "applied"
         )
-        if run.state != "approved":
-            return  # done before
+        if run.state != "approved" or emptied(uow, run, feed):
+            return
         cursor = uow.cursor()
         if later.first() is not None:
             run.state = "superseded"

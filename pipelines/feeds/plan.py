@@ -7,7 +7,7 @@ from psycopg.rows import dict_row
 
 from core.database import Database, UnitOfWork
 from core.errors import Refused
-from models.events import FeedStaged, RunApproved
+from models.events import FeedStaged, FileLanded, RunApproved
 from models.suppliers import Feed, FeedRun
 
 POLICY: dict[str, Any] = {
@@ -41,8 +41,9 @@ def plan(event: FeedStaged, db: Database) -> None:
     with db.unit_of_work(last=True) as uow:
         run = uow.session.get_one(FeedRun, event.run_id)
         feed = uow.session.get_one(Feed, run.feed_id, with_for_update={"key_share": True})
-        if run.state != "staged":
-            return  # planned before
+        uow.session.refresh(run)  # as it is now that nobody else works at this feed
+        if run.state != "staged" or emptied(uow, run, feed):
+            return
         counts = count(uow.cursor(), run, feed)
         limits = beyond_limits(counts, {**POLICY, **feed.policy})
         run.plan = {
@@ -57,8 +58,29 @@ def plan(event: FeedStaged, db: Database) -> None:
             approve(uow, run, feed)
 
 
+def emptied(uow: UnitOfWork, run: FeedRun, feed: Feed) -> bool:
+    """True where staging is not what reading left there; the run is then sent back to be read again.
+
+    PostgreSQL empties an unlogged table when it starts after a crash, and to apply nothing would mean that nothing is
+    offered any more.
+    """
+    if count_staged(uow.cursor(), run.id) == (run.facts or {}).get("staged"):
+        return False
+    run.state = "landed"
+    uow.emit(FileLanded(tenant=feed.supplier_id, lane=feed.lane, run_id=run.id))
+    return True
+
+
+def count_staged(cursor: Cursor[Any], run_id: int) -> int:
+    """How many offers of the run lie in staging."""
+    row = cursor.execute("SELECT count(*) FROM staged_offer WHERE run_id = %s", [run_id]).fetchone()
+    return int(row[0]) if row else 0
+
+
 def approve(uow: UnitOfWork, run: FeedRun, feed: Feed) -> None:
-    """Lets a planned run pass. Raises Refused where it is in no state for that."""
+    """Lets a planned run pass. Raises Refused where it is in no state for that, by now: two may approve at once."""
+    uow.session.flush()
+    uow.session.refresh(run, with_for_update={"key_share": True})
     if run.state not in ("staged", "waiting"):
         raise Refused(f"Run {run.id} is {run.state}: only a waiting run can be approved.", rule="wrong_state")
     run.state = "approved"

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import orjson
-from connectors.sources.archive import archived
 
+from connectors.sources.archive import archived
 from core.clock import now
 from core.database import Database
 from core.errors import Refused, Temporary
 from core.settings import CHECKOUT, load
 from models.events import FeedStaged, FileLanded
 from models.suppliers import Feed, FeedRun
+from pipelines.feeds.plan import count_staged
 from pipelines.feeds.staging import COLUMNS
 
 
@@ -47,7 +48,8 @@ def read(event: FileLanded, db: Database) -> None:
         return
     with db.unit_of_work(last=True) as uow:
         run = uow.session.get_one(FeedRun, event.run_id)
-        run.facts, run.document = told["facts"]["facts"], told["facts"]["document"]
+        run.facts = {**told["facts"]["facts"], "staged": count_staged(uow.cursor(), run.id)}
+        run.document = told["facts"]["document"]
         run.summary, run.records_done = told["summary"], told["summary"]["records"]
         run.state, run.staged_at = "staged", now()
         uow.emit(FeedStaged(tenant=event.tenant, lane=event.lane, run_id=run.id))
