@@ -1,9 +1,9 @@
 """Lands a supplier's file: its bytes go to the archive once, by hash, and a run is made for it."""
 
-from connectors.registry import SOURCES
 from sqlalchemy.orm import Session
 
 from connectors.base import LandedFile
+from connectors.registry import SOURCES
 from core.database import Database, UnitOfWork
 from core.errors import Misconfigured
 from core.settings import load
