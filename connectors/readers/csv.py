@@ -9,7 +9,7 @@ import pandas as pd
 
 from connectors.base import Dialect
 from connectors.readers.csv_dialect import Rows, parse, reader, shape_of, usual_width
-from connectors.readers.detection import SAMPLE_BYTES, decode_sample, encoding_of
+from connectors.readers.detection import SAMPLE_BYTES, UNDECODABLE, decode_sample, encoding_of
 from connectors.readers.frames import FRAME_CHARACTERS, FRAME_ROWS, MAX_CELL, MAX_COLUMNS, frame, unique_names
 from core.errors import Refused
 
@@ -175,7 +175,7 @@ class _Lines:
         self._file, self._encoding, self._skip = file, encoding, skip
 
     def __iter__(self) -> Iterator[str]:
-        with self._file.open(encoding=self._encoding, errors="surrogateescape", newline="") as stream:
+        with self._file.open(encoding=self._encoding, errors=UNDECODABLE, newline="") as stream:
             for count, line in enumerate(iter(lambda: stream.readline(MAX_LINE), "")):
                 if len(line) >= MAX_LINE:
                     raise Refused(

@@ -9,6 +9,7 @@ from connectors.readers.legacy import guess_legacy
 from core.errors import Refused
 
 SAMPLE_BYTES = 1 << 18
+UNDECODABLE = "entrepot.undecodable"  # as `errors`: each undecodable byte becomes a lone surrogate, in any encoding
 CHUNK_BYTES = 1 << 20
 
 # First bytes of what is no feed, or no feed yet (source: the formats' own specifications).
@@ -49,6 +50,15 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+
+
+def _lone_surrogates(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff" * (error.end - error.start), error.end
+
+
+codecs.register_error(UNDECODABLE, _lone_surrogates)
 
 
 @dataclass(frozen=True, slots=True)

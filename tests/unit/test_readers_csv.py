@@ -161,6 +161,11 @@ def test_undecodable_bytes_mark_their_own_record(tmp_path: Path) -> None:
     assert rows["title"].tolist()[3] == "br\ufffdken"
 
 
+def test_a_wide_file_cut_inside_a_character_is_answered(tmp_path: Path) -> None:
+    _, rows = read(written(tmp_path, "sku,title,price\nA1,Lamp,1\nA2,Desk,2".encode("utf-16")[:-1]))
+    assert rows[FAULT].tolist() == ["", "undecodable"]
+
+
 def test_backslash_escapes_and_single_quotes(tmp_path: Path) -> None:
     dialect, rows = read(
         written(tmp_path, 'sku,title,price\nA1,"Lamp \\"XL\\", red",9.99\nA2,"Chair \\"S\\"",8.50\n')
