@@ -1,14 +1,13 @@
 """`entrepot company|supplier|seller`: who takes part."""
 
-import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from psycopg.rows import dict_row
 
 from cli.output import AsJson, hub, rows_of, show
-from core.errors import Refused
 from models.companies import Company
+from pipelines.making import make_company
 
 company = typer.Typer(no_args_is_help=True, help="All companies: the hub, suppliers and sellers.")
 supplier = typer.Typer(no_args_is_help=True, help="Suppliers: they only give a list.")
@@ -65,22 +64,8 @@ def counted(kind: str, what: str, count: str) -> list[dict[str, Any]]:
         return uow.cursor().connection.cursor(row_factory=dict_row).execute(query, [kind]).fetchall()
 
 
-def add(kind: str, name: str, code: str | None) -> dict[str, object]:
+def add(kind: Literal["supplier", "seller"], name: str, code: str | None) -> dict[str, object]:
     """Makes the company, or finds it where the same one is there already: the command may run twice."""
-    code = code or re.sub(r"[^A-Z0-9]", "", name.upper().split()[0] if name.split() else "")[:12]
-    if not re.fullmatch(r"[A-Z0-9]{1,24}", code):
-        raise Refused(
-            f"The code {code!r} will not do: give --code with 1 to 24 capitals and digits.", rule="code"
-        )
     with hub() as db, db.unit_of_work() as uow:
-        uow.cursor().execute(
-            "INSERT INTO company (kind, code, name) VALUES (%s, %s, %s) ON CONFLICT (code) DO NOTHING",
-            [kind, code, name],
-        )
-        there = uow.session.query(Company).filter(Company.code == code).one()
-        if (there.kind, there.name) != (kind, name):
-            raise Refused(
-                f"The code {code} belongs to {there.kind} {there.name!r}: give another with --code.",
-                rule="code",
-            )
-        return {"id": there.id, "kind": kind, "code": code, "name": name}
+        made = make_company(uow, kind, name, code)
+        return {"id": made.id, "kind": kind, "code": made.code, "name": made.name}

@@ -2,7 +2,6 @@
 
 import csv
 import sys
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +12,10 @@ from cli.output import AsJson, hub, rows_of, show
 from cli.waiting import until
 from core.errors import Refused
 from core.settings import load
-from models.companies import find_company
 from models.events import FeedDue
 from models.suppliers import Feed, FeedRun, Reject, find_feed
 from pipelines.feeds.plan import POLICY, approve
+from pipelines.making import FeedChange, NewFeed, asked_for, change_feed, make_feed
 
 app = typer.Typer(no_args_is_help=True, help="Feeds: suppliers' lists and their runs.")
 app.command("try")(try_feed)
@@ -68,16 +67,11 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Configures a feed. The same name again changes it."""
+    policy = policy_of(cost_from, cost_minus, assumed_stock=assumed_stock, absence=absence)
+    wish = {"name": name, "supplier": supplier, "profile": profile, "currency": currency, "policy": policy}
+    asked = asked_for(NewFeed, {**wish, "folder": str(folder.resolve()) if folder else None})
     with hub() as db, db.unit_of_work() as uow:
-        company = find_company(uow.session, "supplier", supplier)
-        feed = uow.session.query(Feed).filter_by(supplier_id=company.id, name=name).first()
-        feed = feed or Feed(supplier_id=company.id, name=name, policy={})
-        feed.source = {"kind": "folder", "path": str(_folder(folder))} if folder else {"kind": "upload"}
-        feed.profile = profile
-        configure(feed, currency, {"assumed_stock": assumed_stock, "absence": absence}, cost_from, cost_minus)
-        uow.session.add(feed)
-        uow.session.flush()
-        answer = described(feed)
+        answer = described(make_feed(uow, asked, again=True))
     show(answer, as_json)
 
 
@@ -95,14 +89,13 @@ def change(
     as_json: AsJson = False,
 ) -> None:
     """Changes a feed's policy; the next run follows it, and the same file is then read anew."""
-    limits = {
-        "assumed_stock": assumed_stock, "absence": absence, "min_offers_percent": min_offers,
-        "max_price_changes_percent": price_changes, "max_zero_stock_percent": zero_stock,
-    }  # fmt: skip
+    policy = policy_of(
+        cost_from, cost_minus, assumed_stock=assumed_stock, absence=absence, min_offers_percent=min_offers,
+        max_price_changes_percent=price_changes, max_zero_stock_percent=zero_stock,
+    )  # fmt: skip
+    asked = asked_for(FeedChange, {"policy": policy, **({"currency": currency} if currency else {})})
     with hub() as db, db.unit_of_work() as uow:
-        found = find_feed(uow.session, feed)
-        configure(found, currency, limits, cost_from, cost_minus)
-        answer = described(found)
+        answer = described(change_feed(uow, find_feed(uow.session, feed).id, asked))
     show(answer, as_json)
 
 
@@ -124,7 +117,6 @@ def run_feed(
 ) -> None:
     """Takes a file in: land, read, plan, apply, match, merge. Exit 1 where the run waits for approval or was refused."""
     from connectors.sources.archive import archive
-
     from pipelines.feeds.land import receive
 
     landed = archive(file, load().archive) if file is not None else None
@@ -219,34 +211,14 @@ def report_run(
                 csv.writer(file).writerows(rows)
 
 
-def configure(
-    feed: Feed, currency: str | None, policy: dict[str, Any], cost_from: str | None, cost_minus: str | None
-) -> None:
-    """Writes the given settings and leaves the others. Raises Refused where one cannot be meant."""
-    if currency is not None:
-        if not (len(currency) == 3 and currency.isalpha()):
-            raise Refused(
-                f"{currency!r} is no currency: give three letters, like EUR.", rule="currency_unknown"
-            )
-        feed.currency = currency.upper()
-    given = {name: value for name, value in policy.items() if value is not None}
-    if given.get("absence") not in (None, "keep", "out_of_stock", "withdraw"):
-        raise Refused(
-            f"--absence {given['absence']!r} is unknown: say keep, out_of_stock or withdraw.", rule="usage"
-        )
+def policy_of(cost_from: str | None, cost_minus: str | None, **settings: object) -> dict[str, object]:
+    """The policy as the options gave it. Raises Refused for --cost-minus alone."""
+    given = {name: value for name, value in settings.items() if value is not None}
     if cost_from is not None:
-        if cost_from not in ("price", "rrp"):
-            raise Refused(f"--cost-from {cost_from!r} is unknown: say price or rrp.", rule="usage")
-        try:
-            minus = float(Decimal(cost_minus or "0"))
-        except ArithmeticError:
-            raise Refused(
-                f"--cost-minus {cost_minus!r} is no number: write per cent, like 30.", rule="not_a_number"
-            ) from None
-        given["cost"] = {"from": cost_from, "minus_percent": minus}
+        given["cost"] = {"from": cost_from, "minus_percent": cost_minus or 0}
     elif cost_minus is not None:
         raise Refused("--cost-minus says nothing without --cost-from: less than what?", rule="usage")
-    feed.policy = {**feed.policy, **given}
+    return given
 
 
 def described(feed: Feed) -> dict[str, Any]:
@@ -293,9 +265,3 @@ def _run(uow: Any, run_id: int) -> FeedRun:
 def _few(summary: dict[str, Any] | None) -> dict[str, Any]:
     names = ("records", "products", "variants", "accepted", "rejected", "quarantined")
     return {name: (summary or {}).get(name) for name in names}
-
-
-def _folder(path: Path) -> Path:
-    if not path.is_dir():
-        raise Refused(f"{path} is not a folder: make it first, then name it again.", rule="not_found")
-    return path.resolve()

@@ -7,12 +7,12 @@ from sqlalchemy import func
 
 from cli.output import AsJson, hub, rows_of, show
 from cli.waiting import until
-from core.clock import now
 from core.errors import Refused
 from models.catalogue import Variant
 from models.shops import LISTING_STATES, Listing, Push, Shop, ShopProduct, find_shop
 from pipelines.listings.draft import drift
-from pipelines.listings.plan import beyond_limits, counts, differences, start_push
+from pipelines.listings.plan import beyond_limits, counts, differences
+from pipelines.making import let_push
 
 app = typer.Typer(no_args_is_help=True, help="Listings: variants in shops, as wanted, as sent, as read back.")
 ShopName = Annotated[str, typer.Argument(help="The shop's name or number.")]
@@ -81,15 +81,9 @@ def push(
             show(answer, as_json)
             return
         with db.unit_of_work() as uow:
-            found = (
-                uow.session.query(Shop)
-                .filter_by(id=find_shop(uow.session, shop).id)
-                .with_for_update(key_share=True)
-                .one()
-            )
-            found.live_since = found.live_since or now()
-            started = start_push(uow, found, asked_by="operator", limit=False)
-            push_id, shop_id = started.id if started else None, found.id
+            shop_id = find_shop(uow.session, shop).id
+            started = let_push(uow, shop_id)
+            push_id = started.id if started else None
         if push_id is not None and wait:
             until(db, lambda uow: pushed(uow, push_id, shop_id), f"pushing to shop {shop_id}")
         with db.unit_of_work() as uow:

@@ -5,18 +5,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from core.vault import load_vault
 
 from cli.output import AsJson, hub, show
 from cli.waiting import until
-from connectors.registry import SHOPS
 from core.clock import now
-from core.errors import Refused
 from core.settings import load
-from models.companies import find_company
 from models.events import VerifyDue
 from models.shops import Shop, find_shop
 from pipelines.listings.shops import connect
+from pipelines.making import NewShop, asked_for, connect_shop
 
 app = typer.Typer(no_args_is_help=True, help="Shops: sellers' own stores, connected to the hub.")
 ShopName = Annotated[str, typer.Argument(help="The shop's name or number.")]
@@ -39,23 +36,12 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Connects a shop: asks it who it is first, and stores the key sealed. The same name again replaces the key."""
-    if channel not in SHOPS:
-        raise Refused(f"There is no channel {channel!r}; there are {', '.join(sorted(SHOPS))}.", rule="usage")
-    if ca_file is not None and not ca_file.is_file():
-        raise Refused(f"The certificate file {ca_file} is not there.", rule="not_found")
-    settings = load()
-    credentials = {"key": key, "secret": secret, "ca_file": str(ca_file.resolve()) if ca_file else None}
-    facts = SHOPS[channel](url, **credentials, private_hosts=settings.private_host_names).check()
-    with hub() as db, db.unit_of_work() as uow:
-        owner = find_company(uow.session, "seller", seller)
-        shop = uow.session.query(Shop).filter_by(seller_id=owner.id, name=name).first() or Shop(
-            seller_id=owner.id, name=name
-        )
-        shop.channel, shop.url, shop.currency, shop.facts = channel, url, facts.currency, asdict(facts)
-        shop.credentials, shop.problem, shop.checked_at = load_vault(settings).seal(credentials), None, now()
-        uow.session.add(shop)
-        uow.session.flush()
-        answer = described(shop)
+    wish = {"name": name, "seller": seller, "url": url, "key": key, "secret": secret, "channel": channel}
+    asked = asked_for(NewShop, {**wish, "ca_file": str(ca_file.resolve()) if ca_file else None})
+    with hub() as db:
+        shop_id = connect_shop(db, load(), asked)
+        with db.unit_of_work() as uow:
+            answer = described(uow.session.get_one(Shop, shop_id))
     show(answer, as_json)
 
 

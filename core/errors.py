@@ -4,6 +4,10 @@ Every message is one clear sentence: what is wrong, where, and what to do. The c
 on stderr and exits with `exit_code`; a worker decides by the class whether waiting helps.
 """
 
+from typing import TypeVar
+
+Thing = TypeVar("Thing")
+
 
 class EntrepotError(Exception):
     """Base of all errors the hub raises on purpose. `str(error)` is a sentence for a person."""
@@ -45,3 +49,12 @@ class Refused(Permanent):
     def __init__(self, message: str, *, rule: str = "") -> None:
         super().__init__(message)
         self.rule = rule
+
+
+def there_is(found: Thing | None, what: str) -> Thing:
+    """`found`. Raises Refused with the rule "not_found" where it is None; `what` begins the sentence."""
+    if found is None:
+        raise Refused(
+            f"{what} is not there. It may have been removed, or the address is mistyped.", rule="not_found"
+        )
+    return found

@@ -1,7 +1,7 @@
 """What every page needs: the database, the signed-in browser, its form token, and the finished page."""
 
 import secrets
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import Depends, Form, Request
@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from core.clock import now
 from core.database import Database
-from core.errors import EntrepotError, Refused
+from core.errors import EntrepotError
 from core.queues import count_dead_letters
 from core.settings import Settings
 from web import formats
@@ -134,15 +134,3 @@ def local_address(address: str) -> str:
     """`address` where it is a page of this console, else the Overview: a form must not send anybody elsewhere."""
     plain = address.startswith("/") and not address.startswith(("//", "/\\")) and "\\" not in address
     return address if plain and address.isprintable() else "/"
-
-
-Thing = TypeVar("Thing")
-
-
-def there_is(found: Thing | None, what: str) -> Thing:
-    """`found`. Raises Refused with the rule "not_found" where it is None; `what` begins the sentence."""
-    if found is None:
-        raise Refused(
-            f"{what} is not there. It may have been removed, or the address is mistyped.", rule="not_found"
-        )
-    return found

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from models.companies import Company
+from pipelines.making import make_company
 from web.api.keys import After, Limit, Page
 from web.deps import Db
-from web.making import make_company
 from web.tables import Ask, Column, paged
 
 router = APIRouter(tags=["Companies"])

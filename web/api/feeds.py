@@ -11,12 +11,12 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 
-from core.errors import Refused
+from core.errors import Refused, there_is
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.plan import POLICY, approve
+from pipelines.making import FeedChange, NewFeed, change_feed, make_feed, read_again, take_in
 from web.api.keys import After, Limit, Page
-from web.deps import Db, settings_of, there_is
-from web.making import FeedChange, NewFeed, change_feed, make_feed, read_again, take_in
+from web.deps import Db, settings_of
 from web.queries.feeds import feed_rows, one_run, rejects, run_rows
 from web.reports import report_name, stream_report
 from web.tables import Ask

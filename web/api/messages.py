@@ -7,9 +7,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from core import queues
+from core.errors import there_is
 from core.tables import DeadLetter
 from web.api.keys import Limit
-from web.deps import Db, there_is
+from web.deps import Db
 
 router = APIRouter(tags=["Messages"])
 

@@ -7,11 +7,12 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
+from core.errors import there_is
 from models.events import VerifyDue
 from models.shops import Shop
+from pipelines.making import NewSelection, NewShop, connect_shop, end_selection, let_push, make_selection
 from web.api.keys import After, Limit, Page
-from web.deps import Db, settings_of, there_is
-from web.making import NewSelection, NewShop, connect_shop, end_selection, let_push, make_selection
+from web.deps import Db, settings_of
 from web.pages.shops import drifted
 from web.plans import plan_of
 from web.queries.shops import listing_rows, listing_states, one_shop, selections, shop_rows

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
 from core import queues
-from core.errors import Refused
+from core.errors import Refused, Thing, there_is
 from core.tables import DeadLetter
-from web.deps import CheckedForm, Db, Session, Thing, go, local_address, page, there_is
+from web.deps import CheckedForm, Db, Session, go, local_address, page
 from web.queries.queues import LETTER_COLUMNS, letter, letter_counts, letter_rows, named_lanes
 from web.stories import story_of_letter
 from web.tables import Ask

@@ -1,21 +1,38 @@
 """One feed run: its file, its counts, its plan, its rejects and its report; and the approval of one that waits."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from core.clock import now
+from core.errors import there_is
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.plan import approve
-from web.deps import CheckedForm, Db, Session, go, page, settings_of, there_is
-from web.making import read_again
+from pipelines.making import read_again
+from web.deps import CheckedForm, Db, Session, go, page, settings_of
 from web.queries.feeds import BUSY, REJECT_COLUMNS, letters_of_run, one_run, rejects, written
 from web.reports import report_name, stream_report
 from web.stories import story_of_run
 from web.tables import Ask
 
 router = APIRouter(prefix="/runs")
+USUAL = (
+    "supplier_sku",
+    "gtin",
+    "mpn",
+    "brand",
+    "title",
+    "cost",
+    "price",
+    "rrp",
+    "currency",
+    "stock",
+    "availability",
+    "category",
+    "images",
+)
 
 
 @router.get("/{run_id}")
@@ -30,7 +47,7 @@ def show(request: Request, db: Db, session: Session, run_id: int) -> Response:
         done = written(uow.session, run_id) if run.state == "applied" else {}
     return page(
         request, "run.html", title=f"Run {run_id}", found=found, run=run, feed=found["Feed"], ask=ask, rows=rows, done=done,
-        busy=run.state in BUSY, progress=progress(run, found["expected"]), story=story_of_run(run, letters), columns=REJECT_COLUMNS,
+        busy=run.state in BUSY, progress=progress(run, found["expected"]), story=story_of_run(run, letters), columns=REJECT_COLUMNS, in_file_order=in_file_order, in_usual_order=in_usual_order,
     )  # fmt: skip
 
 
@@ -60,6 +77,23 @@ def download(request: Request, db: Db, session: Session, run_id: int) -> Respons
         stream_report(db, settings_of(request), run_id), media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{report_name(run)}"'},
     )  # fmt: skip
+
+
+def in_file_order(run: FeedRun, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's cells in the order of the file's columns, which JSON in the database does not keep."""
+    header = (run.document or {}).get("dialect", {}).get("header") or []
+    place = {name: number for number, name in enumerate(header)}
+    return dict(sorted(raw.items(), key=lambda cell: place.get(cell[0], len(place))))
+
+
+def in_usual_order(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping's fields: what identifies first, then what is sold, then the rest by name."""
+    return dict(
+        sorted(
+            mapping.items(),
+            key=lambda field: (USUAL.index(field[0]) if field[0] in USUAL else len(USUAL), field[0]),
+        )
+    )
 
 
 def progress(run: FeedRun, expected: int | None) -> dict[str, Any]:

@@ -6,12 +6,21 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 from sqlalchemy import select
 
+from core.errors import there_is
 from models.companies import Company
 from models.events import VerifyDue
 from models.shops import Listing, Shop
 from pipelines.listings.draft import drift
-from web.deps import CheckedForm, Db, Session, go, page, settings_of, there_is
-from web.making import NewSelection, NewShop, asked_for, connect_shop, end_selection, let_push, make_selection
+from pipelines.making import (
+    NewSelection,
+    NewShop,
+    asked_for,
+    connect_shop,
+    end_selection,
+    let_push,
+    make_selection,
+)
+from web.deps import CheckedForm, Db, Session, go, page, settings_of
 from web.plans import KINDS, plan_of
 from web.queries.shops import (
     LISTING_COLUMNS,

@@ -117,6 +117,11 @@
     for (const hidden of all("[data-opens][hidden], [data-pick-all][hidden]")) hidden.hidden = false;
     tellTimes();
     tellAllPicked();
+    const here = new URL(location);  // what was said after a form is said once, not at each reload
+    if (here.searchParams.has("said")) {
+      here.searchParams.delete("said");
+      history.replaceState(null, "", here);
+    }
     setInterval(tellTimes, 10000);
     document.addEventListener("htmx:after:swap", () => { tellTimes(); tellAllPicked(); });
   };

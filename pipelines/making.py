@@ -1,4 +1,4 @@
-"""What pages and API both make: companies, feeds, selections, and runs from a file that was sent."""
+"""What people ask the hub to make, by page, API or command line: companies, feeds, shops, selections, runs, pushes."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from connectors.registry import SHOPS
 from connectors.sources.archive import archive_stream, archived
 from core.clock import now
 from core.database import Database, UnitOfWork
-from core.errors import Refused, Temporary
+from core.errors import Refused, Temporary, there_is
 from core.settings import Settings
 from core.vault import load_vault
 from models.companies import Company, find_company
@@ -25,7 +25,6 @@ from models.shops import Push, Selection, Shop
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.land import receive
 from pipelines.listings.plan import start_push
-from web.deps import there_is
 
 Percent = Annotated[int, Field(ge=0, le=100)]
 
@@ -126,8 +125,8 @@ def make_company(
     return there
 
 
-def make_feed(uow: UnitOfWork, asked: NewFeed, *, new_supplier: bool = False) -> Feed:
-    """Makes a feed. Raises Refused where its supplier is not there or has one of that name."""
+def make_feed(uow: UnitOfWork, asked: NewFeed, *, new_supplier: bool = False, again: bool = False) -> Feed:
+    """Makes a feed; with `again` one of that name is changed. Else Refused where it is there, or no supplier is."""
     name = " ".join(asked.name.split())
     if not name:
         raise Refused("A feed needs a name: what does the supplier call this list?", rule="name")
@@ -142,14 +141,14 @@ def make_feed(uow: UnitOfWork, asked: NewFeed, *, new_supplier: bool = False) ->
     if asked.folder and not Path(asked.folder).is_dir():
         raise Refused(f"{asked.folder} is not a folder on the hub's machine: make it first.", rule="folder")
     source = {"kind": "folder", "path": asked.folder} if asked.folder else {"kind": "upload"}
-    feed = Feed(
-        supplier_id=supplier.id,
-        name=name,
-        source=source,
-        profile=asked.profile,
-        currency=currency,
-        policy=asked.policy.model_dump(exclude_none=True, by_alias=True),
+    feed = (
+        uow.session.scalars(select(Feed).filter_by(supplier_id=supplier.id, name=name)).first()
+        if again
+        else None
     )
+    feed = feed or Feed(supplier_id=supplier.id, name=name, policy={})
+    feed.source, feed.profile, feed.currency = source, asked.profile, currency
+    feed.policy = {**feed.policy, **asked.policy.model_dump(exclude_none=True, by_alias=True)}
     taken = f"{supplier.name} has a feed {name!r} already: give this one another name."
     uow.session.add(feed)
     try:
