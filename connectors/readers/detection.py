@@ -9,7 +9,9 @@ from connectors.readers.legacy import guess_legacy
 from core.errors import Refused
 
 SAMPLE_BYTES = 1 << 18
-UNDECODABLE = "entrepot.undecodable"  # as `errors`: each undecodable byte becomes a lone surrogate, in any encoding
+UNDECODABLE = (
+    "entrepot.undecodable"  # as `errors`: each undecodable byte becomes a lone surrogate, in any encoding
+)
 CHUNK_BYTES = 1 << 20
 
 # First bytes of what is no feed, or no feed yet (source: the formats' own specifications).

@@ -142,7 +142,7 @@ def _proposal(
 ) -> dict[str, Any]:
     """The mapping document that the hub proposes for this file."""
     found = known(wanted) if wanted else recognise(dialect.format, dialect.header, dialect.record_path)
-    if found is None and dialect.format == "xml":
+    if found is None and dialect.format == "xml" and not wanted:
         raise Refused(
             f"{name} is XML whose records are {dialect.record_path}, which is not read yet; "
             "supported now: CSV, Google RSS/Atom XML, Heureka XML.",

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from core import clock
+from core.errors import Refused
 from pipelines.feeds.normalise import OFFER_COLUMNS, Normalised, normalise
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -313,3 +314,17 @@ def test_other_spellings_of_known_formats(
     names = ("title", "price", "cost", "stock", "availability", "weight_g", "options")
     assert {key: some(offer, *names) for key, offer in kept.items()} == expected
     assert found.summary().rejected == 0
+
+
+def test_an_unknown_xml_is_read_by_its_names_only_when_asked(tmp_path: Path) -> None:
+    file = tmp_path / "feed.xml"
+    file.write_text(
+        '<catalog><offers><offer id="7" available="true"><name>Lamp</name><price>10</price><vendor>Norden</vendor></offer>'
+        '<offer id="8" available="false"><name>Desk</name><price>20</price><vendor>Norden</vendor></offer></offers></catalog>'
+    )
+    with pytest.raises(Refused, match="supported now"):
+        normalise(file)
+    kept = offers(normalise(file, profile="generic"))
+    assert {key: some(offer, "title", "price", "brand", "availability") for key, offer in kept.items()} == {
+        "7": ("Lamp", "10", "Norden", "in_stock"), "8": ("Desk", "20", "Norden", "out_of_stock"),
+    }  # fmt: skip
