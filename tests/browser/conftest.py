@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from psycopg import sql
 
+from core.database import Database
 from tests.browser import scenes
 from tests.console import Console, console, served
 from web.rendering import assets_there
@@ -72,14 +73,23 @@ def hub_of(
 ) -> Iterator[Callable[[str], Hub]]:
     """A hub of a scene by its name. Tests that only look share one; those that act ask for a name of their own: "rich:approve"."""
     with ExitStack() as stack:
+        seeded: dict[str, str] = {}
         made: dict[str, Hub] = {}
+
+        def seed(scene: str) -> str:
+            if scene not in seeded:
+                url = stack.enter_context(_database(postgres_url, _template))
+                db = Database(url, ())
+                with db.unit_of_work() as uow:
+                    getattr(scenes, scene)(uow.session)
+                db.close()  # a database that somebody uses cannot be copied
+                seeded[scene] = urlsplit(url).path.removeprefix("/")
+            return seeded[scene]
 
         def hub(name: str) -> Hub:
             if name not in made:
-                url = stack.enter_context(_database(postgres_url, _template))
+                url = stack.enter_context(_database(postgres_url, seed(name.partition(":")[0])))
                 opened = stack.enter_context(console(url, tmp_path_factory.mktemp("hub"), sign_in=False))
-                with opened.db.unit_of_work() as uow:
-                    getattr(scenes, name.split(":", maxsplit=1)[0])(uow.session)
                 made[name] = Hub(opened, stack.enter_context(served(opened)))
             return made[name]
 

@@ -64,9 +64,17 @@ def addresses(hub: Hub, scene: str) -> list[str]:
     return [address.format(**newest) for address in PAGES[scene]]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [WIDE, PHONE])
-@pytest.mark.parametrize("scene", list(PAGES))
+@pytest.mark.parametrize(
+    ("scene", "width", "theme"),
+    [
+        *[("rich", width, theme) for width in (WIDE, PHONE) for theme in ("light", "dark")],
+        *[
+            (scene, width, theme)
+            for scene in ("long_names", "empty")
+            for width, theme in ((WIDE, "dark"), (PHONE, "light"))
+        ],
+    ],
+)
 def test_pages(
     hub_of: Callable[[str], Hub], look: Callable[..., Sight], scene: str, width: int, theme: str
 ) -> None:

@@ -357,3 +357,16 @@ def test_a_run_tells_how_far_it_is(opened: Console) -> None:
     text = opened.get(address).text
     assert "hx-trigger" not in text
     assert "It is a picture." in text
+
+
+def test_a_reject_shows_its_cells_in_the_files_order(opened: Console) -> None:
+    header = ["Zusatz", "Artikelnummer", "EK netto"]
+    with opened.db.unit_of_work() as uow:
+        run = make.run(
+            uow.session, make.feed(uow.session), rejected=1, document={"dialect": {"header": header}}
+        )
+        make.reject(uow.session, run, 1, raw={"EK netto": "", "Artikelnummer": "A-1", "Zusatz": "x"})
+        address = f"/runs/{run.id}"
+    text = opened.get(address).text
+    found = [text.index(f'title="{name}"') for name in header]
+    assert found == sorted(found)
