@@ -55,9 +55,14 @@ class Feed(Base):
         """Whose turn it is in a queue."""
         return f"feed:{self.id}"
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What its owner told about it: how its files are read depends on it."""
+        return {"profile": self.profile, "currency": self.currency, "policy": self.policy}
+
     def fingerprint(self, file_sha256: str) -> str:
         """One hash over the file and everything that decides what it means: same fingerprint, same offers."""
-        rules = [file_sha256, self.profile, self.currency, self.policy, self.document]
+        rules = [file_sha256, self.settings, self.document]
         return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
 
 
@@ -85,7 +90,7 @@ class FeedRun(Base):
     file_sha256: Mapped[str] = mapped_column(String(64))
     document: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    """{"file": …, "profile", "mapping", "drift"} as `feed try` prints them, and how many offers were "staged"."""
+    """{"file": …, "profile", "mapping", "drift"} as `feed try` prints them; "staged": how many offers; "settings": the feed's at reading."""
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     """{"records", "products", "variants", "accepted", "rejected", "quarantined", "reasons", "notes"}"""
     plan: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
@@ -101,7 +106,7 @@ class StagedOffer(Base):
     """What one run found, as COPY wrote it: unlogged, since the archived file can always make it again."""
 
     __tablename__ = "staged_offer"
-    __table_args__ = {"prefixes": ["UNLOGGED"]}
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
 
     run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     supplier_sku: Mapped[str] = mapped_column(Text, primary_key=True)

@@ -43,7 +43,7 @@ def stage(db: Database, feed_id: int, *offers: dict[str, Any]) -> int:
             file_bytes=1,
             file_sha256="0" * 64,
             summary={},
-            facts={"staged": len(offers)},
+            facts={"staged": len(offers), "settings": feed.settings},
         )
         uow.session.add(run)
         uow.session.flush()

@@ -39,11 +39,13 @@ def apply(event: RunApproved, db: Database) -> None:
                 "assumed": policy["assumed_stock"],
                 "absence": policy["absence"],
             }
-            for statement in (*REMEMBER, UPDATE, INSERT, *ABSENCE[policy["absence"]]):
+            for statement in (*REMEMBER, UPDATE, INSERT, *ABSENCE[policy["absence"]], *OVERTAKE):
                 cursor.execute(statement, facts)
             run.state, run.applied_at = "applied", now()
             feed.document = without_policy(run.document)
-            feed.applied_fingerprint = feed.fingerprint(run.file_sha256)
+            # Read by other settings than the feed has by now, the same file would make other offers.
+            as_read = (run.facts or {}).get("settings") == feed.settings
+            feed.applied_fingerprint = feed.fingerprint(run.file_sha256) if as_read else None
             uow.emit(OffersChanged(tenant=event.tenant, lane=event.lane, run_id=run.id))
         cursor.execute("DELETE FROM staged_offer WHERE run_id = %s", [run.id])
 
@@ -74,8 +76,14 @@ UPDATE = f"""UPDATE offer o SET ({", ".join(COPIED)}) = ({", ".join(f"s.{name}" 
     FROM staged_offer s WHERE s.run_id = %(run)s AND o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku AND ({differs()})"""
 INSERT = f"""INSERT INTO offer (supplier_id, feed_id, feed_run_id, supplier_sku, free, {", ".join(COPIED)})
     SELECT %(supplier)s, %(feed)s, %(run)s, s.supplier_sku, {FREE}, {", ".join(f"s.{name}" for name in COPIED)}
-    FROM staged_offer s WHERE s.run_id = %(run)s ORDER BY s.place
-    ON CONFLICT (feed_id, supplier_sku) DO NOTHING"""
+    FROM staged_offer s WHERE s.run_id = %(run)s
+      AND NOT EXISTS (SELECT FROM offer o WHERE o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku)
+    ORDER BY s.place"""
+OVERTAKE = (  # an earlier file that waits for a person need not wait any longer
+    """DELETE FROM staged_offer WHERE run_id IN (
+         SELECT id FROM feed_run WHERE feed_id = %(feed)s AND id < %(run)s AND state = 'waiting')""",
+    "UPDATE feed_run SET state = 'superseded' WHERE feed_id = %(feed)s AND id < %(run)s AND state = 'waiting'",
+)
 ABSENT = "FROM offer_change c WHERE c.run_id = %(run)s AND c.kind = 'gone' AND o.feed_id = %(feed)s AND o.supplier_sku = c.supplier_sku"
 ABSENCE = {
     "keep": (),

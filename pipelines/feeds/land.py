@@ -10,6 +10,8 @@ from core.settings import load
 from models.events import FeedDue, FileLanded
 from models.suppliers import Feed, FeedRun
 
+UNFINISHED = ("landed", "staged", "waiting", "approved")
+
 
 def land(event: FeedDue, db: Database) -> None:
     """Looks at the feed's source until it has nothing new; a new file becomes a run, an unchanged one leaves no trace."""
@@ -29,12 +31,18 @@ def land(event: FeedDue, db: Database) -> None:
 
 
 def receive(uow: UnitOfWork, feed: Feed, landed: LandedFile) -> FeedRun:
-    """Makes the run for a landed file and rings for it, unless the offers show exactly this file already."""
-    unchanged = feed.applied_fingerprint == feed.fingerprint(landed.sha256)
+    """Makes the run for a landed file and rings for it, unless the offers show exactly this file already.
+
+    Where another file is still on its way the same file is taken in once more: the one that came last has the last word.
+    """
+    on_its_way = uow.session.query(FeedRun.id).filter(
+        FeedRun.feed_id == feed.id, FeedRun.state.in_(UNFINISHED)
+    )
+    unchanged = feed.applied_fingerprint == feed.fingerprint(landed.sha256) and on_its_way.first() is None
     run = FeedRun(
         feed_id=feed.id,
         state="unchanged" if unchanged else "landed",
-        file_name=landed.name,
+        file_name=landed.name.encode(errors="replace").decode()[:255],  # a name on disk may be no text at all
         file_bytes=landed.bytes,
         file_sha256=landed.sha256,
     )

@@ -25,6 +25,11 @@ FREE = """CASE WHEN s.availability IN ('out_of_stock', 'discontinued') THEN 0 WH
           WHEN s.availability IS NOT NULL THEN %(assumed)s ELSE 0 END"""
 """What may be sold of a staged offer: its stock, or the assumed stock where the supplier only says that he has it."""
 
+PRICE_CHANGES = " OR ".join(
+    f"o.{name} IS NOT NULL AND o.{name} IS DISTINCT FROM s.{name}" for name in ("price", "cost", "currency")
+)
+"""Whether an offer would cost something else; a first price, cost or currency is no change."""
+
 MATTERS = (
     """o.state = 'offered' AND (%(absence)s = 'withdraw' OR %(absence)s = 'out_of_stock' AND o.free > 0)"""
 )
@@ -102,7 +107,7 @@ def count(cursor: Cursor[Any], run: FeedRun, feed: Feed) -> dict[str, Any]:
               count(*) FILTER (WHERE s.cost IS NULL) AS without_cost,
               count(*) FILTER (WHERE s.currency IS NULL) AS without_currency,
               count(*) FILTER (WHERE o.free > 0 AND {FREE} = 0) AS to_zero,
-              count(*) FILTER (WHERE o.id IS NOT NULL AND (o.price, o.cost) IS DISTINCT FROM (s.price, s.cost)) AS price_changes,
+              count(*) FILTER (WHERE {PRICE_CHANGES}) AS price_changes,
               {fields}
             FROM staged_offer s LEFT JOIN offer o ON o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku
             WHERE s.run_id = %(run)s""",

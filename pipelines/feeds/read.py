@@ -29,6 +29,7 @@ def read(event: FileLanded, db: Database) -> None:
             "file": str(archived(load().archive, run.file_sha256)), "name": run.file_name, "profile": feed.profile,
             "document": with_policy(feed), "currency": feed.currency, "run_id": run.id,
         }  # fmt: skip
+        settings = feed.settings
         uow.cursor().execute("DELETE FROM staged_offer WHERE run_id = %s", [run.id])
         uow.cursor().execute("DELETE FROM reject WHERE run_id = %s", [run.id])
     told: dict[str, Any] = {}
@@ -48,7 +49,8 @@ def read(event: FileLanded, db: Database) -> None:
         return
     with db.unit_of_work(last=True) as uow:
         run = uow.session.get_one(FeedRun, event.run_id)
-        run.facts = {**told["facts"]["facts"], "staged": count_staged(uow.cursor(), run.id)}
+        staged = count_staged(uow.cursor(), run.id)
+        run.facts = {**told["facts"]["facts"], "staged": staged, "settings": settings}
         run.document = told["facts"]["document"]
         run.summary, run.records_done = told["summary"], told["summary"]["records"]
         run.state, run.staged_at = "staged", now()

@@ -1,5 +1,6 @@
 """Runs of a feed when things go wrong: staging that a crash emptied, the same message twice at once, files out of order."""
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from core.errors import Refused
 from models.events import RunApproved
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.apply import apply
+from pipelines.feeds.land import receive
 from pipelines.feeds.plan import approve
 from pipelines.routes import ROUTES
 from tests.staged import stage, supplier
@@ -100,3 +102,79 @@ def test_a_run_approved_twice_at_once_is_approved_once(db: Database) -> None:
         with pytest.raises(Refused, match="only a waiting run can be approved"):
             approve(late, seen, late.session.get_one(Feed, feed))
     assert state(db, run) == "applied"
+
+
+def arrive(db: Database, feed: int, name: str, sha256: str) -> int:
+    with db.unit_of_work() as uow:
+        return receive(uow, uow.session.get_one(Feed, feed), landed(name, sha256)).id
+
+
+def test_an_applied_file_that_comes_again_behind_another_is_taken_in_again(db: Database) -> None:
+    feed = supplier(db, "NORDEN")
+    with db.unit_of_work() as uow:
+        owner = uow.session.get_one(Feed, feed)
+        owner.applied_fingerprint = owner.fingerprint("a" * 64)
+    assert state(db, arrive(db, feed, "a.csv", "a" * 64)) == "unchanged"
+    between = arrive(db, feed, "b.csv", "b" * 64)
+    assert state(db, between) == "landed"
+    assert state(db, arrive(db, feed, "a.csv", "a" * 64)) == "landed", (
+        "else b.csv, which is older, would have the last word"
+    )
+
+
+def test_a_policy_changed_while_a_run_waits_has_the_same_file_read_anew(db: Database) -> None:
+    feed = supplier(db, "NORDEN")
+    run = stage(db, feed, {"supplier_sku": "A"})
+    run_message(db, pending(db)[0])
+    with db.unit_of_work() as uow:
+        uow.session.get_one(Feed, feed).policy = {"cost": {"from": "price", "minus_percent": 30}}
+    run_all(db)
+    assert state(db, run) == "applied"
+    assert state(db, arrive(db, feed, "f.csv", "0" * 64)) == "landed"
+
+
+def test_a_name_that_no_text_can_hold_is_still_a_file(db: Database) -> None:
+    feed = supplier(db, "NORDEN")
+    run = arrive(db, feed, os.fsdecode(b"liste-\xff\xfe.csv"), "a" * 64)
+    assert one(db, "SELECT file_name FROM feed_run WHERE id = %s", run) == "liste-??.csv"
+
+
+def test_a_later_file_ends_the_wait_of_an_earlier_one(db: Database) -> None:
+    feed = supplier(db, "NORDEN")
+    many = [{"supplier_sku": f"A{i}"} for i in range(20)]
+    stage(db, feed, *many)
+    run_all(db)
+    held = stage(db, feed, {"supplier_sku": "A1"})
+    run_all(db)
+    assert state(db, held) == "waiting"
+    mended = stage(db, feed, *many)
+    run_all(db)
+    assert (state(db, held), state(db, mended)) == ("superseded", "applied")
+    assert one(db, "SELECT count(*) FROM staged_offer") == 0
+
+
+def test_many_runs_use_up_no_numbers_of_offers(db: Database) -> None:
+    feed = supplier(db, "NORDEN")
+    for number in range(3):
+        stage(db, feed, {"supplier_sku": "A", "stock": number}, {"supplier_sku": "B"})
+        run_all(db)
+    assert one(db, "SELECT last_value FROM offer_id_seq") == 2, (
+        "two thousand million are soon used up by a large feed"
+    )
+
+
+def test_another_currency_is_another_price_and_the_first_cost_is_no_change(db: Database) -> None:
+    feed = supplier(db, "NORDEN")
+    many = [{"supplier_sku": f"A{i}", "cost": None, "currency": None} for i in range(10)]
+    stage(db, feed, *many)
+    run_all(db)
+    told = [{**offer, "cost": "10.00", "currency": "EUR"} for offer in many]
+    first = stage(db, feed, *told)
+    run_all(db)
+    assert state(db, first) == "applied"
+    run = stage(db, feed, *({**offer, "currency": "SEK"} for offer in told))
+    run_all(db)
+    assert state(db, run) == "waiting"
+    assert one(db, "SELECT plan->'limits' FROM feed_run WHERE id = %s", run) == [
+        "10 of 10 offers change their price: more than 30 %."
+    ]
