@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pika.exceptions import ChannelClosedByBroker
 
 from core.broker.rabbitmq import parameters, queue_arguments
 from tests.broker_map import Stuck, throw
@@ -156,9 +157,8 @@ def test_without_workers_nothing_is_published(on_rabbit: Make) -> None:
     hub = on_rabbit()
     relay = hub.start("relay")
     throw(hub.db, 10)
+    until(lambda: _consumers(hub) == 0)  # declared by the relay
     with rabbit(hub.amqp_url) as channel:
-        until(lambda: "relaying" in hub.said() and "connected to RabbitMQ" in hub.said())
-        until(lambda: channel.queue_declare(hub.queue, passive=True).method.consumer_count == 0)
         until(lambda: _ticks(hub, relay.pid) >= 2)
         assert channel.queue_declare(hub.queue, passive=True).method.message_count == 0
     assert one(hub.db, "SELECT count(*) FROM message WHERE state = 0 AND fence = 0") == 10
@@ -246,8 +246,7 @@ def test_a_foreign_message_is_put_aside_and_the_rest_goes_on(on_rabbit: Make) ->
     hub = on_rabbit()
     hub.start("worker")
     with rabbit(hub.amqp_url) as channel:
-        until(lambda: "working" in hub.said())
-        until(lambda: _declared(hub))
+        until(lambda: _consumers(hub) == 1)
         channel.confirm_delivery()
         for body in (b"nonsense", b'{"queue_name":"q","actor_name":"x","args":[1],"kwargs":{},"options":{}}'):
             channel.basic_publish("", hub.queue, body)
@@ -258,12 +257,13 @@ def test_a_foreign_message_is_put_aside_and_the_rest_goes_on(on_rabbit: Make) ->
     hub.assert_exactly_once(20)
 
 
-def _declared(hub: Works) -> bool:
+def _consumers(hub: Works) -> int | None:
+    """How many listen to the queue; None while it is not declared."""
     with rabbit(hub.amqp_url) as channel:
         try:
-            return bool(channel.queue_declare(hub.queue, passive=True).method.consumer_count)
-        except Exception:
-            return False
+            return int(channel.queue_declare(hub.queue, passive=True).method.consumer_count)
+        except ChannelClosedByBroker:
+            return None
 
 
 @pytest.mark.rabbitmq
