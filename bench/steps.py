@@ -35,7 +35,7 @@ from sandbox.rabbitmq import NoRabbit, OwnRabbit
 from sandbox.services import folder as services_folder
 from sandbox.services import up as rabbit_up
 
-ROUNDS = 5
+ROUNDS = 3
 MESSAGES = 6_000
 THREADS = 8
 EMITS, EMIT_SECONDS = 100, 10  # a second, for so many seconds
