@@ -23,12 +23,17 @@ SELECT DISTINCT ON (v.id) v.id AS variant_id, v.product_id, v.sku, v.gtin, v.opt
   p.title AS product_title, p.description, p.brand, p.category, p.kind, p.images AS product_images,
   o.id AS offer_id, o.cost, o.currency, o.free, s.id AS selection_id, s.margin_percent
 FROM selection s
-JOIN variant v ON true JOIN product p ON p.id = v.product_id JOIN offer o ON o.id = v.best_offer_id AND o.state = 'offered'
+JOIN variant v ON true JOIN product p ON p.id = v.product_id
+JOIN LATERAL (
+  SELECT * FROM offer x WHERE x.variant_id = v.id AND x.state = 'offered'
+  ORDER BY (x.currency = %(currency)s) IS TRUE DESC, x.free > 0 DESC, x.cost IS NULL, x.cost, x.id LIMIT 1) o ON true
 WHERE s.shop_id = %(shop)s AND CASE s.by
   WHEN 'supplier' THEN EXISTS (SELECT FROM offer x WHERE x.variant_id = v.id AND x.supplier_id = (s.what->>'supplier')::int AND x.state = 'offered')
   WHEN 'category' THEN p.category = s.what->>'category' OR starts_with(p.category, (s.what->>'category') || ' > ')
   ELSE s.what->'skus' ? v.sku END
 ORDER BY v.id, s.id"""
+"""What the selections choose, the earliest first, each with its best offer by the catalogue's rule (catalogue/merge.py)
+among those in the shop's currency, where there are such."""
 
 
 def fan_out(event: ProductsMerged, db: Database) -> None:
@@ -52,7 +57,11 @@ def plan_listings(event: ListingsDue, db: Database) -> None:
 
 def want(cursor: Cursor[Any], shop: Shop) -> None:
     """Upserts `wanted` of the shop's products and listings; what is no longer chosen is wanted no longer."""
-    rows = cursor.connection.cursor(row_factory=dict_row).execute(CHOSEN, {"shop": shop.id}).fetchall()
+    rows = (
+        cursor.connection.cursor(row_factory=dict_row)
+        .execute(CHOSEN, {"shop": shop.id, "currency": shop.currency})
+        .fetchall()
+    )
     products: dict[int, dict[str, Any]] = {}
     listings: dict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     records: dict[int, dict[str, Any]] = {}
@@ -79,41 +88,62 @@ def want(cursor: Cursor[Any], shop: Shop) -> None:
 def store(
     cursor: Cursor[Any], shop_id: int, products: dict[int, dict[str, Any]], records: list[dict[str, Any]]
 ) -> None:
-    """Writes only what differs; one statement for all products, one for all listings."""
+    """Writes only what differs, set by set; nobody else plans this shop meanwhile: its row is locked."""
     pages = [{"product": product_id, "wanted": wanted} for product_id, wanted in products.items()]
     facts = {
         "shop": shop_id,
         "products": orjson.dumps(pages).decode(),
         "listings": orjson.dumps(records).decode(),
     }
-    cursor.execute(
-        """INSERT INTO shop_product (shop_id, product_id, wanted)
-           SELECT %(shop)s, product, wanted FROM jsonb_to_recordset(%(products)s::jsonb) AS r(product int, wanted jsonb)
-           ON CONFLICT (shop_id, product_id) DO UPDATE SET wanted = excluded.wanted WHERE shop_product.wanted <> excluded.wanted""",
-        facts,
-    )
-    cursor.execute(
-        """INSERT INTO listing (shop_id, product_id, variant_id, selection_id, state, wanted, problem, why)
-           SELECT %(shop)s, product, variant, selection, CASE WHEN wanted IS NULL THEN 'blocked' ELSE 'waiting' END, wanted, problem, why
-           FROM jsonb_to_recordset(%(listings)s::jsonb)
-             AS r(product int, variant int, selection int, wanted jsonb, problem text, why jsonb)
-           ON CONFLICT (shop_id, variant_id) DO UPDATE SET wanted = excluded.wanted, selection_id = excluded.selection_id, why = excluded.why,
-             problem = CASE WHEN excluded.wanted IS NULL THEN excluded.problem
-                            WHEN listing.wanted IS DISTINCT FROM excluded.wanted THEN NULL ELSE listing.problem END,
-             state = CASE WHEN excluded.wanted IS NULL AND listing.external_id IS NULL THEN 'blocked'
-                          WHEN excluded.wanted IS NOT NULL AND listing.state IN ('blocked', 'withdrawn') THEN 'waiting'
-                          WHEN listing.state = 'refused' AND listing.wanted IS DISTINCT FROM excluded.wanted THEN 'waiting'
-                          ELSE listing.state END
-           WHERE (listing.wanted, listing.problem, listing.why) IS DISTINCT FROM (excluded.wanted, excluded.problem, excluded.why)""",
-        facts,
-    )
-    cursor.execute(
-        """UPDATE listing SET wanted = NULL, problem = 'No longer chosen, or no supplier offers it any more.',
-             state = CASE WHEN external_id IS NULL THEN 'withdrawn' ELSE state END
-           WHERE shop_id = %(shop)s AND wanted IS NOT NULL AND NOT EXISTS (
-             SELECT FROM jsonb_to_recordset(%(listings)s::jsonb) AS r(variant int) WHERE r.variant = listing.variant_id)""",
-        facts,
-    )
+    for statement in (PLANNED, MENDED, PAGES, CHANGED, NEW, UNCHOSEN):
+        cursor.execute(statement, facts)
+
+
+PLANNED = """
+CREATE TEMP TABLE planned ON COMMIT DROP AS
+SELECT * FROM jsonb_to_recordset(%(listings)s::jsonb)
+  AS r(product int, variant int, selection int, wanted jsonb, problem text, why jsonb)"""
+
+# A shop takes or refuses a product whole: what changes on its page or among its variants may mend a refusal.
+MENDED = """
+UPDATE listing SET state = 'waiting', problem = NULL
+WHERE shop_id = %(shop)s AND state = 'refused' AND product_id IN (
+  SELECT r.product FROM jsonb_to_recordset(%(products)s::jsonb) AS r(product int, wanted jsonb)
+  JOIN shop_product p ON p.shop_id = %(shop)s AND p.product_id = r.product AND p.wanted <> r.wanted
+  UNION
+  SELECT coalesce(r.product, l.product_id)
+  FROM planned r FULL JOIN (SELECT * FROM listing WHERE shop_id = %(shop)s) l ON l.variant_id = r.variant
+  WHERE l.wanted - 'stock' IS DISTINCT FROM r.wanted - 'stock')"""
+
+PAGES = """
+INSERT INTO shop_product (shop_id, product_id, wanted)
+SELECT %(shop)s, product, wanted FROM jsonb_to_recordset(%(products)s::jsonb) AS r(product int, wanted jsonb)
+ON CONFLICT (shop_id, product_id) DO UPDATE SET wanted = excluded.wanted WHERE shop_product.wanted <> excluded.wanted"""
+
+CHANGED = """
+UPDATE listing l SET wanted = r.wanted, selection_id = r.selection, why = r.why,
+  problem = CASE WHEN r.wanted IS NULL THEN r.problem
+                 WHEN l.wanted IS DISTINCT FROM r.wanted THEN NULL ELSE l.problem END,
+  state = CASE WHEN r.wanted IS NULL AND l.external_id IS NULL THEN 'blocked'
+               WHEN r.wanted IS NOT NULL AND l.state IN ('blocked', 'withdrawn') THEN 'waiting'
+               WHEN l.state = 'refused' AND l.wanted IS DISTINCT FROM r.wanted THEN 'waiting'
+               ELSE l.state END
+FROM planned r
+WHERE l.shop_id = %(shop)s AND l.variant_id = r.variant
+  AND ((l.wanted, l.why) IS DISTINCT FROM (r.wanted, r.why) OR r.wanted IS NULL AND l.problem IS DISTINCT FROM r.problem)"""
+
+# Not ON CONFLICT: that would use up a number for each listing there is, at each plan.
+NEW = """
+INSERT INTO listing (shop_id, product_id, variant_id, selection_id, state, wanted, problem, why)
+SELECT %(shop)s, product, variant, selection, CASE WHEN wanted IS NULL THEN 'blocked' ELSE 'waiting' END, wanted, problem, why
+FROM planned r WHERE NOT EXISTS (SELECT FROM listing l WHERE l.shop_id = %(shop)s AND l.variant_id = r.variant)
+ORDER BY variant"""
+
+UNCHOSEN = """
+UPDATE listing l SET wanted = NULL, problem = 'No longer chosen, or no supplier offers it any more.',
+  state = CASE WHEN external_id IS NULL THEN 'withdrawn' WHEN state = 'refused' THEN 'waiting' ELSE state END
+WHERE shop_id = %(shop)s AND (wanted IS NOT NULL OR state = 'blocked')
+  AND NOT EXISTS (SELECT FROM planned r WHERE r.variant = l.variant_id)"""
 
 
 DIFFERENCES = """
@@ -125,7 +155,7 @@ SELECT l.id, l.product_id, l.variant_id, l.state, l.external_id, l.wanted, l.sen
        ELSE 'stock' END AS difference
 FROM listing l JOIN variant v ON v.id = l.variant_id JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
 WHERE l.shop_id = %(shop)s AND CASE
-  WHEN l.wanted IS NULL THEN l.external_id IS NOT NULL AND l.state <> 'withdrawn'
+  WHEN l.wanted IS NULL THEN l.external_id IS NOT NULL AND l.state NOT IN ('withdrawn', 'refused')
   ELSE l.state <> 'refused' AND (l.wanted IS DISTINCT FROM l.sent OR p.wanted IS DISTINCT FROM p.sent
        OR l.external_id IS NULL OR l.state IN ('drifted', 'waiting')) END
 ORDER BY l.product_id, l.variant_id"""

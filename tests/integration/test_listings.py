@@ -1,0 +1,107 @@
+"""What a shop is planned to hold, when things change behind a listing: refusals mended, choices ended, currencies mixed."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from core.database import Database
+from models.events import ListingsDue
+from pipelines.routes import ROUTES
+from tests.staged import shop_of, stage, supplier
+from tests.stepping import one, rows, run_all
+
+GTIN = {"gtin": "4006381333931", "gtin_verdict": "valid"}
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    database = Database(database_url, ROUTES)
+    yield database
+    database.close()
+
+
+def change(db: Database, statement: str, *values: Any) -> None:
+    with db.unit_of_work() as uow:
+        uow.cursor().execute(statement, values)
+
+
+def plan_again(db: Database, shop_id: int) -> None:
+    with db.unit_of_work() as uow:
+        uow.emit(ListingsDue(tenant=3, lane=f"shop:{shop_id}", shop_id=shop_id))
+    run_all(db)
+
+
+def listings(db: Database) -> list[tuple[str, str, str | None]]:
+    """SKU, state and problem of each."""
+    query = (
+        "SELECT v.sku, l.state, l.problem FROM listing l JOIN variant v ON v.id = variant_id ORDER BY l.id"
+    )
+    return rows(db, query)
+
+
+def test_what_a_shop_refused_waits_again_when_its_page_is_mended(db: Database) -> None:
+    feed = supplier(db, "NORDEN")
+    stage(db, feed, {"supplier_sku": "A", "title": "Lampe"}, {"supplier_sku": "B"})
+    run_all(db)
+    shop_of(db, supplier={"supplier": 2})
+    run_all(db)
+    change(db, "UPDATE listing SET state = 'refused', problem = 'The title will not do.'")
+    stage(db, feed, {"supplier_sku": "A", "title": "Lampe Oslo"}, {"supplier_sku": "B"})
+    run_all(db)
+    assert listings(db) == [
+        ("NORDEN-A", "waiting", None),
+        ("NORDEN-B", "refused", "The title will not do."),
+    ]
+
+
+def test_what_a_shop_refused_waits_again_when_a_sibling_changes_but_not_for_its_stock(db: Database) -> None:
+    feed = supplier(db, "NORDEN")
+    red = {"supplier_sku": "R", "group_key": "S", "options": {"Farbe": "Rot"}}
+    blue = {"supplier_sku": "B", "group_key": "S", "options": {"Farbe": "Rot."}}
+    stage(db, feed, red, blue)
+    run_all(db)
+    shop_of(db, supplier={"supplier": 2})
+    run_all(db)
+    change(db, "UPDATE listing SET state = 'refused', problem = 'Two variants have the same options.'")
+    stage(db, feed, red, {**blue, "stock": 4})
+    run_all(db)
+    assert [state for _, state, _ in listings(db)] == ["refused", "waiting"]
+    change(db, "UPDATE listing SET state = 'refused', problem = 'Two variants have the same options.'")
+    stage(db, feed, red, {**blue, "stock": 4, "options": {"Farbe": "Blau"}})
+    run_all(db)
+    assert listings(db) == [("NORDEN-R", "waiting", None), ("NORDEN-B", "waiting", None)]
+
+
+def test_a_blocked_listing_that_nobody_chooses_any_more_says_so(db: Database) -> None:
+    stage(db, supplier(db, "NORDEN"), {"supplier_sku": "A", "cost": None})
+    run_all(db)
+    shop_id = shop_of(db, supplier={"supplier": 2})
+    run_all(db)
+    assert [state for _, state, _ in listings(db)] == ["blocked"]
+    change(db, "DELETE FROM selection")
+    plan_again(db, shop_id)
+    assert listings(db) == [("NORDEN-A", "withdrawn", "No longer chosen, or no supplier offers it any more.")]
+
+
+def test_planning_again_and_again_uses_up_no_numbers_and_writes_nothing(db: Database) -> None:
+    stage(db, supplier(db, "NORDEN"), {"supplier_sku": "A"}, {"supplier_sku": "B", "cost": None})
+    run_all(db)
+    shop_id = shop_of(db, supplier={"supplier": 2})
+    run_all(db)
+    change(db, "UPDATE listing SET problem = 'A picture was left out.' WHERE problem IS NULL")
+    before = rows(db, "SELECT id, xmin::text FROM listing ORDER BY id")
+    plan_again(db, shop_id)
+    assert rows(db, "SELECT id, xmin::text FROM listing ORDER BY id") == before
+    assert one(db, "SELECT last_value FROM listing_id_seq") == 2
+
+
+def test_an_offer_in_another_currency_does_not_hide_one_in_the_shops_own(db: Database) -> None:
+    stage(db, supplier(db, "NORDEN"), {"supplier_sku": "A", "cost": "10", "stock": 3, **GTIN})
+    stage(db, supplier(db, "SUEDEN"), {"supplier_sku": "Z", "cost": "8", "currency": "USD", **GTIN})
+    run_all(db)
+    shop_of(db, margin="50", supplier={"supplier": 2})
+    run_all(db)
+    assert rows(db, "SELECT state, wanted->>'price', wanted->'stock', why->>'currency' FROM listing") == [
+        ("waiting", "15.00", 3, "EUR")
+    ]
