@@ -56,6 +56,7 @@ def grouped(frames: Frames, grouping: Mapping[str, Any] | None) -> Iterator[Grou
         yield Grouped(ready, _filled(ready, names, places, first, grouping))
         held = [rest] if len(rest) else []
         first += cut
+    assert first == position == len(ends), "a row of the file was not let go"
 
 
 class _Places:

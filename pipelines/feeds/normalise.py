@@ -240,6 +240,7 @@ class _Counts:
 
     def summary(self, register: _Register) -> Summary:
         records = sum(self.verdicts.values())
+        assert records == self.verdicts["accepted"] + self.verdicts["rejected"] + self.verdicts["quarantined"]
         return Summary(
             records, len(self.groups) + len(self.keys), len(register.seen), self.verdicts["accepted"], self.verdicts["rejected"],
             self.verdicts["quarantined"], dict(self.reasons.most_common()), dict(self.notes.most_common()),
