@@ -56,6 +56,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_use_lifo=True,
+            hide_parameters=True,  # a failed statement is logged; what it was given may be a secret
         )
         event.listen(self._engine, "checkout", _refuse_hung_up)
 
