@@ -159,7 +159,7 @@ WHERE l.shop_id = %(shop)s AND CASE
   ELSE l.state <> 'refused' AND (l.wanted IS DISTINCT FROM l.sent OR p.wanted IS DISTINCT FROM p.sent
        OR l.external_id IS NULL OR l.state IN ('drifted', 'waiting')) END
 ORDER BY l.product_id, l.variant_id"""
-"""Every listing whose shop does not show what is wanted. A refused one waits until what is wanted changes."""
+"""Every listing whose shop does not show what is wanted. A refused one waits until what is wanted changes, or a person pushes."""
 
 
 def differences(cursor: Cursor[Any], shop_id: int) -> list[dict[str, Any]]:
@@ -177,12 +177,17 @@ def start_push(uow: UnitOfWork, shop: Shop, *, asked_by: str, limit: bool) -> Pu
     """Makes a push of what differs and lets it go, or holds it for a person where `limit` says so; None: all is true.
 
     One push of a shop at a time: while one runs nothing is started, since it plans again at its end. A push that
-    still waits is replaced: there is one plan, the present one.
+    still waits is replaced: there is one plan, the present one. A person's push tries again what the shop refused.
     """
     cursor = uow.cursor()
     if running := running_push(uow, shop):
         return running
+    cursor.execute(GIVEN_UP, [shop.id])
     cursor.execute("DELETE FROM push WHERE shop_id = %s AND state = 'waiting'", [shop.id])
+    if not limit:
+        cursor.execute(
+            "UPDATE listing SET state = 'waiting' WHERE shop_id = %s AND state = 'refused'", [shop.id]
+        )
     planned = counts(differences(cursor, shop.id))
     if not any(planned.values()):
         return None
@@ -202,6 +207,13 @@ def start_push(uow: UnitOfWork, shop: Shop, *, asked_by: str, limit: bool) -> Pu
     if not limits:
         uow.emit(PushDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id, push_id=push.id))
     return push
+
+
+GIVEN_UP = """
+UPDATE push SET state = 'done', ended_at = now(),
+  outcome = outcome || '{"problem": "It was given up; `entrepot dead-letter list` says why."}'
+WHERE shop_id = %s AND state = 'running'"""
+"""For pushes that say they run though none does: their message became a dead letter."""
 
 
 def running_push(uow: UnitOfWork, shop: Shop) -> Push | None:

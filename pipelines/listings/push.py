@@ -144,7 +144,7 @@ class Recorder:
         """A product or variant left the sale."""
         self._count(result, len(listing_ids), result.problem)
         if result.problem or result.unknown:
-            self._problem("id = ANY(%(ids)s)", {"ids": listing_ids}, result, refused=False)
+            self._problem("id = ANY(%(ids)s)", {"ids": listing_ids}, result, "refused")
             return
         self.outcome.withdrawn += len(listing_ids)
         with self.db.unit_of_work() as uow:
@@ -154,11 +154,11 @@ class Recorder:
             )
 
     def stock(self, result: PushResult, wanted: dict[str, Any]) -> None:
-        """A variant's stock was set, and nothing else."""
+        """A variant's stock was set, and nothing else. Refused, it waits to be sent whole: it may no longer be there."""
         self._count(result, 1, result.problem)
         where = {"ids": [int(result.key)]}
         if result.problem or result.unknown:
-            self._problem("shop_id = %(shop)s AND variant_id = ANY(%(ids)s)", where, result, refused=True)
+            self._problem("shop_id = %(shop)s AND variant_id = ANY(%(ids)s)", where, result, "waiting")
             return
         self.outcome.sent += 1
         with self.db.unit_of_work() as uow:
@@ -210,12 +210,17 @@ class Recorder:
                 [result.unknown, problem, self.shop_id, int(key)],
             )
 
-    def _problem(self, where: str, facts: dict[str, Any], result: PushResult, *, refused: bool) -> None:
-        state = "state = 'refused', " if refused and not result.unknown else ""
+    def _problem(self, where: str, facts: dict[str, Any], result: PushResult, state: str) -> None:
         with self.db.unit_of_work() as uow:
             uow.cursor().execute(
-                f"UPDATE listing SET {state}problem = %(problem)s WHERE {where}",
-                {**facts, "problem": result.problem, "shop": self.shop_id},
+                f"UPDATE listing SET state = CASE WHEN %(unknown)s THEN state ELSE %(state)s END, problem = %(problem)s WHERE {where}",
+                {
+                    **facts,
+                    "state": state,
+                    "unknown": result.unknown,
+                    "problem": result.problem,
+                    "shop": self.shop_id,
+                },
             )
 
 

@@ -18,7 +18,7 @@ PRODUCTS_A_CALL = 50
 """Products read and recorded together: a crash loses at most one such piece of reading."""
 
 READABLE = """
-SELECT l.id, l.external_id, p.external_id AS product_external_id, p.sent->>'title' AS title, l.sent
+SELECT l.id, l.external_id, p.external_id AS product_external_id, p.sent->>'title' AS title, l.sent, l.sent_at
 FROM listing l JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
 WHERE l.shop_id = %(shop)s AND l.external_id IS NOT NULL AND l.sent IS NOT NULL AND l.state = ANY(%(states)s)
 ORDER BY p.product_id, l.id"""
@@ -66,6 +66,6 @@ def record(db: Database, rows: list[dict[str, Any]], held: dict[str, ShopListing
             state = "drifted" if drift(row["title"], row["sent"], now_there) else "live"
             uow.cursor().execute(
                 "UPDATE listing SET seen = %s, state = %s, seen_at = now()"
-                " WHERE id = %s AND sent = %s AND state IN ('sent', 'live', 'drifted')",
-                [Jsonb(now_there), state, row["id"], Jsonb(row["sent"])],
+                " WHERE id = %s AND sent_at = %s AND state IN ('sent', 'live', 'drifted')",
+                [Jsonb(now_there), state, row["id"], row["sent_at"]],
             )

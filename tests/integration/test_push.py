@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.rows import dict_row
 
 from core.clock import now
 from core.database import Database
@@ -16,6 +17,7 @@ from core.vault import load_vault
 from models.shops import Shop as StoredShop
 from pipelines.listings import shops
 from pipelines.listings.plan import start_push
+from pipelines.listings.verify import READABLE, record
 from pipelines.routes import ROUTES
 from sandbox.woocommerce.shop import Shop
 from tests.staged import shop_of, stage, supplier
@@ -282,7 +284,9 @@ def test_a_sku_that_belongs_to_the_seller_is_refused_with_advice_and_left_alone(
     run_all(db)
     assert states(db) == {"live": 1, "refused": 1}
     problem = one(db, "SELECT problem FROM listing WHERE state = 'refused'")
-    assert problem.startswith("SKU NORDEN-A is already used by another product (id 10) in this shop; change that product's SKU")
+    assert problem.startswith(
+        "SKU NORDEN-A is already used by another product (id 10) in this shop; change that product's SKU"
+    )
     assert held(sandbox)["norden-a"] == ("99.00", None, "publish")
 
 
@@ -312,3 +316,69 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     real = SHOPS["woocommerce"]
     made = lambda *given, **more: real(*given, **more, patience=1.0, sleep=lambda seconds: pause.wait(0))  # noqa: E731
     monkeypatch.setattr(shops, "SHOPS", {"woocommerce": made})
+
+
+def test_a_withdrawal_the_shop_refuses_is_said_once_and_not_tried_for_ever(
+    db: Database, sandbox: Shop
+) -> None:
+    others = [{"supplier_sku": f"O{i}"} for i in range(10)]
+    shop_id = open_shop(db, sandbox, {"supplier_sku": "A"}, *others)
+    run_all(db)
+    sandbox.faults.add("status", times=None, method="POST", path="/products/batch", status=400)
+    stage(db, 1, *others)
+    assert run_all(db).count("listings.push.push") == 1
+    assert states(db) == {"live": 10, "refused": 1}
+    assert "refused" in one(db, "SELECT problem FROM listing WHERE state = 'refused'")
+    sandbox.faults.clear()
+    with db.unit_of_work() as uow:  # a person asks for another try
+        start_push(uow, uow.session.get_one(StoredShop, shop_id), asked_by="operator", limit=False)
+    run_all(db)
+    assert states(db) == {"live": 10, "withdrawn": 1}
+
+
+def test_a_product_deleted_in_the_shop_is_made_anew_when_its_stock_changes(
+    db: Database, sandbox: Shop
+) -> None:
+    open_shop(db, sandbox, {"supplier_sku": "A"})
+    run_all(db)
+    number = int(one(db, "SELECT external_id FROM listing"))
+    with sandbox.site.store.work():
+        sandbox.site.store.drop("product", number)
+    stage(db, 1, {"supplier_sku": "A", "stock": 3})
+    run_all(db)
+    assert held(sandbox) == {"NORDEN-A": ("15.00", 3, "publish")}
+    assert states(db) == {"live": 1}
+
+
+def test_a_push_whose_message_was_given_up_does_not_run_for_ever(db: Database, sandbox: Shop) -> None:
+    open_shop(db, sandbox, {"supplier_sku": "A"})
+    lost = until_push(db)
+    with db.unit_of_work() as uow:  # as Failures does after the last try
+        uow.cursor().execute("DELETE FROM message WHERE id = %s", [lost["id"]])
+    stage(db, 1, {"supplier_sku": "A", "stock": 3})
+    run_all(db)
+    assert rows(db, "SELECT state, outcome->>'problem' FROM push ORDER BY id") == [
+        ("done", "It was given up; `entrepot dead-letter list` says why."),
+        ("done", None),
+    ]
+
+
+def test_what_was_sent_anew_while_it_was_read_back_is_left_for_its_own_reading(
+    db: Database, sandbox: Shop
+) -> None:
+    open_shop(db, sandbox, {"supplier_sku": "A"})
+    run_all(db)
+    row = {**listing_row(db), "title": "Before"}
+    with db.unit_of_work() as uow:  # meanwhile a push sends another title, and the same listing
+        uow.cursor().execute("UPDATE listing SET state = 'sent', sent_at = now()")
+    record(db, [row], {})
+    assert states(db) == {"sent": 1}
+
+
+def listing_row(db: Database) -> dict[str, Any]:
+    with db.unit_of_work() as uow:
+        cursor = uow.cursor().connection.cursor(row_factory=dict_row)
+        (row,) = cursor.execute(
+            READABLE, {"shop": one(db, "SELECT id FROM shop"), "states": ["live"]}
+        ).fetchall()
+    return row
