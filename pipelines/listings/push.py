@@ -13,7 +13,7 @@ from core.errors import Permanent, Unknown
 from models.events import ListingsSent, PushDue
 from models.shops import Listing, Push, Shop, ShopProduct
 from pipelines.listings.draft import draft
-from pipelines.listings.plan import differences, start_push
+from pipelines.listings.plan import differences, running_push, start_push
 from pipelines.listings.shops import connect
 
 
@@ -27,14 +27,22 @@ class Outcome:
 def push(event: PushDue, db: Database) -> None:
     """Sends the differences there are when it starts. Repeating it sends what is still different, and nothing twice.
 
-    Where the shop cannot be used at all the push ends, its shop says why, and the message becomes a dead letter.
+    Where the shop cannot be used at all the push ends, its shop says why, and the message becomes a dead letter. One
+    that is replayed while another push of the shop runs leaves everything to that one.
     """
     with db.unit_of_work() as uow:
-        shop = uow.session.get_one(Shop, event.shop_id)
-        rows = differences(uow.cursor(), shop.id)
-        pages = load_pages(uow, shop.id, {row["product_id"] for row in rows})
-        opened = shop
+        opened = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
+        running = running_push(uow, opened)
+        elsewhere = running is not None and running.id != event.push_id
+        uow.cursor().execute(
+            "UPDATE push SET state = 'running' WHERE id = %s AND NOT %s", [event.push_id, elsewhere]
+        )
+        rows = differences(uow.cursor(), opened.id)
+        pages = load_pages(uow, opened.id, {row["product_id"] for row in rows})
         uow.session.expunge_all()
+    if elsewhere:
+        with db.unit_of_work(last=True):
+            return
     outcome = Outcome()
     try:
         send(connect(opened), db, event.shop_id, rows, pages, outcome)

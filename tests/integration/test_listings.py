@@ -1,15 +1,19 @@
 """What a shop is planned to hold, when things change behind a listing: refusals mended, choices ended, currencies mixed."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from core.database import Database
-from models.events import ListingsDue
+from core.errors import Misconfigured
+from models.events import ListingsDue, PushDue
+from models.shops import Shop
+from pipelines.listings.plan import start_push
+from pipelines.listings.push import push
 from pipelines.routes import ROUTES
 from tests.staged import shop_of, stage, supplier
-from tests.stepping import one, rows, run_all
+from tests.stepping import one, pending, rows, run_all
 
 GTIN = {"gtin": "4006381333931", "gtin_verdict": "valid"}
 
@@ -105,3 +109,38 @@ def test_an_offer_in_another_currency_does_not_hide_one_in_the_shops_own(db: Dat
     assert rows(db, "SELECT state, wanted->>'price', wanted->'stock', why->>'currency' FROM listing") == [
         ("waiting", "15.00", 3, "EUR")
     ]
+
+
+def test_a_replayed_push_leaves_the_shop_to_the_one_that_runs_and_holds_it_where_none_does(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage(db, supplier(db, "NORDEN"), {"supplier_sku": "A"})
+    run_all(db)
+    shop_id = shop_of(db, supplier={"supplier": 2})
+    run_all(db)
+
+    def start() -> int:
+        with db.unit_of_work() as uow:
+            started = start_push(uow, uow.session.get_one(Shop, shop_id), asked_by="operator", limit=False)
+            assert started is not None
+            return started.id
+
+    first = start()
+    (lost,) = pending(db)
+    change(db, "DELETE FROM message")
+    second = start()
+    replayed = PushDue(tenant=3, lane=f"shop:{shop_id}", shop_id=shop_id, push_id=first)
+    push(replayed, db)
+    assert rows(db, "SELECT id, state FROM push ORDER BY id") == [(first, "done"), (second, "running")]
+    assert lost["payload"]["push_id"] == first
+    change(db, "UPDATE push SET state = 'done'")
+    seen: list[Any] = []
+
+    def refuse(_: Shop) -> NoReturn:
+        seen.append(one(db, "SELECT state FROM push WHERE id = %s", first))
+        raise Misconfigured("No key.")
+
+    monkeypatch.setattr("pipelines.listings.push.connect", refuse)
+    with pytest.raises(Misconfigured):
+        push(replayed, db)
+    assert seen == ["running"], "else another push of the same shop could start beside it"
