@@ -9,30 +9,34 @@ from models.suppliers import FeedRun
 CATALOGUE_LOCK = 0x656E7472
 """One matcher or merger at a time: two suppliers' files with the same GTIN make one variant, not two."""
 
-# A shop strips tags, percent signs and doubled blanks from a SKU and says nothing: what it would alter is left out here.
+# A shop strips tags, percent signs, doubled blanks and what cannot be printed from a SKU, keeps a hundred characters and
+# says nothing: what it would alter is left out here, with room for a number behind it.
 KEYS = r"""
 CREATE TEMP TABLE candidate ON COMMIT DROP AS
 WITH fresh AS (
-  SELECT o.id, o.supplier_id, o.supplier_sku, o.title, o.group_key, o.options, o.gtin_verdict, c.code,
+  SELECT o.id, o.supplier_id, o.supplier_sku, o.title, o.group_key, o.options, o.gtin_verdict,
+         btrim(c.code || '-' || regexp_replace(o.supplier_sku, '[<>%%\s\u0001-\u001f\u007f-\u00a0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]+', ' ', 'g')) AS plain,
          CASE WHEN o.gtin_verdict IN ('valid', 'repaired') THEN lpad(o.gtin, 14, '0') END AS gtin,
          CASE WHEN o.brand <> '' AND o.mpn <> '' THEN lower(o.brand) || '|' || lower(o.mpn) END AS mpn
   FROM offer o JOIN company c ON c.id = o.supplier_id
   WHERE o.feed_id = %(feed)s AND o.variant_id IS NULL AND o.state = 'offered'),
-gtin_use AS (  -- how often the supplier himself uses an identifier: twice means that it does not identify
-  SELECT lpad(gtin, 14, '0') AS gtin, count(*) AS uses FROM offer
+gtin_use AS (  -- for how many of his numbers a supplier uses an identifier: two mean that it does not identify
+  SELECT lpad(gtin, 14, '0') AS gtin, count(DISTINCT supplier_sku) AS uses FROM offer
   WHERE supplier_id = %(supplier)s AND gtin_verdict IN ('valid', 'repaired') GROUP BY 1),
 mpn_use AS (
-  SELECT lower(brand) || '|' || lower(mpn) AS mpn, count(*) AS uses FROM offer
+  SELECT lower(brand) || '|' || lower(mpn) AS mpn, count(DISTINCT supplier_sku) AS uses FROM offer
   WHERE supplier_id = %(supplier)s AND brand <> '' AND mpn <> '' GROUP BY 1),
-own AS (
-  SELECT f.*, g.uses AS gtin_uses, m.uses AS mpn_uses
+own AS (  -- `known`: the same supplier's number has a variant by another of his feeds
+  SELECT f.*, g.uses = 1 AS by_gtin, m.uses = 1 AS by_mpn, (
+    SELECT v.key FROM feed JOIN offer x ON x.feed_id = feed.id AND x.supplier_sku = f.supplier_sku JOIN variant v ON v.id = x.variant_id
+    WHERE feed.supplier_id = f.supplier_id ORDER BY x.id LIMIT 1) AS known
   FROM fresh f LEFT JOIN gtin_use g USING (gtin) LEFT JOIN mpn_use m USING (mpn))
-SELECT id, supplier_id, title, options, group_key, code || '-' || btrim(regexp_replace(supplier_sku, '[<>%%\s]+', ' ', 'g')) AS sku,
-  CASE WHEN gtin IS NOT NULL AND gtin_uses = 1 THEN 'gtin:' || gtin
-       WHEN mpn IS NOT NULL AND mpn_uses = 1 THEN 'mpn:' || mpn
+SELECT id, supplier_id, title, options, group_key,
+  CASE WHEN length(plain) <= 88 THEN plain ELSE left(plain, 71) || '-' || left(md5(supplier_sku), 16) END AS sku,
+  CASE WHEN known IS NOT NULL THEN known WHEN by_gtin THEN 'gtin:' || gtin WHEN by_mpn THEN 'mpn:' || mpn
        ELSE 'sku:' || supplier_id || ':' || supplier_sku END AS key,
-  CASE WHEN gtin IS NOT NULL AND gtin_uses = 1 THEN 'gtin'
-       WHEN mpn IS NOT NULL AND mpn_uses = 1 THEN 'brand_mpn' ELSE 'supplier_sku' END AS reason
+  CASE WHEN known IS NOT NULL THEN 'supplier_sku' WHEN by_gtin THEN 'gtin' WHEN by_mpn THEN 'brand_mpn'
+       ELSE 'supplier_sku' END AS reason
 FROM own"""
 
 PRODUCTS = """
@@ -45,7 +49,7 @@ SELECT product_key, title, 'goods', '[]' FROM (
 ORDER BY id
 ON CONFLICT (key) DO NOTHING"""
 
-# A SKU that differs from another only by case, or that another supplier's happens to spell, gets the offer's number.
+# A SKU that differs from another only by case gets the offer's number; where that is somebody's SKU too, a hash as well.
 VARIANTS = """
 INSERT INTO variant (product_id, key, sku, title, options, images)
 SELECT p.id, c.key,
@@ -56,7 +60,8 @@ FROM (SELECT *, row_number() OVER (PARTITION BY lower(sku) ORDER BY id) AS rank,
 JOIN product p ON p.key = c.product_key
 WHERE NOT EXISTS (SELECT FROM variant v WHERE v.key = c.key)
 ORDER BY c.id
-ON CONFLICT (key) DO NOTHING"""
+ON CONFLICT DO NOTHING"""
+HASHED = VARIANTS.replace("c.sku || '-' || c.id", "left(c.sku, 71) || '-' || left(md5(c.key), 16)")
 
 OFFERS = """
 UPDATE offer o SET variant_id = v.id, match_reason = c.reason
@@ -72,7 +77,7 @@ def match(event: OffersChanged, db: Database) -> None:
         run = uow.session.get_one(FeedRun, event.run_id)
         cursor = uow.cursor()
         lock_catalogue(cursor)
-        for statement in (KEYS, PRODUCTS, VARIANTS, OFFERS):
+        for statement in (KEYS, PRODUCTS, VARIANTS, HASHED, OFFERS):
             cursor.execute(statement, {"feed": run.feed_id, "supplier": event.tenant})
         uow.emit(OffersMatched(tenant=event.tenant, lane=event.lane, run_id=run.id))
 

@@ -28,7 +28,7 @@ UPDATE product p SET title = f.title, description = f.description, brand = f.bra
 FROM (
   SELECT DISTINCT ON (v.product_id) v.product_id, coalesce(o.group_title, o.title) AS title, o.description, o.brand, o.category, o.kind,
     (SELECT coalesce(jsonb_agg(image ORDER BY first), '[]') FROM (
-       SELECT image, min(w.id * 1000 + place) AS first
+       SELECT image, min(w.id::bigint * 1000 + place) AS first
        FROM variant w CROSS JOIN jsonb_array_elements(w.images) WITH ORDINALITY AS i(image, place)
        WHERE w.product_id = v.product_id GROUP BY image) pictures) AS images
   FROM variant v JOIN offer o ON o.id = v.best_offer_id
