@@ -37,7 +37,9 @@ class Money:
             value = Decimal(amount)
             minor = value.scaleb(exponent(currency)).quantize(Decimal(1), rounding=ROUND_HALF_EVEN)
         except InvalidOperation:
-            raise Refused(f"{amount!r} is not an amount of money; write it like 12.50.", rule="not_a_number") from None
+            raise Refused(
+                f"{amount!r} is not an amount of money; write it like 12.50.", rule="not_a_number"
+            ) from None
         return cls(int(minor), currency)
 
     @property
