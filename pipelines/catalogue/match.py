@@ -14,10 +14,11 @@ CATALOGUE_LOCK = 0x656E7472
 KEYS = r"""
 CREATE TEMP TABLE candidate ON COMMIT DROP AS
 WITH fresh AS (
-  SELECT o.id, o.supplier_id, o.supplier_sku, o.title, o.group_key, o.options, o.gtin_verdict,
+  SELECT o.id, o.supplier_id, o.supplier_sku, o.title, o.options,
+         CASE WHEN length(o.group_key) > 500 THEN md5(o.group_key) ELSE o.group_key END AS group_key, o.gtin_verdict,
          btrim(c.code || '-' || regexp_replace(o.supplier_sku, '[<>%%\s\u0001-\u001f\u007f-\u00a0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]+', ' ', 'g')) AS plain,
          CASE WHEN o.gtin_verdict IN ('valid', 'repaired') THEN lpad(o.gtin, 14, '0') END AS gtin,
-         CASE WHEN o.brand <> '' AND o.mpn <> '' THEN lower(o.brand) || '|' || lower(o.mpn) END AS mpn
+         CASE WHEN o.brand <> '' AND o.mpn <> '' AND length(o.brand || o.mpn) < 500 THEN lower(o.brand) || '|' || lower(o.mpn) END AS mpn
   FROM offer o JOIN company c ON c.id = o.supplier_id
   WHERE o.feed_id = %(feed)s AND o.variant_id IS NULL AND o.state = 'offered'),
 gtin_use AS (  -- for how many of his numbers a supplier uses an identifier: two mean that it does not identify

@@ -36,6 +36,8 @@ _PLAIN = (
     "weight_g",
 )
 _SIDES = {"length": "length_mm", "width": "width_mm", "height": "height_mm"}
+LONGEST_KEY = 500
+"""Characters; PostgreSQL's indexes take 2,704 bytes."""
 _PLACEHOLDER = ("title", "default title")  # the option Shopify writes where a product has none
 _UNHASHED = ("locator", "content_hash")
 
@@ -160,6 +162,7 @@ def _choose_key(
     out["supplier_sku"], out["key_origin"] = keys, origins
     marks.add("key_from_other_field", flags(origins.notna() & (origins != "supplier_sku")))
     told.blank(marks, "missing_key", "supplier_sku", flags(keys.isna()))
+    told.mark(marks, "key_too_long", "supplier_sku", flags(keys.str.len() > LONGEST_KEY))
 
 
 def _settle_choices(

@@ -24,6 +24,8 @@ from pipelines.feeds.normalise import Batch, normalise
 from pipelines.feeds.staging import COLUMNS
 
 STRUCTURED = ("options", "attributes", "images")
+LARGEST = 2_147_483_647
+"""What PostgreSQL's integer holds."""
 MEMORY_LIMIT = 4 << 30
 """Bytes of address space (Arrow reserves far more than it touches; resident size stays near a tenth of it)."""
 
@@ -83,13 +85,22 @@ def copy_lines(offers: pd.DataFrame, run_id: int, before: int) -> bytes:
     for name in STRUCTURED:
         frame[name] = [orjson.dumps(value).decode() for value in frame[name]]
     for name in ("stock", "lead_time_days", "weight_g"):
-        frame[name] = frame[name].astype("Int64")
+        frame[name] = pd.array([storable(value, name) for value in frame[name]], dtype="Int64")
     frame.insert(0, "run_id", run_id)
     frame.insert(1, "place", range(before + 1, before + 1 + len(frame)))
     table = pa.Table.from_pandas(frame, preserve_index=False)
     sink = io.BytesIO()
     csv.write_csv(table, sink, csv.WriteOptions(include_header=False, quoting_style="all_valid"))
     return sink.getvalue()
+
+
+def storable(value: Any, name: str) -> int | None:
+    """The figure as an integer column takes it: a stock beyond LARGEST is as good as LARGEST, another such figure is none."""
+    if value is None or pd.isna(value):
+        return None
+    if value > LARGEST:
+        return LARGEST if name == "stock" else None
+    return int(value)
 
 
 def rejects(batch: Batch, place: int) -> bytes:

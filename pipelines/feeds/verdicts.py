@@ -19,6 +19,7 @@ REJECTS: dict[str, str] = {
     "group_broken": "{field} {value} names a product that is not in this file; send the product's own row too",
     "skipped_by_rule": "{field} {value} says that it is not for sale here; change it there if it should be sold",
     "missing_key": "there is no article number ({field}); give every record one of its own",
+    "key_too_long": "the article number ({field}) is longer than 500 characters; give a shorter one",
     "missing_title": "there is no title ({field}); give one",
     "missing_price": "there is no price ({field}); give one, or leave the record out",
     "not_a_number": "{field} {value} is not an amount; write it like 12.50",

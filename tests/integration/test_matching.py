@@ -1,5 +1,7 @@
 """Matching offers to variants where identifiers are unlucky: SKUs that meet, two feeds of one supplier, odd characters."""
 
+import random
+import string
 from collections.abc import Iterator
 
 import pytest
@@ -91,3 +93,15 @@ def test_pictures_keep_their_order_however_many_variants_there_are(db: Database)
     )
     run_all(db)
     assert one(db, "SELECT images FROM product") == ["https://i.example/2", "https://i.example/1"]
+
+
+def test_identifiers_longer_than_an_index_takes_stop_no_feed(db: Database) -> None:
+    long = "".join(random.Random(1).choices(string.ascii_letters, k=9000))
+    stage(
+        db,
+        supplier(db, "NORDEN"),
+        {"supplier_sku": "A", "group_key": long},
+        {"supplier_sku": "B", "mpn": long},
+    )
+    run_all(db)
+    assert rows(db, "SELECT match_reason FROM offer ORDER BY id") == [("supplier_sku",), ("supplier_sku",)]

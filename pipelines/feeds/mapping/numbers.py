@@ -13,7 +13,7 @@ import yaml
 
 PLACES = 6  # decimals kept of a supplier's amount
 _LONGEST = 64  # characters; a longer text is no number, however it is built
-_DIGITS = 15  # more before the point is no price and no weight
+_DIGITS = 12  # more before the point is no price and no weight, and offers have no room for it
 
 _NUMBER = re.compile(
     r"(?P<lead>[^0-9+\-.,(]*?)\s*(?P<open>\()?\s*(?P<sign>[+-]?)\s*(?P<mid>[^0-9+\-.,()\s]{0,4}?)\s*"

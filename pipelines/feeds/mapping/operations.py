@@ -332,7 +332,7 @@ def _plain(values: pd.Series, decimal: str) -> pd.Series:
     """Of the values those that need no second look: digits with at most one decimal character, the column's own."""
     sign = {".": r"\.", ",": ","}.get(decimal)
     fraction = rf"(?:{sign}[0-9]{{1,{PLACES}}})?" if sign else ""
-    plain = values.where(flags(values.str.fullmatch(rf"(?:0|[1-9][0-9]{{0,14}}){fraction}")))
+    plain = values.where(flags(values.str.fullmatch(rf"(?:0|[1-9][0-9]{{0,11}}){fraction}")))
     return plain.str.replace(",", ".", regex=False) if decimal == "," else plain
 
 
