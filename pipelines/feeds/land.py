@@ -26,7 +26,9 @@ def land(event: FeedDue, db: Database) -> None:
     landed = SOURCES[kind](**source).fetch(load().archive, last)
     with db.unit_of_work(last=True) as uow:
         if landed is not None:
-            receive(uow, uow.session.get_one(Feed, event.feed_id), landed)
+            feed = uow.session.get_one(Feed, event.feed_id, with_for_update={"key_share": True})
+            if last_landed(uow.session, feed) == last:  # else somebody looked at the same time and came first
+                receive(uow, feed, landed)
             uow.emit(event)  # there may be another file, and this one is to be put aside
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import orjson
+from psycopg import Cursor
 
 from connectors.sources.archive import archived
 from core.clock import now
@@ -23,15 +24,19 @@ from pipelines.feeds.staging import COLUMNS
 def read(event: FileLanded, db: Database) -> None:
     """Answers every record of the run's file. A file that cannot be used ends the run as refused, with its sentence."""
     with db.unit_of_work() as uow:
-        run = uow.session.get_one(FeedRun, event.run_id)
+        run = uow.session.get_one(FeedRun, event.run_id, with_for_update={"key_share": True})
+        read_before = run.state != "landed"
         feed = uow.session.get_one(Feed, run.feed_id)
         order = {
             "file": str(archived(load().archive, run.file_sha256)), "name": run.file_name, "profile": feed.profile,
             "document": with_policy(feed), "currency": feed.currency, "run_id": run.id,
         }  # fmt: skip
         settings = feed.settings
-        uow.cursor().execute("DELETE FROM staged_offer WHERE run_id = %s", [run.id])
-        uow.cursor().execute("DELETE FROM reject WHERE run_id = %s", [run.id])
+        if not read_before:
+            clear(uow.cursor(), run.id)
+    if read_before:
+        with db.unit_of_work(last=True):
+            return
     told: dict[str, Any] = {}
     try:
         for head, body in frames(order):
@@ -46,6 +51,7 @@ def read(event: FileLanded, db: Database) -> None:
         with db.unit_of_work(last=True) as uow:
             run = uow.session.get_one(FeedRun, event.run_id)
             run.state, run.problem, run.staged_at = "refused", str(error), now()
+            clear(uow.cursor(), run.id)
         return
     with db.unit_of_work(last=True) as uow:
         run = uow.session.get_one(FeedRun, event.run_id)
@@ -55,6 +61,12 @@ def read(event: FileLanded, db: Database) -> None:
         run.summary, run.records_done = told["summary"], told["summary"]["records"]
         run.state, run.staged_at = "staged", now()
         uow.emit(FeedStaged(tenant=event.tenant, lane=event.lane, run_id=run.id))
+
+
+def clear(cursor: Cursor[Any], run_id: int) -> None:
+    """Takes away what an earlier reading of the run left: half of it, or all of a file that was refused at its end."""
+    cursor.execute("DELETE FROM staged_offer WHERE run_id = %s", [run_id])
+    cursor.execute("DELETE FROM reject WHERE run_id = %s", [run_id])
 
 
 def with_policy(feed: Feed) -> dict[str, Any] | None:

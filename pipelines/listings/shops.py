@@ -1,11 +1,10 @@
 """Opens the connector of a stored shop."""
 
-from connectors.registry import SHOPS
-from core.vault import load_vault
-
 from connectors.base import ShopConnector
+from connectors.registry import SHOPS
 from core.errors import Misconfigured
 from core.settings import load
+from core.vault import load_vault
 from models.shops import Shop
 
 
