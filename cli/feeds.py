@@ -9,8 +9,8 @@ import typer
 
 from cli.feed_try import try_feed
 from cli.output import AsJson, hub, rows_of, show
-from cli.waiting import until
-from core.errors import Refused
+from cli.waiting import given_up_since, last_dead_letter, until
+from core.errors import Refused, Temporary
 from core.settings import load
 from models.events import FeedDue
 from models.suppliers import Feed, FeedRun, Reject, find_feed
@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="Feeds: suppliers' lists and their 
 app.command("try")(try_feed)
 
 FeedName = Annotated[str, typer.Argument(help="The feed's name or number.")]
-RunNumber = Annotated[int, typer.Argument(help="The run's number.")]
+RunNumber = Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="The run's number.")]
 Currency = Annotated[
     str | None, typer.Option(help="The currency of its amounts, where the file names none: EUR.")
 ]
@@ -46,7 +46,6 @@ ZeroStock = Annotated[
     int | None,
     typer.Option(min=0, help="More offers losing their stock than this per cent: wait for a person."),
 ]
-FINAL = ("applied", "refused", "unchanged", "superseded", "waiting")
 
 
 @app.command("add")
@@ -123,7 +122,11 @@ def run_feed(
     with hub() as db:
         with db.unit_of_work() as uow:
             found = find_feed(uow.session, feed)
-            feed_id, before = found.id, _last_run(uow, found.id)
+            if landed is None and found.source["kind"] == "upload":
+                raise Refused(
+                    f"Feed {feed!r} has no source of its own, files are sent to it: name one.", rule="usage"
+                )
+            feed_id, before, dead = found.id, _last_run(uow, found.id), last_dead_letter(uow)
             if landed is not None:
                 run_id: int | None = receive(uow, found, landed).id
             else:
@@ -135,11 +138,15 @@ def run_feed(
         until(db, lambda uow: ended(uow, feed_id, run_id or before + 1), f"feed {feed_id}")
         with db.unit_of_work() as uow:
             done = uow.session.get(FeedRun, run_id or _last_run(uow, feed_id))
+            given_up = given_up_since(uow, f"feed:{feed_id}", dead)
             if done is None or (run_id is None and done.id <= before):
-                show({"feed": feed_id, "run": None, "state": "unchanged"}, as_json)
-                return
-            show(run_answer(done), as_json)
-            failed = done.state in ("waiting", "refused")
+                state = "given_up" if given_up else "unchanged"
+                show({"feed": feed_id, "run": None, "state": state}, as_json)
+            else:
+                show(run_answer(done), as_json)
+            failed = done is not None and done.state in ("waiting", "refused")
+    if given_up:
+        raise Temporary(given_up)
     raise typer.Exit(1 if failed else 0)
 
 
@@ -239,13 +246,13 @@ def run_answer(run: FeedRun) -> dict[str, Any]:
 
 
 def ended(uow: Any, feed_id: int, run_id: int) -> tuple[bool, str]:
-    """Whether the run and everything it set off in the catalogue is over, and a word on how far it is."""
+    """Whether no step of the feed is left to do, be the run over or given up, and a word on how far it is."""
     run = uow.session.get(FeedRun, run_id)
     (open_messages,) = (
         uow.cursor().execute("SELECT count(*) FROM message WHERE lane = %s", [f"feed:{feed_id}"]).fetchone()
     )
     word = f"{run.state}, {run.records_done:,} records" if run else "looking at the source"
-    return (run is None or run.state in FINAL) and open_messages == 0, f"{word}, {open_messages} steps to go"
+    return open_messages == 0, f"{word}, {open_messages} steps to go"
 
 
 def _last_run(uow: Any, feed_id: int) -> int:

@@ -6,8 +6,8 @@ import typer
 from sqlalchemy import func
 
 from cli.output import AsJson, hub, rows_of, show
-from cli.waiting import until
-from core.errors import Refused
+from cli.waiting import given_up_since, last_dead_letter, quiet, until
+from core.errors import Misconfigured, Refused, Temporary
 from models.catalogue import Variant
 from models.shops import LISTING_STATES, Listing, Push, Shop, ShopProduct, find_shop
 from pipelines.listings.draft import drift
@@ -81,11 +81,12 @@ def push(
             show(answer, as_json)
             return
         with db.unit_of_work() as uow:
-            shop_id = find_shop(uow.session, shop).id
+            found = find_shop(uow.session, shop)
+            shop_id, lane, dead = found.id, found.lane, last_dead_letter(uow)
             started = let_push(uow, shop_id)
             push_id = started.id if started else None
         if push_id is not None and wait:
-            until(db, lambda uow: pushed(uow, push_id, shop_id), f"pushing to shop {shop_id}")
+            until(db, lambda uow: quiet(uow, lane), f"pushing to shop {shop_id}")
         with db.unit_of_work() as uow:
             ended = uow.session.get(Push, push_id) if push_id is not None else None
             show(
@@ -94,10 +95,11 @@ def push(
                 as_json,
             )  # fmt: skip
             problem = (ended.outcome or {}).get("problem") if ended else None
+            given_up = given_up_since(uow, lane, dead)
         if problem:
-            from core.errors import Misconfigured
-
             raise Misconfigured(problem)
+        if given_up:
+            raise Temporary(given_up)
 
 
 def planned(shop: Shop, uow: Any) -> dict[str, Any]:
@@ -142,15 +144,3 @@ def states_of(uow: Any, shop_id: int) -> dict[str, int]:
         .group_by(Listing.state)
         .all()
     )
-
-
-def pushed(uow: Any, push_id: int, shop_id: int) -> tuple[bool, str]:
-    """Whether the push is over and everything sent was read back; and a word on how far it is."""
-    uow.session.expire_all()
-    found = uow.session.get(Push, push_id)
-    states = states_of(uow, shop_id)
-    over = found is None or found.state == "done"
-    failed = over and found is not None and bool(found.outcome.get("problem"))
-    return failed or (
-        over and not states.get("sent")
-    ), f"{states.get('live', 0)} live, {states.get('sent', 0)} sent, {states.get('waiting', 0)} waiting"

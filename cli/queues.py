@@ -8,14 +8,14 @@ import typer
 from cli.output import AsJson, hub, show
 from cli.waiting import until
 from core import queues
-from core.errors import Temporary
+from core.errors import Refused, Temporary
 
 message = typer.Typer(no_args_is_help=True, help="Messages: events on their way to a step.")
 dead_letter = typer.Typer(
     no_args_is_help=True, help="Dead letters: messages given up, kept with their reason, replayable."
 )
 Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
-Number = Annotated[int, typer.Argument(help="Its number.")]
+Number = Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="Its number.")]
 
 
 @message.command("list")
@@ -102,6 +102,8 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Puts messages back, their attempts forgotten."""
+    if not numbers and not everything:
+        raise Refused("Name the dead letters by their numbers, or say --all.", rule="usage")
     with hub() as db, db.unit_of_work() as uow:
         chosen = [each.id for each in queues.dead_letters(uow, limit=10_000)] if everything else numbers or []
         show(

@@ -52,7 +52,8 @@ def list_selections(shop: ShopName, as_json: AsJson = False) -> None:
 
 @app.command("remove")
 def remove(
-    selection: Annotated[int, typer.Argument(help="The selection's number.")], as_json: AsJson = False
+    selection: Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="The selection's number.")],
+    as_json: AsJson = False,
 ) -> None:
     """Ends a selection: what no other one chooses is taken out of sale by the next push."""
     with hub() as db, db.unit_of_work() as uow:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from cli.output import AsJson, hub, show
-from cli.waiting import until
+from cli.waiting import given_up_since, last_dead_letter, quiet, until
 from core.clock import now
+from core.errors import Temporary
 from core.settings import load
 from models.events import VerifyDue
 from models.shops import Shop, find_shop
@@ -73,13 +74,13 @@ def check(shop: ShopName, as_json: AsJson = False) -> None:
 
 @app.command("verify")
 def verify(shop: ShopName, as_json: AsJson = False) -> None:
-    """Reads back everything the shop holds and counts the drift."""
+    """Reads back everything the shop holds and counts the drift. Exit 1 where it could not be read."""
     with hub() as db:
         with db.unit_of_work() as uow:
             found = find_shop(uow.session, shop)
             uow.emit(VerifyDue(tenant=found.seller_id, lane=found.lane, shop_id=found.id))
-            shop_id, lane = found.id, found.lane
-        until(db, lambda uow: _quiet(uow, lane), f"reading back shop {shop_id}")
+            shop_id, lane, dead = found.id, found.lane, last_dead_letter(uow)
+        until(db, lambda uow: quiet(uow, lane), f"reading back shop {shop_id}")
         with db.unit_of_work() as uow:
             rows = (
                 uow.cursor()
@@ -88,7 +89,10 @@ def verify(shop: ShopName, as_json: AsJson = False) -> None:
             )
             states = dict(rows)
             problem = uow.session.get_one(Shop, shop_id).problem
+            given_up = given_up_since(uow, lane, dead)
     show({"shop": shop_id, "states": states, "drift": states.get("drifted", 0), "problem": problem}, as_json)
+    if given_up:
+        raise Temporary(given_up)
 
 
 def described(shop: Shop) -> dict[str, Any]:
@@ -97,8 +101,3 @@ def described(shop: Shop) -> dict[str, Any]:
         "id": shop.id, "seller": shop.seller_id, "name": shop.name, "channel": shop.channel, "url": shop.url,
         "currency": shop.currency, "live_since": shop.live_since, "problem": shop.problem, "warnings": shop.facts.get("warnings", []),
     }  # fmt: skip
-
-
-def _quiet(uow: Any, lane: str) -> tuple[bool, str]:
-    (number,) = uow.cursor().execute("SELECT count(*) FROM message WHERE lane = %s", [lane]).fetchone()
-    return number == 0, f"{number} steps to go"

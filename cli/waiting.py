@@ -11,6 +11,31 @@ QUIET_SECONDS = 15
 """After so long without any change a person is told that perhaps no worker runs."""
 
 
+def last_dead_letter(uow: UnitOfWork) -> int:
+    """The number of the newest dead letter, 0 where there is none: look before the work begins."""
+    row = uow.cursor().execute("SELECT coalesce(max(id), 0) FROM dead_letter").fetchone()
+    return int(row[0]) if row else 0
+
+
+def given_up_since(uow: UnitOfWork, lane: str, number: int) -> str | None:
+    """What a step of the lane said that was given up after dead letter `number`; None where none was."""
+    row = (
+        uow.cursor()
+        .execute(
+            "SELECT error FROM dead_letter WHERE lane = %s AND id > %s ORDER BY id LIMIT 1", [lane, number]
+        )
+        .fetchone()
+    )
+    return str(row[0]) if row else None
+
+
+def quiet(uow: UnitOfWork, lane: str) -> tuple[bool, str]:
+    """Whether no step of the lane is left to do, and how many are."""
+    row = uow.cursor().execute("SELECT count(*) FROM message WHERE lane = %s", [lane]).fetchone()
+    number = int(row[0]) if row else 0
+    return number == 0, f"{number} steps to go"
+
+
 def until(
     db: Database, look: Callable[[UnitOfWork], tuple[bool, str]], what: str, *, timeout: float = 900
 ) -> None:

@@ -59,11 +59,16 @@ class WebSession(Base):
     expires_at: Mapped[datetime]
 
 
+def number_in(name: str) -> int | None:
+    """The id that `name` writes in plain digits; None where it is a name, or a number that no row can have."""
+    return int(name) if name.isascii() and name.isdigit() and int(name) < 2**31 else None
+
+
 def find_company(session: Session, kind: str, name: str) -> Company:
     """The company of `kind` with this code, name or id. Raises Refused where there is none."""
     query = session.query(Company).filter(Company.kind == kind)
-    if name.isdigit():
-        found = query.filter(Company.id == int(name)).one_or_none()
+    if (number := number_in(name)) is not None:
+        found = query.filter(Company.id == number).one_or_none()
     else:
         found = (
             query.filter((Company.code == name.upper()) | (Company.name == name)).order_by(Company.id).first()

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.errors import Refused
 from core.tables import Base
+from models.companies import number_in
 
 
 class Shop(Base):
@@ -142,8 +143,8 @@ class Push(Base):
 
 def find_shop(session: Session, name: str) -> Shop:
     """The shop with this id, or the only one with this name. Raises Refused where it is not to be found."""
-    if name.isdigit():
-        found = session.get(Shop, int(name))
+    if (number := number_in(name)) is not None:
+        found = session.get(Shop, number)
     else:
         matches = session.query(Shop).filter(Shop.name == name).limit(2).all()
         if len(matches) > 1:

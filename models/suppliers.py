@@ -24,6 +24,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.errors import Refused
 from core.tables import Base
+from models.companies import number_in
 
 
 class Feed(Base):
@@ -167,8 +168,8 @@ class OfferChange(Base):
 
 def find_feed(session: Session, name: str) -> Feed:
     """The feed with this id, or the only one with this name. Raises Refused where it is not to be found."""
-    if name.isdigit():
-        found = session.get(Feed, int(name))
+    if (number := number_in(name)) is not None:
+        found = session.get(Feed, number)
     else:
         matches = session.query(Feed).filter(Feed.name == name).limit(2).all()
         if len(matches) > 1:
