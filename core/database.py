@@ -13,12 +13,23 @@ from core.errors import Misconfigured, Temporary
 from core.events import Event, Route, Step, on
 from core.migrating import check_current, migrate
 from core.settings import Settings
-from core.unit_of_work import CHANNEL, UnitOfWork
+from core.unit_of_work import CHANNEL, SET_SECONDS, UnitOfWork
 
 if TYPE_CHECKING:
     from core.postgres import EmbeddedPostgres
 
-__all__ = ["CHANNEL", "Database", "Event", "Route", "Step", "UnitOfWork", "connect", "migrate", "on"]
+__all__ = [
+    "CHANNEL",
+    "SET_SECONDS",
+    "Database",
+    "Event",
+    "Route",
+    "Step",
+    "UnitOfWork",
+    "connect",
+    "migrate",
+    "on",
+]
 
 
 class Database:

@@ -27,6 +27,9 @@ FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[
 # A commit that notifies takes a lock of the whole database; not waiting for the disk keeps that short.
 NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, queue) FROM unnest(%s::text[]) AS queue"
 
+SET_SECONDS = 540.0
+"""What a step over a whole feed, catalogue or shop may `allow` itself; a step's own limit is 600."""
+
 Routes = Mapping[type[Event], Sequence[Route]]
 
 
@@ -72,6 +75,11 @@ class UnitOfWork:
                 raw.autocommit = False
             else:
                 raw.close()  # interrupted in the middle of a statement
+
+    def allow(self, seconds: float) -> None:
+        """Lets each statement, and each wait for a lock, of this unit of work take so long: for what treats a whole feed."""
+        limits = "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true)"
+        self.cursor().execute(limits, [f"{seconds * 1000:.0f}"] * 2)
 
     def emit(self, event: Event) -> None:
         """Stores the event for each of its routes, together with this unit of work. Without a route: Permanent."""

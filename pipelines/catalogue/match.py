@@ -2,7 +2,7 @@
 
 from psycopg import Cursor
 
-from core.database import Database
+from core.database import SET_SECONDS, Database
 from models.events import OffersChanged, OffersMatched
 from models.suppliers import FeedRun
 
@@ -75,6 +75,7 @@ def match(event: OffersChanged, db: Database) -> None:
     A match once made stays, so that a listing never changes its product under a buyer.
     """
     with db.unit_of_work(last=True) as uow:
+        uow.allow(SET_SECONDS)
         run = uow.session.get_one(FeedRun, event.run_id)
         cursor = uow.cursor()
         lock_catalogue(cursor)

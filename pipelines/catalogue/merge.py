@@ -1,6 +1,6 @@
 """Merges a run's offers into the catalogue: each variant's best offer speaks for it, each product's first for the page."""
 
-from core.database import Database
+from core.database import SET_SECONDS, Database
 from models.events import OffersMatched, ProductsMerged
 from models.suppliers import FeedRun
 from pipelines.catalogue.match import lock_catalogue
@@ -42,6 +42,7 @@ WHERE p.id = f.product_id
 def merge(event: OffersMatched, db: Database) -> None:
     """Writes only what differs, for the variants whose offers the run changed."""
     with db.unit_of_work(last=True) as uow:
+        uow.allow(SET_SECONDS)
         run = uow.session.get_one(FeedRun, event.run_id)
         cursor = uow.cursor()
         lock_catalogue(cursor)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from core.clock import now
-from core.database import Database
+from core.database import SET_SECONDS, Database
 from models.events import OffersChanged, RunApproved
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.plan import COMPARED, FREE, MATTERS, POLICY, differs, emptied
@@ -19,6 +19,7 @@ def apply(event: RunApproved, db: Database) -> None:
     undo a new one.
     """
     with db.unit_of_work(last=True) as uow:
+        uow.allow(SET_SECONDS)
         run = uow.session.get_one(FeedRun, event.run_id)
         feed = uow.session.get_one(Feed, run.feed_id, with_for_update={"key_share": True})
         uow.session.refresh(run)  # as it is now that nobody else works at this feed

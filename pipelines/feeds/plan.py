@@ -5,7 +5,7 @@ from typing import Any
 from psycopg import Cursor
 from psycopg.rows import dict_row
 
-from core.database import Database, UnitOfWork
+from core.database import SET_SECONDS, Database, UnitOfWork
 from core.errors import Refused
 from models.events import FeedStaged, FileLanded, RunApproved
 from models.suppliers import Feed, FeedRun
@@ -44,6 +44,7 @@ COMPARED = (
 def plan(event: FeedStaged, db: Database) -> None:
     """Stores the plan; within its limits the run goes on by itself, else it waits with the sentences that say why."""
     with db.unit_of_work(last=True) as uow:
+        uow.allow(SET_SECONDS)
         run = uow.session.get_one(FeedRun, event.run_id)
         feed = uow.session.get_one(Feed, run.feed_id, with_for_update={"key_share": True})
         uow.session.refresh(run)  # as it is now that nobody else works at this feed

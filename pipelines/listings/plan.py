@@ -9,7 +9,7 @@ from psycopg import Cursor
 from psycopg.rows import dict_row
 from sqlalchemy import text
 
-from core.database import Database, UnitOfWork
+from core.database import SET_SECONDS, Database, UnitOfWork
 from models.events import ListingsDue, ProductsMerged, PushDue
 from models.shops import Push, Shop
 from pipelines.listings.draft import distinct_options, wanted_product, wanted_variant
@@ -49,6 +49,7 @@ def fan_out(event: ProductsMerged, db: Database) -> None:
 def plan_listings(event: ListingsDue, db: Database) -> None:
     """Writes what the shop should hold now; where it is live already, its push follows by itself."""
     with db.unit_of_work(last=True) as uow:
+        uow.allow(SET_SECONDS)
         shop = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
         want(uow.cursor(), shop)
         if shop.live_since is not None:

@@ -2,15 +2,18 @@
 
 import random
 import string
+import threading
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from core.database import Database
 from models.suppliers import Feed
+from pipelines.catalogue.match import CATALOGUE_LOCK
 from pipelines.routes import ROUTES
 from tests.staged import stage, supplier
-from tests.stepping import one, rows, run_all
+from tests.stepping import one, pending, rows, run_all, run_message
 
 GTIN = {"gtin": "4006381333931", "gtin_verdict": "valid"}
 
@@ -105,3 +108,18 @@ def test_identifiers_longer_than_an_index_takes_stop_no_feed(db: Database) -> No
     )
     run_all(db)
     assert rows(db, "SELECT match_reason FROM offer ORDER BY id") == [("supplier_sku",), ("supplier_sku",)]
+
+
+def test_a_feed_waits_for_a_larger_ones_turn_and_may_take_its_time(database_url: str, db: Database) -> None:
+    stage(db, supplier(db, "NORDEN"), {"supplier_sku": "A"})
+    while (message := pending(db)[0])["step"] != "catalogue.match.match":
+        run_message(db, message)
+    hasty = Database(database_url, ROUTES, statement_timeout=0.2, lock_timeout=0.1)
+    with psycopg.connect(database_url) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", [CATALOGUE_LOCK])
+        step = threading.Thread(target=run_message, args=(hasty, message))
+        step.start()
+        other.execute("SELECT pg_sleep(0.5)")
+    step.join(20)
+    hasty.close()
+    assert rows(db, "SELECT match_reason FROM offer") == [("supplier_sku",)]
