@@ -14,6 +14,8 @@ from core.errors import Misconfigured
 
 UNFINISHED = ("*.tmp", "*.part", "*.partial", "*.filepart", "*.crdownload", "*~")
 """Names that programs give to files they are still writing; the finished file is renamed."""
+LONGEST_NAME = 255 - 9
+"""Bytes of a file's name that are kept beside eight digits of its hash."""
 TAKEN = "taken"
 """Subfolder for files that became a run. Nothing of a supplier is deleted."""
 
@@ -85,4 +87,7 @@ class DropFolder:
     def _put_aside(self, file: Path, sha256: str) -> None:
         taken = self._path / TAKEN
         taken.mkdir(exist_ok=True)
-        file.rename(taken / f"{sha256[:8]}-{file.name}")
+        kept = os.fsdecode(
+            os.fsencode(file.name)[-LONGEST_NAME:]
+        )  # with the hash in front it must still be a name
+        file.rename(taken / f"{sha256[:8]}-{kept}")

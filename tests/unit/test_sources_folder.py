@@ -216,3 +216,12 @@ def test_an_upload_that_is_no_file(tmp_path: Path, kind: str) -> None:
         archive(path, tmp_path / "archive")
     assert caught.value.rule == "unreadable"
     assert not list((tmp_path / "archive").rglob("*")) if (tmp_path / "archive").exists() else True
+
+
+def test_a_file_with_the_longest_name_there_is_does_not_stop_the_folder(drop: Drop) -> None:
+    name = "a" * 251 + ".csv"
+    drop.put(name, "1")
+    drop.put("b.csv", "2", age=50)
+    assert drop.fetch() == name
+    assert drop.fetch(sha("1")) == "b.csv"
+    assert drop.names() == ["b.csv", f"taken/{sha('1')[:8]}-{name[9:]}"]
