@@ -382,3 +382,20 @@ def listing_row(db: Database) -> dict[str, Any]:
             READABLE, {"shop": one(db, "SELECT id FROM shop"), "states": ["live"]}
         ).fetchall()
     return row
+
+
+def test_a_product_becomes_variable_and_simple_again_in_its_own_place(db: Database, sandbox: Shop) -> None:
+    one_of, two_of = ({"supplier_sku": sku, "group_key": "G", "group_title": "Lamp"} for sku in "AB")
+    others = [{"supplier_sku": f"O{i}"} for i in range(10)]
+    open_shop(db, sandbox, one_of, *others)
+    for offers, live in (
+        ([one_of], 11),
+        ([one_of, two_of], 12),
+        ([two_of], 11),
+        ([], 10),
+        ([one_of, two_of], 12),
+    ):
+        stage(db, 1, *offers, *others)
+        run_all(db)
+        assert states(db).get("live") == live
+        assert one(db, "SELECT external_id FROM shop_product ORDER BY product_id LIMIT 1") == "10"
