@@ -1,7 +1,11 @@
 """Pushing into a real sandbox shop over https: what is stored, what is not sent, and what every kind of failure leaves."""
 
+import base64
 import contextlib
+import json
+import ssl
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -76,17 +80,12 @@ def open_shop(db: Database, sandbox: Shop, *offers: dict[str, Any], secret: str 
 
 def held(sandbox: Shop) -> dict[str, tuple[str, int, str]]:
     """SKU → (price, stock, status) of everything but variable parents."""
-    import ssl
-    import urllib.request
-
     request = urllib.request.Request(
         f"{sandbox.url}/sandbox/products", headers={"Authorization": f"Bearer {sandbox.keys.admin_token}"}
     )
     with urllib.request.urlopen(
         request, timeout=10, context=ssl.create_default_context(cafile=str(sandbox.ca_file))
     ) as answer:
-        import json
-
         products = json.load(answer)
     found: dict[str, tuple[str, int, str]] = {}
     for product in products:
@@ -264,11 +263,6 @@ def test_a_shop_that_does_not_answer_is_tried_again_and_loses_nothing(
 def test_a_sku_that_belongs_to_the_seller_is_refused_with_advice_and_left_alone(
     db: Database, sandbox: Shop
 ) -> None:
-    import base64
-    import json
-    import ssl
-    import urllib.request
-
     told = sandbox.description()
     basic = base64.b64encode(f"{told['key']}:{told['secret']}".encode()).decode()
     own = {"name": "Own lamp", "type": "simple", "sku": "norden-a", "regular_price": "99.00"}
@@ -330,7 +324,7 @@ def test_a_withdrawal_the_shop_refuses_is_said_once_and_not_tried_for_ever(
     assert states(db) == {"live": 10, "refused": 1}
     assert "refused" in one(db, "SELECT problem FROM listing WHERE state = 'refused'")
     sandbox.faults.clear()
-    with db.unit_of_work() as uow:  # a person asks for another try
+    with db.unit_of_work() as uow:  # a person's push
         start_push(uow, uow.session.get_one(StoredShop, shop_id), asked_by="operator", limit=False)
     run_all(db)
     assert states(db) == {"live": 10, "withdrawn": 1}
