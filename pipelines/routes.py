@@ -34,14 +34,14 @@ from pipelines.listings.verify import verify
 
 ROUTES = (
     on(FeedDue, land, queue="feeds", retries=3),
-    on(FileLanded, read, queue="feeds"),
+    on(FileLanded, read, queue="feeds", seconds=1150),
     on(FeedStaged, plan, queue="feeds", one_unit=True),
     on(RunApproved, apply, queue="feeds", one_unit=True),
     on(OffersChanged, match, queue="catalogue", one_unit=True),
     on(OffersMatched, merge, queue="catalogue", one_unit=True),
     on(ProductsMerged, fan_out, queue="catalogue", one_unit=True),
     on(ListingsDue, plan_listings, queue="catalogue", one_unit=True),
-    on(PushDue, push, queue="shops"),
+    on(PushDue, push, queue="shops", seconds=1150),
     on(ListingsSent, verify, queue="shops"),
     on(VerifyDue, verify, queue="shops", retries=3),
 )
