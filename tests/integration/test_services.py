@@ -140,6 +140,7 @@ sys.exit(7 if OwnRabbit(folder()).running() else 1)
 """
 
 
+@pytest.mark.deep
 def test_commands_find_the_broker_up_and_the_last_of_them_has_it_stopped(folder: Path) -> None:
     assert not OwnRabbit(folder).running()
     first, second = (
