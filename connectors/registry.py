@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pkgutil import resolve_name
 from typing import TypeVar, cast
 
+from connectors.banking import PayoutConnector
 from connectors.base import FeedReader, FeedSource, ShopConnector
+from connectors.purchasing import SupplierConnector
 
 T = TypeVar("T")
 
@@ -41,5 +43,18 @@ SOURCES: Mapping[str, Callable[..., FeedSource]] = Lazy(
 SHOPS: Mapping[str, Callable[..., ShopConnector]] = Lazy(
     {
         "woocommerce": "connectors.shops.woocommerce.connector:WooCommerceShop",
+    }
+)
+
+PAYOUTS: Mapping[str, Callable[..., PayoutConnector]] = Lazy(
+    {
+        "sepa": "connectors.payouts.sepa:SepaBank",
+    }
+)
+
+SUPPLIERS: Mapping[str, Callable[..., SupplierConnector]] = Lazy(
+    {
+        "portal": "connectors.suppliers.portal:PortalSupplier",
+        "api": "connectors.suppliers.api:ApiSupplier",
     }
 )

@@ -1,0 +1,1 @@
+"""Banks: one module per format family, each keeping the Protocol PayoutConnector."""

@@ -1,0 +1,1 @@
+"""Ways to a supplier: one module per way, each keeping the Protocol SupplierConnector."""
