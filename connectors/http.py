@@ -58,7 +58,8 @@ class Answer:
 class Http:
     """A client of one server. `name` begins every sentence ("The shop shop.example"); secrets appear in none.
 
-    `auth` is (user, password) for basic auth; `explain` may turn a 401 or 403 into its channel's own sentence.
+    `auth` is (user, password) for basic auth; `headers` go with every call and hold secrets as well.
+    `explain` may turn a 401 or 403 into its channel's own sentence.
     Calls raise Misconfigured (key, certificate or address wrong; answers that are no JSON), Temporary (waiting
     helps and nothing was changed) and Unknown (a change may have happened). Other 4xx are answers to be judged
     by the caller, as is 501: the server says that it does not do this.
@@ -71,17 +72,18 @@ class Http:
         name: str,
         guard: Guard,
         auth: tuple[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         ca_file: Path | None = None,
         explain: Callable[[Answer], str | None] = lambda answer: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._base, self._name, self._explain, self._ca_file = base_url.rstrip("/"), name, explain, ca_file
         self._auth = httpx2.BasicAuth(*auth) if auth else None
-        self._secrets = _secrets(auth)
+        self._secrets = _secrets(auth) + tuple(value for value in (headers or {}).values() if value)
         self._sleep = sleep
         self._client = httpx2.Client(
             transport=PinnedTransport(guard, _tls(ca_file)),
-            headers={"User-Agent": "Entrepot/0.1", "Accept": "application/json"},
+            headers={"User-Agent": "Entrepot/0.1", "Accept": "application/json", **(headers or {})},
             follow_redirects=False,
             trust_env=False,
         )
@@ -100,9 +102,15 @@ class Http:
         """Reads. `seconds` is the longest silence; the whole call takes at most twice that, per attempt."""
         return self._call("GET", path, params=params, seconds=seconds or READ_SECONDS, anonymous=anonymous)
 
-    def post(self, path: str, body: Any, *, seconds: float) -> Answer:
-        """Changes something: what is sent and not clearly answered raises Unknown."""
-        return self._call("POST", path, body=body, seconds=seconds)
+    def post(
+        self, path: str, body: Any, *, seconds: float, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """Changes something: what is sent and not clearly answered raises Unknown. `headers` go with this call only."""
+        return self._call("POST", path, body=body, seconds=seconds, headers=headers)
+
+    def ask(self, path: str, body: Any, *, seconds: float | None = None) -> Answer:
+        """Reads by POST, as GraphQL does: what gets lost changed nothing and is asked again."""
+        return self._call("POST", path, body=body, seconds=seconds or READ_SECONDS, changing=False)
 
     def close(self) -> None:
         """Closes the kept connection."""
@@ -126,17 +134,20 @@ class Http:
         seconds: float,
         params: Mapping[str, str | int] | None = None,
         body: Any = None,
+        headers: Mapping[str, str] | None = None,
         anonymous: bool = False,
+        changing: bool | None = None,
     ) -> Answer:
-        changing = method != "GET"
+        written = method != "GET"
+        changing = written if changing is None else changing
         token = DEADLINE.set(time.monotonic() + CONNECT_SECONDS + 2 * seconds)
         try:
             with self._client.stream(
                 method,
                 f"{self._base}/{path.lstrip('/')}",
                 params=params,
-                content=orjson.dumps(body) if changing else None,
-                headers={"Content-Type": "application/json"} if changing else None,
+                content=orjson.dumps(body) if written else None,
+                headers={"Content-Type": "application/json", **(headers or {})} if written else None,
                 auth=None if anonymous else self._auth,
                 timeout=httpx2.Timeout(seconds, connect=CONNECT_SECONDS, pool=seconds),
             ) as response:
