@@ -33,8 +33,8 @@ class Buyer:
 class ShopOrderLine:
     """One line: `quantity` as first ordered, `removed` of it taken back by an edit of the order (not by a refund).
 
-    `variant_id` has the shape of Listing.external_id ("product/variation" or "product" on WooCommerce, the variant's
-    gid on Shopify); None where the product is gone. `unit_price` is what the buyer pays for one, None where the shop
+    `variant_id` is what Listing.external_id holds for it (the variation's or simple product's number on WooCommerce, the
+    variant's gid on Shopify); None where the product is gone. `unit_price` is what the buyer pays for one, None where the shop
     does not tell it as an exact amount.
     """
 

@@ -1,5 +1,6 @@
 """Everything the environment decides, read once into one frozen value."""
 
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 
@@ -29,11 +30,25 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(60, ge=2, le=600)
     vault_keys: str = ""
     log_level: str = "INFO"
+    public_url: str = ""
+    currency: str = Field("EUR", pattern="^[A-Z]{3}$")
+    vat_percent: Decimal = Field(Decimal(19), ge=0, le=100, decimal_places=2)
+    return_days: int = Field(14, ge=0, le=365)
+    bank_holder: str = "Entrepot"
+    bank_iban: str = ""
+    bank_bic: str = ""
+    bank_town: str = ""
+    bank_country: str = Field("", pattern="^([A-Z]{2})?$")
 
     @cached_property
     def private_host_names(self) -> frozenset[str]:
         """Hosts the operator allows though they are private: `ENTREPOT_PRIVATE_HOSTS=shop.lan,127.0.0.1`."""
         return frozenset(name.strip().lower() for name in self.private_hosts.split(",") if name.strip())
+
+    @property
+    def own_url(self) -> str:
+        """Where shops reach the hub: ENTREPOT_PUBLIC_URL, else its own address on this machine."""
+        return (self.public_url or f"http://{self.listen}:{self.port}").rstrip("/")
 
     @property
     def archive(self) -> Path:

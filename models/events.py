@@ -81,3 +81,95 @@ class VerifyDue(Event):
     """The clock or a person asks to read back what a shop holds."""
 
     shop_id: int
+
+
+# ---------------------------------------------------------------- way B: a buyer's order
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderNoticed(Event):
+    """A shop said that one of its orders changed; `external_id` is its own number for it."""
+
+    shop_id: int
+    external_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersDue(Event):
+    """The clock or a person asks for every order of a shop that changed since the last look."""
+
+    shop_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HooksDue(Event):
+    """The clock or a new connection asks whether a shop still calls us."""
+
+    shop_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderChanged(Event):
+    """What a buyer wants of an order is other than what the hub covers: cover it, or let go."""
+
+    order_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StockMoved(Event):
+    """An offer's free stock changed by a reservation: shops show another figure, somebody may have waited for it."""
+
+    offer_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DepositCredited(Event):
+    """A seller's deposit grew: lines that wait for it may go on."""
+
+    seller_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinesFunded(Event):
+    """Lines of an order have reservation and hold: they can be bought."""
+
+    order_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseOrderMade(Event):
+    """A purchase order is to reach its supplier."""
+
+    purchase_order_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancellationAsked(Event):
+    """A purchase order, or what is open of it, is to be cancelled at its supplier."""
+
+    purchase_order_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShipmentReported(Event):
+    """Goods left a supplier, or a service is completed."""
+
+    shipment_id: int
+
+
+# ---------------------------------------------------------------- way C: the clock becomes a payout
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaturityDue(Event):
+    """The clock asks which captured amounts have outlived their return window."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettlementApproved(Event):
+    """A locked settlement run may be paid: its payment file is to be made."""
+
+    settlement_run_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BankStatementReceived(Event):
+    """A bank statement's lines are stored and wait to be matched."""
+
+    bank_statement_id: int

@@ -45,6 +45,8 @@ class Shop(Base):
     problem: Mapped[str | None] = mapped_column(Text)
     """The last thing that went wrong with the whole shop, in its owner's words; None when it answers."""
     checked_at: Mapped[datetime | None]
+    orders_watermark: Mapped[datetime | None]
+    """Every order changed up to this moment, by the shop's clock, has been taken over; the sweep goes on from it."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     @property
