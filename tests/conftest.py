@@ -25,6 +25,7 @@ from sandbox.services import folder as services_folder
 # The environment that was given, then taken away: a test reads its settings from what it sets itself.
 GIVEN = {name: value for name, value in os.environ.items() if name.startswith("ENTREPOT_")}
 SERVICES = services_folder()
+LONG = ("journeys", "chaos")
 for _name in GIVEN:
     del os.environ[_name]
 
@@ -37,6 +38,18 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that fixtures stop what they started
     if config.getoption("hypothesis_seed", None) is None:
         config.option.hypothesis_seed = random.getrandbits(32)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For two processes side by side: a module stays whole, and what shares RabbitMQ's queues stays in one process.
+
+    The long ones come first, so that no process is left alone with one at the end.
+    """
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
+    for item in items:
+        shares = "amqp_url" in getattr(item, "fixturenames", ()) or "rabbitmq" in item.keywords
+        item.add_marker(pytest.mark.xdist_group("rabbitmq" if shares else item.nodeid.partition("::")[0]))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
