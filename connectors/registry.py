@@ -42,6 +42,7 @@ SOURCES: Mapping[str, Callable[..., FeedSource]] = Lazy(
 
 SHOPS: Mapping[str, Callable[..., ShopConnector]] = Lazy(
     {
+        "shopify": "connectors.shops.shopify.connector:ShopifyShop",
         "woocommerce": "connectors.shops.woocommerce.connector:WooCommerceShop",
     }
 )

@@ -1,0 +1,210 @@
+"""One shop's Admin GraphQL API: sends a kept document, waits where the shop throttles, and turns refusals into words."""
+
+import random
+import re
+import time
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from connectors.http import ATTEMPTS, LONGEST_WAIT, Answer, Http, plain
+from core.errors import EntrepotError, Misconfigured, Permanent, Refused, Temporary, Unknown
+from core.guard import Guard
+
+Fields = dict[str, Any]
+
+VERSION = "2026-10"
+"""The version every document was checked against; Shopify serves a version for at least twelve months."""
+ENDPOINT = f"admin/api/{VERSION}/graphql.json"
+
+
+def site_of(url: str) -> str:
+    """The shop's address without what people paste along; admin.shopify.com/store/NAME is NAME.myshopify.com.
+
+    Raises Misconfigured where it is not https.
+    """
+    url = url.strip()
+    parts = urlsplit(url if "://" in url else f"https://{url}")
+    if parts.scheme != "https" or not parts.hostname or parts.username or parts.password:
+        raise Misconfigured(
+            "The shop's address is not usable; enter it like https://your-shop.myshopify.com."
+        )
+    pasted = re.match(r"/store/([a-z0-9-]+)", parts.path)
+    if parts.hostname == "admin.shopify.com" and pasted:
+        return f"https://{pasted.group(1)}.myshopify.com"
+    return f"https://{parts.netloc}"
+
+
+@cache
+def document(name: str) -> str:
+    """The text of documents/NAME.graphql with the fragments it spreads."""
+    text = (files(__package__) / "documents" / f"{name}.graphql").read_text("utf-8")
+    fragments = dict.fromkeys(re.findall(r"\.\.\.\s*([A-Z]\w*Parts)\b", text))
+    return text + "".join(document(fragment) for fragment in fragments)
+
+
+class GraphQL:
+    """`token` goes into a header and into no sentence. `patience` is how many seconds a change may take before its
+    outcome counts as unknown."""
+
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        *,
+        guard: Guard,
+        ca_file: Path | None,
+        patience: float,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        site = site_of(url)
+        self.host = urlsplit(site).netloc
+        self._patience, self._sleep = patience, sleep
+        self._http = Http(
+            site,
+            name=f"The shop {self.host}",
+            guard=guard,
+            headers={"X-Shopify-Access-Token": token.strip()},
+            ca_file=ca_file,
+            explain=self._explain,
+            sleep=sleep,
+        )
+
+    def close(self) -> None:
+        """Closes the kept connection."""
+        self._http.close()
+
+    def read(self, name: str, **variables: Any) -> Fields:
+        """The `data` of a query. Raises Temporary where waiting helps, Misconfigured where the owner must act."""
+        return self._run(name, variables, changing=False)
+
+    def change(self, name: str, **variables: Any) -> Fields:
+        """The payload of a mutation's only field, its `userErrors` for the caller to judge. Raises Unknown as well."""
+        payload = next(iter(self._run(name, variables, changing=True).values()), None)
+        if not isinstance(payload, dict):
+            raise Unknown(f"The shop {self.host} did not say what became of a change.")
+        return payload
+
+    def _run(self, name: str, variables: Fields, *, changing: bool) -> Fields:
+        body = {"query": document(name), "variables": variables}
+        for attempt in range(1, ATTEMPTS + 1):
+            answer = (
+                self._http.post(ENDPOINT, body, seconds=self._patience)
+                if changing
+                else self._http.ask(ENDPOINT, body)
+            )
+            said = self._whole(answer, changing)
+            wait = _throttled(said)
+            if wait is None:
+                return self._good(said, changing)
+            if attempt == ATTEMPTS or wait > LONGEST_WAIT:
+                break
+            self._sleep(wait + random.uniform(0, 0.5 * attempt))  # noqa: S311 - no secret
+        raise Temporary(
+            f"The shop {self.host} has no calls left for the hub just now; the hub tries again later.",
+            retry_after=wait,
+        )
+
+    def _whole(self, answer: Answer, changing: bool) -> Fields:
+        if answer.status == 404:
+            raise Misconfigured(
+                f"There is no Shopify shop at {self.host}. Enter the address that ends in .myshopify.com."
+            )
+        if answer.status in {402, 423}:
+            raise Misconfigured(
+                f"Shopify has closed the shop {self.host} for now ({answer.status}): its bill is unpaid or it is "
+                "locked. Its owner can open it again in the Shopify admin."
+            )
+        if not answer.ok:
+            words = answer.message or _words(answer.body)
+            raise Refused(f"The shop {self.host} refused the call: {words} ({answer.status}).")
+        if not isinstance(answer.body, dict):
+            raise self._unclear("answered with something that is no GraphQL result", changing)
+        return answer.body
+
+    def _good(self, said: Fields, changing: bool) -> Fields:
+        for error in said.get("errors") or []:
+            self._raise(error if isinstance(error, dict) else {"message": str(error)}, changing)
+        data = said.get("data")
+        if not isinstance(data, dict):
+            raise self._unclear("sent a result without data", changing)
+        return data
+
+    def _raise(self, error: Fields, changing: bool) -> NoReturn:
+        """What a top-level error means (shopify.dev, "Status and error codes" of the GraphQL Admin API)."""
+        code = str((error.get("extensions") or {}).get("code") or "")
+        words = plain(str(error.get("message") or code))
+        if code == "ACCESS_DENIED":
+            needed = (error.get("extensions") or {}).get("requiredAccess") or words
+            scopes = re.findall(r"`([a-z_]+)`", str(needed))
+            missing = " or ".join(scopes) or "a scope"
+            raise Misconfigured(
+                f"The hub's app may not do this in the shop {self.host}: {missing} is missing. Add it to the app's "
+                "scopes in Shopify and connect the shop again."
+            )
+        if code == "SHOP_INACTIVE":
+            raise Misconfigured(f"The shop {self.host} is not active. Its owner can open it in Shopify.")
+        if code in {"INTERNAL_SERVER_ERROR", "TIMEOUT"}:
+            raise self._unclear(f"failed inside ({words})", changing)
+        raise Permanent(f"The shop {self.host} does not understand the hub's call: {words}.")
+
+    def _unclear(self, what: str, changing: bool) -> EntrepotError:
+        if changing:
+            return Unknown(f"The shop {self.host} {what}; whether the change was made is not known.")
+        return Temporary(f"The shop {self.host} {what}; the hub tries again later.")
+
+    def _explain(self, answer: Answer) -> str | None:
+        if answer.status == 401:
+            return (
+                f"The shop {self.host} does not accept the key: the access token has expired or was revoked. "
+                "Connect the shop again."
+            )
+        return (
+            f"The shop {self.host} closes its door to the hub: {_words(answer.body)}. Connect the shop again."
+        )
+
+
+def refusals(payload: Fields) -> list[Fields]:
+    """The user errors of a mutation: {"code", "field", "message"}, [] where it was done."""
+    return [
+        {
+            "code": str(error.get("code") or ""),
+            "field": [str(part) for part in error.get("field") or []],
+            "message": plain(str(error.get("message") or error.get("code") or "without a reason")),
+        }
+        for error in payload.get("userErrors") or []
+    ]
+
+
+def sentence(errors: list[Fields]) -> str:
+    """User errors as one text for a person."""
+    return " ".join(dict.fromkeys(f"The shop says: {error['message'].rstrip('.')}." for error in errors))
+
+
+def _throttled(said: Fields) -> float | None:
+    """Seconds until the bucket holds enough for this call again; None where it was not throttled.
+
+    THROTTLED comes as HTTP 200 and nothing was done (design: extensions.cost.throttleStatus).
+    """
+    codes = [
+        (error.get("extensions") or {}).get("code")
+        for error in said.get("errors") or []
+        if isinstance(error, dict)
+    ]
+    if "THROTTLED" not in codes:
+        return None
+    cost = (said.get("extensions") or {}).get("cost") or {}
+    bucket = cost.get("throttleStatus") or {}
+    rate = float(bucket.get("restoreRate") or 0)
+    if rate <= 0:
+        return 1.0
+    lacking = float(cost.get("requestedQueryCost") or 0) - float(bucket.get("currentlyAvailable") or 0)
+    return min(max(lacking / rate, 0.1), 3600.0)
+
+
+def _words(body: Any) -> str:
+    said = body.get("errors") if isinstance(body, dict) else None
+    return plain(str(said)) if said else "without a reason"

@@ -1,0 +1,140 @@
+"""A Shopify shop as the hub sees it: check, push, set_stock, read_back, withdraw."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from connectors.base import ProductDraft, PushResult, ShopFacts, ShopListing, StockLevel
+from connectors.shops.shopify import mapping
+from connectors.shops.shopify.client import GraphQL, refusals, sentence
+from connectors.shops.shopify.facts import Facts
+from connectors.shops.shopify.stock import Stock
+from connectors.shops.shopify.upsert import Upsert
+from core.errors import Unknown
+from core.guard import Guard, Resolver, system_resolver
+
+PRODUCTS_A_READ = 10
+"""Products of one look: with a hundred variants each it stays below what one query may cost."""
+PRODUCT = "gid://shopify/Product/"
+
+
+class ShopifyShop:
+    """One shop, reached over https. `key` is the app's access token, `secret` its client secret, which signs webhooks.
+    One call at a time.
+
+    `private_hosts` are the operator's exceptions; `patience` is how many seconds a change may take before its outcome
+    counts as unknown. `sleep` and `resolver` are replaced in tests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        secret: str,
+        ca_file: str | Path | None = None,
+        private_hosts: frozenset[str] = frozenset(),
+        *,
+        patience: float = 120.0,
+        sleep: Callable[[float], None] = time.sleep,
+        resolver: Resolver = system_resolver,
+    ) -> None:
+        self._graphql = GraphQL(
+            url,
+            key,
+            guard=Guard(private_hosts, resolver),
+            ca_file=Path(ca_file) if ca_file else None,
+            patience=patience,
+            sleep=sleep,
+        )
+        self._facts = Facts(self._graphql)
+        self._stock = Stock(self._graphql, self._facts)
+        self._upsert = Upsert(self._graphql, self._facts, self._stock)
+
+    def __repr__(self) -> str:
+        return f"ShopifyShop({self._graphql.host})"
+
+    def close(self) -> None:
+        """Closes the kept connection."""
+        self._graphql.close()
+
+    def check(self) -> ShopFacts:
+        """Asks the shop who it is and what the app may do, without changing anything."""
+        return self._facts.check()
+
+    def push(self, drafts: Sequence[ProductDraft]) -> Iterator[PushResult]:
+        """Creates or updates products; see the Protocol. Each is yielded twice: with its id, then with its variants."""
+        for draft in drafts:
+            problem = mapping.why_not(draft)
+            faults = {one.key: mapping.why_not_variant(one, self._facts.currency) for one in draft.variants}
+            bad = {key: fault for key, fault in faults.items() if fault is not None}
+            if problem is None and len(bad) == len(draft.variants):
+                problem = " ".join(dict.fromkeys(bad.values()))
+            if problem is not None:
+                yield PushResult(draft.key, draft.external_id, problem=problem, problems=bad)
+            else:
+                yield from self._upsert.settle(draft, bad)
+
+    def set_stock(self, levels: Sequence[StockLevel]) -> Iterator[PushResult]:
+        """Absolute stock only, a hundred variants a call."""
+        wanted: dict[str, int] = {}
+        keys: dict[str, str] = {}
+        for level in levels:
+            if type(level.stock) is not int or not 0 <= level.stock <= mapping.MOST_STOCK:
+                yield PushResult(
+                    level.key,
+                    level.external_id,
+                    problem=f"The stock of {level.external_id} is {level.stock!r}; it must be a whole number from 0.",
+                )
+            else:
+                wanted[level.external_id], keys[level.external_id] = level.stock, level.key
+        for number, outcome in self._stock.settle(wanted):
+            yield PushResult(keys[number], number, problem=outcome.problem, unknown=outcome.unknown)
+
+    def read_back(self, external_ids: Sequence[str]) -> Iterator[ShopListing]:
+        """What the shop holds for these products; a product that is gone is one listing with the status "missing"."""
+        for start in range(0, len(external_ids), PRODUCTS_A_READ):
+            some = external_ids[start : start + PRODUCTS_A_READ]
+            asked = [number for number in some if number.startswith(PRODUCT)]
+            place = {"location": self._facts.location, "publication": self._facts.publication}
+            found = self._graphql.read("Products", ids=asked, **place)["nodes"] if asked else []
+            held = {str(one["id"]): one for one in found if one and "variants" in one}
+            for number in some:
+                if number in held:
+                    product = self._upsert.whole(held[number])
+                    for variant in product["variants"]["nodes"]:
+                        yield mapping.listing(variant, product, self._facts.currency)
+                else:
+                    yield ShopListing(external_id=number, parent_id=None, status="missing")
+
+    def withdraw(self, external_ids: Sequence[str]) -> Iterator[PushResult]:
+        """Products become drafts; "product/variant" ids stay with a stock of nothing, which the shop does not sell
+        (decision 0056). What is gone already is out of sale: no problem."""
+        variants: dict[str, str] = {}
+        for external_id in external_ids:
+            variant = external_id.rpartition("/gid://")[2] if "/gid://" in external_id[1:] else ""
+            if variant:
+                variants[f"gid://{variant}"] = external_id
+            elif external_id.startswith(PRODUCT):
+                yield self._hide(external_id)
+            else:
+                yield PushResult(external_id, external_id)
+        for number, outcome in self._stock.settle(dict.fromkeys(variants, 0)):
+            yield PushResult(
+                variants[number],
+                variants[number],
+                problem=None if outcome.gone else outcome.problem,
+                unknown=outcome.unknown,
+            )
+
+    def _hide(self, number: str) -> PushResult:
+        """A draft stays a draft, so a lost answer is simply asked for again, once."""
+        try:
+            try:
+                payload = self._graphql.change("Draft", id=number)
+            except Unknown:
+                payload = self._graphql.change("Draft", id=number)
+        except Unknown as error:
+            return PushResult(number, number, problem=str(error), unknown=True)
+        errors = refusals(payload)
+        gone = any("does not exist" in error["message"] for error in errors)
+        return PushResult(number, number, problem=sentence(errors) if errors and not gone else None)

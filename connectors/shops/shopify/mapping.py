@@ -1,0 +1,283 @@
+"""Drafts into Shopify's fields and its answers into listings: pure, strict before anything is sent.
+
+Limits are those of the Admin GraphQL API (design/shopify.md) and of Shopify's product pages: 255 characters for titles,
+SKUs, barcodes, options and vendors, 512 KB for descriptions.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from connectors.base import ProductDraft, ShopListing, VariantDraft
+from core.errors import Refused
+from core.money import Money
+
+Fields = dict[str, Any]
+
+NAMESPACE, KEY = "entrepot", "key"
+"""The metafield that holds our own key of a product; its type "id" makes Shopify keep its values unique."""
+LONGEST = 255
+LONGEST_TEXT = 500_000
+"""Bytes of a description."""
+MOST_VARIANTS = 2048
+MOST_OPTIONS = 3
+MOST_FILES = 250
+MOST_STOCK = 1_000_000_000
+"""Pieces; Shopify refuses more (INVALID_QUANTITY_TOO_HIGH)."""
+NO_CHOICE = (("Title", "Default Title"),)
+"""What Shopify itself calls the option of a product without a choice."""
+
+
+def why_not(draft: ProductDraft) -> str | None:
+    """The sentence why this product cannot go into the shop, None where it can."""
+    title = draft.title.strip()
+    if not title:
+        return "The product has no title. Give it one."
+    if len(title) > LONGEST or len(draft.brand or "") > LONGEST:
+        return f"The title or brand is longer than the {LONGEST} characters the shop keeps; shorten it."
+    if len(draft.description.encode()) > LONGEST_TEXT:
+        return f"The description is longer than {LONGEST_TEXT} bytes; shorten it."
+    if not draft.variants:
+        return "The product has no variant to sell."
+    if len(draft.variants) > MOST_VARIANTS:
+        return f"The product has {len(draft.variants)} variants; the shop takes at most {MOST_VARIANTS}. Split it."
+    if len(pictures(draft)) > MOST_FILES:
+        return f"The product has more than the {MOST_FILES} pictures the shop takes; leave some out."
+    names = [tuple(name.strip() for name, _ in variant.options) for variant in draft.variants]
+    if len(set(names)) > 1:
+        return "The variants do not have the same options in the same order; give each of them every option."
+    if len(names[0]) > MOST_OPTIONS:
+        return (
+            f"The product has {len(names[0])} options ({', '.join(names[0])}); the shop takes at most {MOST_OPTIONS}. "
+            "Join two of them."
+        )
+    if len({name.casefold() for name in names[0]}) < len(names[0]) or "" in names[0]:
+        return f"The options {', '.join(names[0])} cannot be told apart by the shop; rename one."
+    if any(len(name) > LONGEST for name in names[0]):
+        return f"An option's name is longer than the {LONGEST} characters the shop keeps; shorten it."
+    if len({choice(variant.options) for variant in draft.variants}) < len(draft.variants):
+        return "Two variants have the same options; the shop could sell only one of them."
+    return None
+
+
+def why_not_variant(variant: VariantDraft, currency: str) -> str | None:
+    """The sentence why this variant cannot go into a shop of this currency, None where it can."""
+    sku = variant.sku
+    if not sku.strip():
+        return "The variant has no SKU; the hub could not find it again in the shop. Give it one."
+    if sku != sku.strip() or not sku.isprintable():
+        return (
+            f"The shop would change the SKU {sku!r}; remove blanks at its ends and signs that cannot be seen."
+        )
+    if len(sku) > LONGEST or len(variant.gtin or "") > LONGEST:
+        return f"The SKU or GTIN of {sku[:40]!r} is longer than the {LONGEST} characters the shop keeps."
+    if variant.price.currency != currency:
+        return f"The price of {sku} is in {variant.price.currency}, but the shop sells in {currency}."
+    if variant.price.minor < 0:
+        return f"The price of {sku} is negative."
+    if type(variant.stock) is not int or not 0 <= variant.stock <= MOST_STOCK:
+        return f"The stock of {sku} is {variant.stock!r}; it must be a whole number from 0 to {MOST_STOCK}."
+    if any(not value.strip() or len(value) > LONGEST for _, value in variant.options):
+        return f"An option of {sku} is empty or longer than the {LONGEST} characters the shop keeps."
+    return None
+
+
+def choice(options: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """What tells a variant from the others of its product; case and outer blanks do not."""
+    return tuple(value.strip().casefold() for _, value in options)
+
+
+def options_of(held: Fields) -> tuple[tuple[str, str], ...]:
+    """A held variant's options; Shopify's own name for none is kept."""
+    return tuple((str(one["name"]), str(one["value"])) for one in held.get("selectedOptions") or [])
+
+
+def pictures(draft: ProductDraft) -> tuple[str, ...]:
+    """The URLs of all pictures, the product's first: one of a variant must also be the product's."""
+    return tuple(
+        dict.fromkeys((*draft.images, *(variant.image for variant in draft.variants if variant.image)))
+    )
+
+
+def match(draft: ProductDraft, held: Sequence[Fields]) -> tuple[dict[str, str], list[Fields]]:
+    """Which held variant is which of the draft's: ({variant key: id}, the others).
+
+    By the id we know, then by SKU without regard to case, then by options, since Shopify keeps those unique.
+    """
+    free = {str(one["id"]): one for one in held}
+    known: dict[str, str] = {}
+    for place in range(3):
+        by_face = {_held_faces(one)[place]: number for number, one in free.items()}
+        for variant in draft.variants:
+            face = _draft_faces(variant)[place]
+            number = by_face.get(face) if face and variant.key not in known else None
+            if number is not None and number in free:
+                known[variant.key] = number
+                del free[number]
+    return known, list(free.values())
+
+
+def keepable(draft: ProductDraft, others: Sequence[Fields]) -> list[Fields]:
+    """Those of the shop's other variants that can stay beside the draft's: they have the same options, other values."""
+    names = [name.strip() for name, _ in draft.variants[0].options or NO_CHOICE]
+    taken = {choice(variant.options or NO_CHOICE) for variant in draft.variants}
+    return [
+        one
+        for one in others
+        if [name for name, _ in options_of(one)] == names and choice(options_of(one)) not in taken
+    ]
+
+
+def set_input(
+    draft: ProductDraft,
+    known: Mapping[str, str],
+    kept: Sequence[Fields],
+    files: list[Fields],
+    *,
+    location: str,
+    new: bool,
+) -> Fields:
+    """The whole product for productSet. What a list leaves out is deleted, so `kept` variants are named unchanged.
+
+    Our key and the product type go along only when it is made: their lists and words are the owner's afterwards.
+    """
+    values: dict[str, dict[str, None]] = {}
+    every = [variant.options or NO_CHOICE for variant in draft.variants] + [options_of(one) for one in kept]
+    for options in every:
+        for name, value in options:
+            values.setdefault(name.strip(), {}).setdefault(value.strip())
+    fields: Fields = {
+        "title": draft.title.strip(),
+        "descriptionHtml": draft.description,
+        "status": "ACTIVE",
+        "productOptions": [
+            {"name": name, "position": place, "values": [{"name": value} for value in found]}
+            for place, (name, found) in enumerate(values.items(), start=1)
+        ],
+        "variants": [_variant(one, draft, known.get(one.key), files, location) for one in draft.variants]
+        + [{"id": one["id"], "optionValues": _values(options_of(one))} for one in kept],
+    }
+    if draft.brand:
+        fields["vendor"] = draft.brand
+    if files:
+        fields["files"] = [{name: part for name, part in one.items() if name != "url"} for one in files]
+    if new:
+        fields["metafields"] = [{"namespace": NAMESPACE, "key": KEY, "type": "id", "value": draft.key}]
+        if draft.category:
+            fields["productType"] = draft.category[-1][:LONGEST]
+    return fields
+
+
+def files_of(draft: ProductDraft, held: Sequence[str], refused: Iterable[str]) -> list[Fields]:
+    """The product's pictures as it shall have them, ours by id where the shop has them, then the seller's own.
+
+    `held` are the ids of what the product shows now. Without any id of ours nothing held is known to be the
+    seller's, so nothing is kept. Each has the "url" it came from, "" for the seller's.
+    """
+    left_out = set(refused)
+    ours = [
+        {"url": url, "id": draft.image_ids[url]}
+        if draft.image_ids.get(url) in held
+        else {"url": url, "originalSource": url, "contentType": "IMAGE"}
+        for url in pictures(draft)
+        if url not in left_out
+    ]
+    known = set(draft.image_ids.values())
+    theirs = [{"url": "", "id": number} for number in held if known and number not in known]
+    return [*ours, *theirs] if ours or known else []
+
+
+def image_ids(files: Sequence[Fields], held: Sequence[str]) -> dict[str, str]:
+    """The ids of our pictures from the product's own list: it has the order they were sent in. {} where it does not."""
+    if len(files) != len(held) or any(
+        one.get("id", number) != number for one, number in zip(files, held, strict=True)
+    ):
+        return {}
+    return {str(one["url"]): number for one, number in zip(files, held, strict=True) if one["url"]}
+
+
+def media_of(product: Fields) -> list[str]:
+    """The ids of a product's pictures, without those that Shopify could not fetch."""
+    nodes = (product.get("media") or {}).get("nodes") or []
+    return [
+        str(one["id"])
+        for one in nodes
+        if one.get("status") != "FAILED" and one.get("mediaContentType") == "IMAGE"
+    ]
+
+
+def available(variant: Fields) -> int | None:
+    """Pieces that may be sold at our location; None where it is not stocked there."""
+    level = (variant.get("inventoryItem") or {}).get("inventoryLevel")
+    found = [one for one in (level or {}).get("quantities") or [] if one.get("name") == "available"]
+    return int(found[0]["quantity"]) if found else None
+
+
+def listing(variant: Fields, product: Fields, currency: str) -> ShopListing:
+    """A variant as the shop holds it now. One whose stock is not counted, or that is not stocked, has no stock."""
+    counted = (variant.get("inventoryItem") or {}).get("tracked") is not False
+    options = options_of(variant)
+    return ShopListing(
+        external_id=str(variant["id"]),
+        parent_id=str(product["id"]),
+        status=status(product),
+        sku=str(variant.get("sku") or ""),
+        title=str(product.get("title") or ""),
+        price=_price(variant.get("price"), currency),
+        stock=available(variant) if counted else None,
+        gtin=str(variant.get("barcode") or "") or None,
+        options=() if options == NO_CHOICE else options,
+        image_count=len(media_of(product)),
+    )
+
+
+def status(product: Fields) -> str:
+    """ "live" only where the product is active and the online store shows it; an archived one lies in the trash."""
+    if product.get("status") == "ARCHIVED":
+        return "trash"
+    return "live" if product.get("status") == "ACTIVE" and product.get("published") else "draft"
+
+
+def _variant(
+    variant: VariantDraft, draft: ProductDraft, known: str | None, files: Sequence[Fields], location: str
+) -> Fields:
+    item: Fields = {"tracked": True, "requiresShipping": draft.kind == "goods", "sku": variant.sku}
+    if variant.weight_g is not None and draft.kind == "goods":
+        item["measurement"] = {"weight": {"value": variant.weight_g, "unit": "GRAMS"}}
+    fields: Fields = {
+        "optionValues": _values(variant.options or NO_CHOICE),
+        "sku": variant.sku,
+        "price": format(variant.price.amount, "f"),
+        "barcode": variant.gtin or "",
+        "inventoryPolicy": "DENY",
+        "inventoryItem": item,
+    }
+    if known is not None:
+        fields["id"] = known
+    else:
+        # Later changes of stock go another way, which sees what was sold meanwhile (stock.py).
+        fields["inventoryQuantities"] = [
+            {"locationId": location, "name": "available", "quantity": variant.stock}
+        ]
+    picture = next((one for one in files if one["url"] and one["url"] == variant.image), None)
+    if picture is not None:
+        fields["file"] = {name: part for name, part in picture.items() if name != "url"}
+    return fields
+
+
+def _held_faces(held: Fields) -> tuple[str, str, tuple[str, ...]]:
+    return str(held["id"]), str(held.get("sku") or "").casefold(), choice(options_of(held))
+
+
+def _draft_faces(variant: VariantDraft) -> tuple[str, str, tuple[str, ...]]:
+    return variant.external_id or "", variant.sku.casefold(), choice(variant.options or NO_CHOICE)
+
+
+def _values(options: Iterable[tuple[str, str]]) -> list[Fields]:
+    return [{"optionName": name.strip(), "name": value.strip()} for name, value in options]
+
+
+def _price(amount: Any, currency: str) -> Money | None:
+    try:
+        return Money.of(str(amount), currency) if amount not in (None, "") else None
+    except Refused:
+        return None

@@ -1,0 +1,250 @@
+"""Brings one product into the shop: looks for it, sets it whole, publishes it, sets its stock; lost answers are looked up."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import pairwise
+
+from connectors.base import ProductDraft, PushResult
+from connectors.shops.shopify import mapping
+from connectors.shops.shopify.client import Fields, GraphQL, refusals, sentence
+from connectors.shops.shopify.facts import Facts
+from connectors.shops.shopify.stock import Stock
+from core.errors import EntrepotError, Misconfigured, Temporary, Unknown
+
+LOST = 2
+"""Lost answers about one product before it is reported as unknown."""
+ROUNDS = 12
+"""Attempts at one product in all; each refusal takes a variant or a picture out of the next."""
+LOOK_AGAIN = {"PRODUCT_DOES_NOT_EXIST", "DUPLICATED_METAFIELD_VALUE", "PRODUCT_VARIANT_DOES_NOT_EXIST"}
+"""Refusals because the shop changed between our look and our write."""
+
+
+@dataclass
+class Attempt:
+    """What is known of one product while it goes in. `variants` and `dead` are refusals by variant key and URL."""
+
+    draft: ProductDraft
+    files: list[Fields] = field(default_factory=list)
+    variants: dict[str, str] = field(default_factory=dict)
+    dead: dict[str, str] = field(default_factory=dict)
+    lost: int = 0
+
+    @property
+    def sent(self) -> ProductDraft:
+        """The draft without what was refused."""
+        good = tuple(variant for variant in self.draft.variants if variant.key not in self.variants)
+        return replace(self.draft, variants=good)
+
+    def result(self, **facts: object) -> PushResult:
+        """What is known so far, as the answer for the draft."""
+        problems = self.variants | {f"image:{url}": words for url, words in self.dead.items()}
+        bare = PushResult(
+            self.draft.key,
+            self.draft.external_id,
+            problems=problems,
+            image_ids={
+                url: number
+                for url, number in self.draft.image_ids.items()
+                if url in mapping.pictures(self.draft)
+            },
+        )
+        return replace(bare, **facts)  # type: ignore[arg-type]
+
+
+class Upsert:
+    """A product is found by the id we know, else by our own key, which Shopify keeps unique: it is never made twice."""
+
+    def __init__(self, graphql: GraphQL, facts: Facts, stock: Stock) -> None:
+        self._graphql, self._facts, self._stock = graphql, facts, stock
+
+    def settle(self, draft: ProductDraft, refused: dict[str, str]) -> Iterator[PushResult]:
+        """Yields the product's id as soon as it is known, then the last word. `refused` are variants not to be sent.
+
+        Where an answer is lost and the look-up fails too, the product is yielded as unknown and the error is raised.
+        """
+        attempt = Attempt(draft, variants=dict(refused))
+        for _ in range(ROUNDS):
+            try:
+                held = self._find(attempt.draft)
+            except EntrepotError as error:
+                if attempt.lost:
+                    yield attempt.result(problem=str(error), unknown=True)
+                raise
+            if held is not None:
+                attempt.draft = _adopted(attempt, held)
+            problem = self._too_much(attempt, held)
+            if problem is None:
+                try:
+                    payload = self._set(attempt, held)
+                except Unknown as error:
+                    attempt.lost += 1
+                    if attempt.lost > LOST:
+                        yield attempt.result(problem=str(error), unknown=True)
+                        return
+                    continue
+                errors = refusals(payload)
+                if not errors and payload.get("product"):
+                    yield from self._finish(attempt, payload["product"])
+                    return
+                problem = self._judge(attempt, errors)
+            if problem is not None:
+                yield attempt.result(problem=problem)
+                return
+        yield attempt.result(problem="The shop refused every attempt at this product; look at its variants.")
+
+    def _find(self, draft: ProductDraft) -> Fields | None:
+        place = {"location": self._facts.location, "publication": self._facts.publication}
+        found: Fields | None = None
+        if draft.external_id and draft.external_id.startswith("gid://shopify/Product/"):
+            found = self._graphql.read("Product", id=draft.external_id, **place)["product"]
+        if found is None:
+            name = {"namespace": self._namespace, "key": mapping.KEY, "value": draft.key}
+            found = self._graphql.read("ProductByKey", **name, **place)["productByIdentifier"]
+        return None if found is None else self.whole(found)
+
+    def whole(self, product: Fields) -> Fields:
+        """The product with all its variants, read page by page."""
+        nodes, page = list(product["variants"]["nodes"]), product["variants"]["pageInfo"]
+        while page["hasNextPage"]:
+            more = self._graphql.read(
+                "ProductVariants", id=product["id"], after=page["endCursor"], location=self._facts.location
+            )["product"]
+            if more is None:
+                raise Temporary(f"The product {product['id']} was deleted while it was read.")
+            nodes += more["variants"]["nodes"]
+            page = more["variants"]["pageInfo"]
+        return {**product, "variants": {"nodes": nodes, "pageInfo": page}}
+
+    def _too_much(self, attempt: Attempt, held: Fields | None) -> str | None:
+        if not attempt.sent.variants:
+            return " ".join(dict.fromkeys(attempt.variants.values()))
+        if held is not None:
+            _, others = mapping.match(attempt.sent, held["variants"]["nodes"])
+            number = len(attempt.sent.variants) + len(mapping.keepable(attempt.sent, others))
+            if number > mapping.MOST_VARIANTS:
+                return (
+                    f"With those it has already the product would have {number} variants; the shop takes at most "
+                    f"{mapping.MOST_VARIANTS}. Delete some in the shop."
+                )
+        return None
+
+    def _set(self, attempt: Attempt, held: Fields | None) -> Fields:
+        known, others = mapping.match(attempt.sent, held["variants"]["nodes"]) if held else ({}, [])
+        shown = mapping.media_of(held) if held else []
+        attempt.files = mapping.files_of(attempt.draft, shown, attempt.dead)
+        name = {"namespace": self._namespace, "key": mapping.KEY, "value": attempt.draft.key}
+        fields = mapping.set_input(
+            attempt.sent,
+            known,
+            mapping.keepable(attempt.sent, others),
+            attempt.files,
+            location=self._facts.location,
+            new=held is None,
+        )
+        return self._graphql.change(
+            "ProductSet",
+            identifier={"id": held["id"]} if held else {"customId": name},
+            input=fields,
+            location=self._facts.location,
+            publication=self._facts.publication,
+        )
+
+    def _judge(self, attempt: Attempt, errors: list[Fields]) -> str | None:
+        """Takes out what the shop refused; the sentence for the whole product where it refused that."""
+        variants = attempt.sent.variants
+        told = False
+        for error in errors:
+            where, place = _place(error["field"])
+            if where == "variants" and place < len(variants):
+                attempt.variants[variants[place].key] = sentence([error])
+            elif where == "files" and place < len(attempt.files) and attempt.files[place]["url"]:
+                url = str(attempt.files[place]["url"])
+                attempt.dead[url] = f"The picture {url} was refused. {sentence([error])}"
+            elif error["code"] not in LOOK_AGAIN:
+                return sentence(errors)
+            told = True
+        return None if told else "The shop answered without a product and without a reason."
+
+    def _finish(self, attempt: Attempt, product: Fields) -> Iterator[PushResult]:
+        number = str(product["id"])
+        attempt.draft = replace(attempt.draft, external_id=number)
+        found = mapping.image_ids(attempt.files, mapping.media_of(product))
+        attempt.draft = replace(attempt.draft, image_ids={**attempt.draft.image_ids, **found})
+        yield attempt.result()
+        if not product["published"]:
+            errors = self._publish(number)
+            if isinstance(errors, Unknown):
+                yield attempt.result(problem=str(errors), unknown=True)
+                return
+            if errors:
+                yield attempt.result(problem=f"It could not be shown in the online store. {sentence(errors)}")
+                return
+        whole = self.whole(product)
+        known, _ = mapping.match(attempt.sent, whole["variants"]["nodes"])
+        yield self._stocked(attempt, known, whole)
+
+    def _publish(self, number: str) -> list[Fields] | Unknown:
+        """Publishing what is published already changes nothing, so a lost answer is simply asked for again."""
+        wish = {"id": number, "input": [{"publicationId": self._facts.publication}]}
+        try:
+            try:
+                return refusals(self._graphql.change("Publish", **wish))
+            except Unknown:
+                return refusals(self._graphql.change("Publish", **wish))
+        except Unknown as error:
+            return error
+
+    def _stocked(self, attempt: Attempt, known: dict[str, str], product: Fields) -> PushResult:
+        held = {str(one["id"]): mapping.available(one) for one in product["variants"]["nodes"]}
+        wanted = {
+            known[variant.key]: variant.stock
+            for variant in attempt.sent.variants
+            if variant.key in known and held[known[variant.key]] != variant.stock
+        }
+        unknown: str | None = None
+        keys = {number: key for key, number in known.items()}
+        for number, outcome in self._stock.settle(wanted):
+            if outcome.problem is not None:
+                key = keys[number]
+                attempt.variants[key] = outcome.problem
+                del known[key]
+                unknown = outcome.problem if outcome.unknown else unknown
+        for variant in attempt.sent.variants:
+            if variant.key not in known:
+                attempt.variants[variant.key] = f"The shop did not keep the variant {variant.sku}."
+        return attempt.result(variant_ids=known, problem=unknown, unknown=unknown is not None)
+
+    @cached_property
+    def _namespace(self) -> str:
+        """The namespace of our key, once its definition is there: a look by custom id needs it, and it makes the values
+        unique. Making it again is refused as TAKEN and changes nothing."""
+        definition = {
+            "name": "Entrepot key",
+            "namespace": mapping.NAMESPACE,
+            "key": mapping.KEY,
+            "type": "id",
+            "ownerType": "PRODUCT",
+        }
+        try:
+            errors = refusals(self._graphql.change("KeyDefinition", definition=definition))
+        except Unknown as error:
+            raise Temporary(f"The definition of the hub's key may not have been made: {error}") from None
+        if any(error["code"] != "TAKEN" for error in errors):
+            raise Misconfigured(f"The hub's key could not be defined in the shop. {sentence(errors)}")
+        return mapping.NAMESPACE
+
+
+def _adopted(attempt: Attempt, held: Fields) -> ProductDraft:
+    """The draft with the id of what was found, and after a lost answer with the pictures that went in all the same."""
+    draft = replace(attempt.draft, external_id=str(held["id"]))
+    found = mapping.image_ids(attempt.files, mapping.media_of(held)) if attempt.lost else {}
+    return replace(draft, image_ids={**draft.image_ids, **found})
+
+
+def _place(path: list[str]) -> tuple[str, int]:
+    """("variants", 3) of ["input", "variants", "3", "price"]; ("", 0) where it names no member of a list."""
+    for name, place in pairwise(path):
+        if name in {"variants", "files"} and place.isdecimal():
+            return name, int(place)
+    return "", 0
