@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +21,7 @@ _MESSAGE = re.compile(r"\{urn:iso:std:iso:20022:tech:xsd:([a-z]{4}\.\d{3})\.001\
 # ISO 20022 external bank transaction sub-family codes: returned transfers, and what the bank charges.
 _RETURNS = {"RRTN"}
 _CHARGES = {"CHRG", "COME", "COMI", "COMM", "COMT", "FEES"}
+_DECIMAL = re.compile(r"[0-9]{1,18}(\.[0-9]{1,5})?")  # ISO 20022: 18 digits, 5 of them after the point
 _NOTHING = {"", "NOTPROVIDED", "NONREF"}
 
 
@@ -223,11 +224,10 @@ def _is_credit(element: etree._Element, where: str) -> bool:
 
 def _amount(element: etree._Element | None, where: str) -> Money:
     text, currency = ("", "") if element is None else ((element.text or "").strip(), element.get("Ccy", ""))
-    try:
-        minor = Decimal(text).scaleb(exponent(currency))
-    except InvalidOperation:
-        raise Refused(f"{where}: it has no readable amount ({text!r}).") from None
-    if not re.fullmatch("[A-Z]{3}", currency) or not minor.is_finite() or minor < 0 or minor != int(minor):
+    if not _DECIMAL.fullmatch(text):
+        raise Refused(f"{where}: it has no readable amount ({text!r}).")
+    minor = Decimal(text).scaleb(exponent(currency))
+    if not re.fullmatch("[A-Z]{3}", currency) or minor != int(minor):
         raise Refused(f"{where}: {text!r} {currency} is not an amount of money.")
     return Money(int(minor), currency)
 
