@@ -74,6 +74,7 @@ class PurchaseOrder(Base):
 
     States: submitting (being sent), unknown (sent without a clear answer: looked up before it is repeated), placed (he
     has it), accepted | rejected (his answer), cancel_requested, cancelled, shipped (nothing of it is open any more).
+    `asked_at`: from here on he may have it; `placed_at`: he has it; `answered_at`: he accepted or rejected it.
     """
 
     __tablename__ = "purchase_order"
@@ -94,6 +95,8 @@ class PurchaseOrder(Base):
     currency: Mapped[str] = mapped_column(String(3))
     version: Mapped[int] = mapped_column(server_default="1")
     made_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    asked_at: Mapped[datetime | None]
+    placed_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]
 
     @property

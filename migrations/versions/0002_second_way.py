@@ -293,6 +293,8 @@ def upgrade() -> None:
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("placed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state IN ('submitting', 'unknown', 'placed', 'accepted', 'rejected', 'cancel_requested', 'cancelled', 'shipped')",
@@ -540,12 +542,35 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["hold_id"], ["hold.id"], name=op.f("fk_hold_part_hold_id_hold")),
         sa.PrimaryKeyConstraint("hold_id", "part", name=op.f("pk_hold_part")),
     )
+    op.create_table(
+        "hold_change",
+        sa.Column("key", sa.String(length=120), nullable=False),
+        sa.Column("line_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=8), nullable=False),
+        sa.Column("quantity", sa.Integer(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("why", sa.Text(), server_default="", nullable=False),
+        sa.Column("entry_id", sa.BigInteger(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('release', 'capture', 'refund') AND quantity > 0", name=op.f("ck_hold_change_kind")
+        ),
+        sa.ForeignKeyConstraint(
+            ["entry_id"], ["journal_entry.id"], name=op.f("fk_hold_change_entry_id_journal_entry")
+        ),
+        sa.ForeignKeyConstraint(
+            ["line_id"], ["order_line.id"], name=op.f("fk_hold_change_line_id_order_line")
+        ),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_hold_change")),
+    )
+    op.create_index(op.f("ix_hold_change_line_id"), "hold_change", ["line_id"], unique=False)
     op.add_column("shop", sa.Column("orders_watermark", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
     for table in (
-        "capture", "hold_part", "hold", "shipment_line", "shipment", "purchase_order_line", "purchase_order",
+        "hold_change", "capture", "hold_part", "hold", "shipment_line", "shipment", "purchase_order_line", "purchase_order",
         "supplier_terms", "bank_details", "statement_line", "payout", "statement", "settlement_run", "bank_line",
         "bank_statement", "posting", "journal_entry", "account", "reservation", "order_event", "order_line",
         "order_buyer", "shop_order", "webhook_delivery",
