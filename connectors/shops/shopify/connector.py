@@ -1,15 +1,20 @@
-"""A Shopify shop as the hub sees it: check, push, set_stock, read_back, withdraw."""
+"""A Shopify shop as the hub sees it: its products, its stock, its orders and its webhooks."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from connectors.base import ProductDraft, PushResult, ShopFacts, ShopListing, StockLevel
+from connectors.orders import Notice, ShipmentReport, ShopOrder
 from connectors.shops.shopify import mapping
 from connectors.shops.shopify.client import GraphQL, refusals, sentence
 from connectors.shops.shopify.facts import Facts
+from connectors.shops.shopify.orders import Orders
+from connectors.shops.shopify.shipments import Shipments
 from connectors.shops.shopify.stock import Stock
 from connectors.shops.shopify.upsert import Upsert
+from connectors.shops.shopify.webhooks import Webhooks
 from core.errors import Unknown
 from core.guard import Guard, Resolver, system_resolver
 
@@ -49,6 +54,9 @@ class ShopifyShop:
         self._facts = Facts(self._graphql)
         self._stock = Stock(self._graphql, self._facts)
         self._upsert = Upsert(self._graphql, self._facts, self._stock)
+        self._orders = Orders(self._graphql)
+        self._shipments = Shipments(self._graphql)
+        self._webhooks = Webhooks(self._graphql, secret)
 
     def __repr__(self) -> str:
         return f"ShopifyShop({self._graphql.host})"
@@ -125,6 +133,26 @@ class ShopifyShop:
                 problem=None if outcome.gone else outcome.problem,
                 unknown=outcome.unknown,
             )
+
+    def order(self, external_id: str) -> ShopOrder | None:
+        """The whole order as it stands now; None where the shop has it no longer."""
+        return self._orders.one(external_id)
+
+    def orders_since(self, moment: datetime) -> Iterator[ShopOrder]:
+        """Every order changed at or after `moment` (UTC), the earliest change first."""
+        return self._orders.since(moment)
+
+    def report_shipment(self, order_id: str, report: ShipmentReport) -> str:
+        """Shows the shipment in the shop; the fulfilment's id. See the Protocol."""
+        return self._shipments.report(order_id, report)
+
+    def subscribe(self, url: str) -> Sequence[str]:
+        """Makes the shop call `url` at each change of an order; the topics that had to be mended."""
+        return self._webhooks.subscribe(url)
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes) -> Notice:
+        """Verifies and reads a call. Raises Refused with the rule "signature"."""
+        return self._webhooks.read(headers, body)
 
     def _hide(self, number: str) -> PushResult:
         """A draft stays a draft, so a lost answer is simply asked for again, once."""
