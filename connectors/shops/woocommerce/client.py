@@ -81,6 +81,19 @@ class Rest:
         """Reads one address. Raises Misconfigured where it is no route, Refused where the shop says no."""
         return self._good(self.ask(path, **params))
 
+    def known(self, path: str) -> Fields | None:
+        """Reads one thing; None where the shop has it no longer. Raises as `one`."""
+        answer = self.ask(path)
+        if answer.status == 404 and answer.code.endswith("_invalid_id"):
+            return None
+        found: Fields = self._good(answer)
+        return found
+
+    def change(self, path: str, fields: Fields) -> Fields:
+        """Makes or changes one thing; the thing as it is now. Raises Unknown, and Refused where the shop says no."""
+        found: Fields = self._good(self.create(path, fields))
+        return found
+
     def pages(self, path: str, **params: str | int) -> Iterator[Fields]:
         """Everything of a list, page by page."""
         page = 1

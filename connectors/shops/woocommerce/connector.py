@@ -1,18 +1,23 @@
-"""A WooCommerce shop as the hub sees it: check, push, set_stock, read_back, withdraw."""
+"""A WooCommerce shop as the hub sees it: products are brought in here, orders by the small classes beside."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
 from connectors.base import ProductDraft, PushResult, ShopFacts, ShopListing, StockLevel
 from connectors.http import plain
+from connectors.orders import Notice, ShipmentReport, ShopOrder
 from connectors.shops.woocommerce import mapping
 from connectors.shops.woocommerce.categories import Categories
 from connectors.shops.woocommerce.client import BATCH, PAGE, Fields, Rest
 from connectors.shops.woocommerce.entry import Entry
+from connectors.shops.woocommerce.orders import Orders
+from connectors.shops.woocommerce.shipments import Shipments
 from connectors.shops.woocommerce.upsert import Upsert
+from connectors.shops.woocommerce.webhooks import Webhooks
 from core.errors import EntrepotError, Misconfigured, Refused, Temporary, Unknown
 from core.guard import Guard, Resolver, system_resolver
 from core.money import exponent
@@ -47,6 +52,9 @@ class WooCommerceShop:
             sleep=sleep,
         )
         self._categories = Categories(self._rest)
+        self._orders = Orders(self._rest)
+        self._shipments = Shipments(self._rest, self._orders)
+        self._webhooks = Webhooks(self._rest, secret)
 
     def __repr__(self) -> str:
         return f"WooCommerceShop({self._rest.host})"
@@ -127,6 +135,28 @@ class WooCommerceShop:
             for name, answer in zip(some, self._update(_path(parent), wishes), strict=True):
                 gone = str(answer.get("error", {}).get("code", "")).endswith("_invalid_id")
                 yield PushResult(name, name) if gone else _result(name, name, answer)
+
+    # ---------------------------------------------------------------- orders (connectors/orders.py)
+
+    def order(self, external_id: str) -> ShopOrder | None:
+        """The whole order as it stands now; None where the shop has it no longer."""
+        return self._orders.order(external_id)
+
+    def orders_since(self, moment: datetime) -> Iterator[ShopOrder]:
+        """Every order changed at or after `moment`, the earliest change first."""
+        return self._orders.since(moment)
+
+    def report_shipment(self, order_id: str, report: ShipmentReport) -> str:
+        """Shows the shipment in the order, once; see the Protocol. The shop's id for it is `report.key`."""
+        return self._shipments.report(order_id, report)
+
+    def subscribe(self, url: str) -> Sequence[str]:
+        """Makes the shop call `url` at each change of an order; the topics that were mended."""
+        return self._webhooks.subscribe(url)
+
+    def read_webhook(self, headers: Mapping[str, str], body: bytes) -> Notice:
+        """Verifies a webhook and reads it; see the Protocol."""
+        return self._webhooks.read(headers, body)
 
     # ---------------------------------------------------------------- what the shop tells of itself
 

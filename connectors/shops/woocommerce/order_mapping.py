@@ -1,0 +1,138 @@
+"""WooCommerce's orders and refunds into the hub's: pure, and never by the float that stands in a line as its `price`."""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from html import unescape
+from typing import Any, Literal
+
+from connectors.orders import Buyer, ShopOrder, ShopOrderLine, ShopRefund
+from core.errors import Refused
+from core.money import Money, exponent
+
+Fields = dict[str, Any]
+Standing = Literal["unpaid", "open", "cancelled"]
+
+STANDINGS: dict[str, Standing] = {
+    "pending": "unpaid",
+    "failed": "unpaid",
+    "on-hold": "unpaid",
+    "checkout-draft": "unpaid",
+    "auto-draft": "unpaid",
+    "trash": "unpaid",
+    "processing": "open",
+    "completed": "open",
+    "refunded": "open",
+    "cancelled": "cancelled",
+}
+"""WooCommerce's own statuses. On hold waits for a bank transfer; a refunded order is what its refunds say."""
+REFUNDED_LINE = "_refunded_item_id"
+"""Meta field of a refund's line that names the order's line (recorded: refund_create_partial)."""
+_PLACE = ("address_1", "address_2", "postcode", "city")
+
+
+def order(found: Fields, refunds: Sequence[Fields] = ()) -> ShopOrder:
+    """An order as the REST API gives it, with the answers of orders/{id}/refunds.
+
+    The shop overwrites a line's quantity where its owner edits it and drops a line he takes out: what was first
+    ordered is not told, so `removed` is always 0.
+    """
+    currency = str(found["currency"])
+    return ShopOrder(
+        external_id=str(found["id"]),
+        number=str(found.get("number") or found["id"]),
+        currency=currency,
+        standing=standing(found),
+        placed_at=moment(found["date_created_gmt"]),
+        updated_at=moment(found["date_modified_gmt"] or found["date_created_gmt"]),
+        total=Money.of(str(found["total"]), currency),
+        lines=tuple(line(one, currency) for one in found.get("line_items") or []),
+        refunds=tuple(refund(one, currency) for one in sorted(refunds, key=lambda one: int(one["id"]))),
+        buyer=buyer(found),
+    )
+
+
+def standing(found: Fields) -> Standing:
+    """Whether to ship. A status that a plugin invented counts as paid where the shop has written when it was paid."""
+    return STANDINGS.get(
+        str(found.get("status")), "open" if found.get("date_paid_gmt") or found.get("date_paid") else "unpaid"
+    )
+
+
+def line(found: Fields, currency: str) -> ShopOrderLine:
+    """One line. The id of its product stays after the product is gone from the shop, and is what the hub knows it by.
+
+    A fraction of a piece, which a plugin may sell, is nothing the hub ever listed: such a line has no variant.
+    """
+    quantity = Decimal(str(found["quantity"]))
+    whole = quantity == quantity.to_integral_value()
+    number = int(found.get("variation_id") or 0) or int(found.get("product_id") or 0)
+    return ShopOrderLine(
+        external_id=str(found["id"]),
+        variant_id=str(number) if number and whole else None,
+        sku=str(found.get("sku") or ""),
+        title=unescape(str(found.get("name") or "")),
+        quantity=math.ceil(quantity),
+        unit_price=unit_price(found, currency) if whole else None,
+    )
+
+
+def unit_price(found: Fields, currency: str) -> Money | None:
+    """What the buyer pays for one, tax and discount counted: the line's whole amount divided, where that is exact."""
+    quantity = int(found["quantity"])
+    if quantity < 1:
+        return None
+    try:
+        gross = Decimal(str(found["total"])) + Decimal(str(found.get("total_tax") or "0"))
+    except ArithmeticError:
+        return None
+    minor = gross.scaleb(exponent(currency))
+    if minor != minor.to_integral_value() or int(minor) % quantity:
+        return None
+    return Money(int(minor) // quantity, currency)
+
+
+def refund(found: Fields, currency: str) -> ShopRefund:
+    """A refund: the shop keeps it as an order of negative quantities, whose lines name those they belong to."""
+    lines = []
+    for one in found.get("line_items") or []:
+        origin = meta(one, REFUNDED_LINE)
+        quantity = math.ceil(-Decimal(str(one.get("quantity") or 0)))
+        if origin is not None and quantity > 0:
+            lines.append((str(origin), quantity))
+    return ShopRefund(str(found["id"]), Money.of(str(found["amount"]), currency), tuple(lines))
+
+
+def buyer(found: Fields) -> Buyer:
+    """Whom the goods go to: the shipping address as a whole, or the billing address where the shop asked for no other."""
+    billing, shipping = found.get("billing") or {}, found.get("shipping") or {}
+    place = shipping if any(shipping.get(name) for name in _PLACE) else billing
+    names = (str(place.get(name) or "").strip() for name in ("first_name", "last_name"))
+    return Buyer(
+        name=" ".join(filter(None, names)),
+        company=str(place.get("company") or ""),
+        email=str(billing.get("email") or ""),
+        phone=str(place.get("phone") or billing.get("phone") or ""),
+        street=str(place.get("address_1") or ""),
+        street2=str(place.get("address_2") or ""),
+        postcode=str(place.get("postcode") or ""),
+        city=str(place.get("city") or ""),
+        region=str(place.get("state") or ""),
+        country=str(place.get("country") or ""),
+    )
+
+
+def meta(found: Fields, key: str) -> Any:
+    """The value of a meta field, None where the thing has none."""
+    return next((one.get("value") for one in found.get("meta_data") or [] if one.get("key") == key), None)
+
+
+def moment(written: Any) -> datetime:
+    """A moment of the REST API's *_gmt fields, which name no zone. Raises Refused where it is none."""
+    try:
+        return datetime.fromisoformat(str(written)).replace(tzinfo=UTC)
+    except ValueError:
+        raise Refused(
+            f"The shop gives {written!r} where a date belongs; a plugin may have changed it."
+        ) from None
