@@ -89,6 +89,15 @@ def test_a_closed_account_gives_the_money_back_the_next_day_once(books: Books, t
     assert told(books, tmp_path).lines == ()
 
 
+def test_an_account_closed_later_keeps_what_it_has(books: Books, tmp_path: Path) -> None:
+    books.topup(10_000, "TOPUP", "Lena Shop")
+    books.pay(payment_file.read(pain(draft("P-1", CASA, 4_000))))
+    told(books, tmp_path)
+    books.close_account(CASA.iban)
+    assert (told(books, tmp_path).lines, told(books, tmp_path).lines) == ((), ())
+    assert books.balance() == 6_000
+
+
 def test_a_named_transfer_comes_back_later_once_with_its_own_reason(books: Books, tmp_path: Path) -> None:
     books.topup(10_000, "TOPUP", "Lena Shop")
     books.pay(payment_file.read(pain(draft("P-1", CASA, 4_000))))

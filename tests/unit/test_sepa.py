@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from importlib.resources import files
 
 import pytest
@@ -56,6 +56,25 @@ def test_addresses_are_structured_on_both_sides() -> None:
     assert texts(document, ".//p:Dbtr/p:PstlAdr/*") == ["Koln", "DE"]
     assert texts(document, ".//p:Cdtr/p:PstlAdr/*") == ["Madrid", "ES"]
     assert texts(document, ".//p:AdrLine") == []
+
+
+def test_the_payers_bank_is_named_or_said_to_be_left_out() -> None:
+    left_out = etree.fromstring(SepaBank().export("MSG-1", US, [draft()], DAY).content)
+    assert texts(left_out, ".//p:DbtrAgt/p:FinInstnId/*/*") == ["NOTPROVIDED"]
+    named = etree.fromstring(
+        SepaBank().export("MSG-1", replace(US, bic="BYLADEM1001"), [draft()], DAY).content
+    )
+    assert texts(named, ".//p:DbtrAgt/p:FinInstnId/*") == ["BYLADEM1001"]
+
+
+def test_a_long_name_is_cut_where_the_scheme_ends() -> None:
+    made = SepaBank().export("MSG-1", US, [draft(to=replace(CASA, holder="Ä" * 69 + " B"))], DAY)
+    assert texts(etree.fromstring(made.content), ".//p:Cdtr/p:Nm") == ["A" * 69]
+
+
+def test_what_the_schema_does_not_take_never_leaves() -> None:
+    with pytest.raises(Refused, match=r"The payment file MSG-1 is no valid pain\.001\.001\.09: .*Dt"):
+        SepaBank().export("MSG-1", US, [draft()], datetime(2026, 11, 30, 12))
 
 
 def test_each_transfer_is_to_be_booked_alone() -> None:
