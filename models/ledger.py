@@ -13,6 +13,7 @@ from sqlalchemy import (
     Numeric,
     SmallInteger,
     String,
+    Text,
     UniqueConstraint,
     func,
     text,
@@ -109,7 +110,7 @@ class Hold(Base):
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     line_id: Mapped[int] = mapped_column(ForeignKey("order_line.id"))
     number: Mapped[int] = mapped_column(SmallInteger, server_default="1")
-    """A line is held anew after its first hold was released whole (a supplier refused it): 1, 2, …"""
+    """1, 2, …: a line is held anew for more pieces, or after a supplier refused it and its first hold was released."""
     order_id: Mapped[int] = mapped_column(ForeignKey("shop_order.id"))
     seller_id: Mapped[int] = mapped_column(ForeignKey("company.id"))
     supplier_id: Mapped[int] = mapped_column(ForeignKey("company.id"))
@@ -164,3 +165,23 @@ class Capture(Base):
     captured_at: Mapped[datetime]
     matures_at: Mapped[datetime]
     matured_at: Mapped[datetime | None]
+
+
+class HoldChange(Base):
+    """What a command did to the holds of a line, once by its key. `entry_id` is None where rounding left nothing to post."""
+
+    __tablename__ = "hold_change"
+    __table_args__ = (
+        CheckConstraint("kind IN ('release', 'capture', 'refund') AND quantity > 0", name="kind"),
+        Index(None, "line_id"),
+    )
+
+    key: Mapped[str] = mapped_column(String(120), primary_key=True)
+    line_id: Mapped[int] = mapped_column(ForeignKey("order_line.id"))
+    kind: Mapped[str] = mapped_column(String(8))
+    quantity: Mapped[int]
+    amount_minor: Mapped[int] = mapped_column(BigInteger)
+    currency: Mapped[str] = mapped_column(String(3))
+    why: Mapped[str] = mapped_column(Text, server_default="")
+    entry_id: Mapped[int | None] = mapped_column(ForeignKey("journal_entry.id"))
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
