@@ -11,7 +11,7 @@ from lxml import etree
 from sepaxml import SepaTransfer
 from stdnum import bic, iban
 from stdnum.exceptions import ValidationError
-from text_unidecode import unidecode  # type: ignore[import-untyped]
+from text_unidecode import unidecode
 
 from connectors.banking import BankAccount, BankFile, BankStatement, PayoutDraft
 from connectors.payouts import camt053
