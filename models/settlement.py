@@ -64,6 +64,8 @@ class Statement(Base):
     total_minor: Mapped[int] = mapped_column(BigInteger)
     closing_minor: Mapped[int] = mapped_column(BigInteger)
     payout_minor: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str | None] = mapped_column(Text)
+    """Why less than the closing balance is paid, as a sentence."""
     made_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -147,5 +149,8 @@ class BankEntry(Base):
     end_to_end_id: Mapped[str] = mapped_column(String(35))
     counterparty: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
+    """The bank's own, of a return: AC04."""
     state: Mapped[str] = mapped_column(String(12), server_default="new")
     entry_id: Mapped[int | None] = mapped_column(ForeignKey("journal_entry.id"))
+    problem: Mapped[str | None] = mapped_column(Text)
+    """Why it is unallocated, as a sentence."""

@@ -115,6 +115,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=12), server_default="new", nullable=False),
         sa.Column("entry_id", sa.BigInteger(), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "kind IN ('credit', 'debit', 'return', 'fee') AND amount_minor > 0",
             name=op.f("ck_bank_line_kind"),
@@ -142,6 +143,7 @@ def upgrade() -> None:
         sa.Column("total_minor", sa.BigInteger(), nullable=False),
         sa.Column("closing_minor", sa.BigInteger(), nullable=False),
         sa.Column("payout_minor", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("made_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["company_id"], ["company.id"], name=op.f("fk_statement_company_id_company")),
         sa.ForeignKeyConstraint(
