@@ -6,7 +6,7 @@ import signal
 import threading
 from pathlib import Path
 
-from sandbox.woocommerce.shop import Shop
+from sandbox.woocommerce.shop import CRONS, Shop
 from sandbox.woocommerce.site import IMAGE_POLICIES, WEIGHT_UNITS
 
 
@@ -22,6 +22,9 @@ def main() -> None:
     parser.add_argument("--utc-offset-hours", type=float, default=1)
     parser.add_argument("--weight-unit", choices=WEIGHT_UNITS, default="kg")
     parser.add_argument("--images", choices=IMAGE_POLICIES, default="strict")
+    parser.add_argument(
+        "--cron", choices=CRONS, default="visits", help="visits: webhooks leave when the API is asked"
+    )
     shop = Shop(**vars(parser.parse_args()))
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -3,9 +3,9 @@
 import hmac
 from typing import Any
 
-from sandbox.woocommerce import orders, product_view, products, schema
+from sandbox.woocommerce import desk, orders, product_view, products, schema
 from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal, decode
-from sandbox.woocommerce.deliveries import Deliveries
+from sandbox.woocommerce.deliveries import Deliveries, Way
 from sandbox.woocommerce.faults import Faults, Record
 from sandbox.woocommerce.keys import Keys
 from sandbox.woocommerce.site import IMAGE_POLICIES, Site
@@ -48,6 +48,13 @@ class Admin:
             if name == "POST order":
                 with self._site.store.work():
                     return Answer(201, orders.buy(self._site, call, wish), envelope="page")
+            if name == "POST order/act":
+                return Answer(200, desk.act(self._site, call, wish), envelope="page")
+            if name == "GET deliveries":
+                return Answer(200, self._deliveries.told(), envelope="page")
+            if name == "POST deliveries":
+                self._deliveries.way = Way(**wish)
+                return _yes()
             if name == "POST cron":
                 self._deliveries.run()
                 return _yes()

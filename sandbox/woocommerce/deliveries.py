@@ -1,5 +1,6 @@
 """Sends what webhooks are waiting to tell: signed, once, in the background, after somebody visited the shop.
 
+The way to the other side may be made a bad one: deliveries lost, doubled, late and so out of order.
 As recorded: no second try; the seventh failure in a row disables a webhook. Nothing is ever sent off this
 machine: an address that is not a loopback address counts as a failure.
 """
@@ -9,8 +10,12 @@ import hashlib
 import hmac
 import http.client
 import ipaddress
+import random
 import secrets
 import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from sandbox.woocommerce import order_view, product_view
@@ -22,13 +27,48 @@ TIMEOUT = 5.0  # seconds
 AGENT = f"WooCommerce/{WOOCOMMERCE} Hookshot (WordPress/{WORDPRESS})"
 
 
+@dataclass(frozen=True)
+class Way:
+    """What becomes of deliveries between the shop and the other side; shares in percent of all orders and products.
+
+    `lost`: taken by something on the way that answers 200, so the shop believes it arrived. `late`: held for up to
+    `late_seconds`, with the state of when it was sent. `doubled`: the same delivery arrives twice.
+    """
+
+    lost: float = 0
+    doubled: float = 0
+    late: float = 0
+    late_seconds: float = 1.0
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class _Ready:
+    webhook: Fields
+    payload: bytes
+    headers: dict[str, str]
+    due: float = 0.0
+
+
 class Deliveries:
-    """The shop's cron: `wake()` after a visit; `run()` sends everything that waits, now."""
+    """The shop's cron: `wake()` after a visit; `run()` sends everything that waits, now, what is held up too."""
 
     def __init__(self, site: Site, base: str) -> None:
         self._site = site
         self._call = Call("GET", "/", headers={"host": urlsplit(base).netloc})
         self._wake, self._stopped, self._turn = threading.Event(), threading.Event(), threading.Lock()
+        self._held: list[_Ready] = []
+        self._count = Counter[str]()
+        self.way = Way()
+
+    @property
+    def way(self) -> Way:
+        return self._way
+
+    @way.setter
+    def way(self, way: Way) -> None:
+        self._way = way
+        self._dice = random.Random(way.seed)
 
     def start(self) -> None:
         threading.Thread(target=self._work, daemon=True).start()
@@ -42,33 +82,79 @@ class Deliveries:
     def wake(self) -> None:
         self._wake.set()
 
+    def told(self) -> dict[str, int]:
+        """How many were sent, lost, doubled and late since the start, and how many still wait."""
+        with self._site.store.work():
+            waiting = self._site.store.count("kind = 'delivery'", ())
+        names = ("sent", "lost", "doubled", "late")
+        return {**{name: self._count[name] for name in names}, "waiting": waiting + len(self._held)}
+
     def run(self) -> None:
         with self._turn:
-            while not self._stopped.is_set():
-                with self._site.store.work():
-                    waiting = self._site.store.find("kind = 'delivery'", (), "ORDER BY id LIMIT 1")
-                    if not waiting:
-                        return
-                    self._site.store.drop("delivery", waiting[0]["id"])
-                    webhook = self._site.store.get("webhook", waiting[0]["parent"])
-                    payload = self._payload(waiting[0])
-                if webhook is None or webhook["status"] != "active":
-                    continue
-                if waiting[0]["resource"] == "ping":
-                    self._post(webhook, f"webhook_id={webhook['id']}".encode(), {})
-                elif payload is not None:
-                    self._settle(webhook["id"], self._post(webhook, payload, self._headers(webhook, payload)))
+            self._send_waiting()
+            self._send_held(float("inf"))
+
+    def _send_waiting(self) -> None:
+        while not self._stopped.is_set():
+            with self._site.store.work():
+                waiting = self._site.store.find("kind = 'delivery'", (), "ORDER BY id LIMIT 1")
+                if not waiting:
+                    return
+                self._site.store.drop("delivery", waiting[0]["id"])
+                webhook = self._site.store.get("webhook", waiting[0]["parent"])
+                payload = self._payload(waiting[0], webhook)
+            if webhook is None or webhook["status"] != "active":
+                continue
+            if waiting[0]["resource"] == "ping":
+                self._post(webhook, f"webhook_id={webhook['id']}".encode(), {})
+            elif payload is not None:
+                self._let_go(_Ready(webhook, payload, self._headers(webhook, payload)))
+
+    def _let_go(self, ready: _Ready) -> None:
+        """Upon its way, which may be a bad one."""
+        if self._hit(self._way.lost):
+            self._count["lost"] += 1
+            self._settle(ready.webhook["id"], True)
+        elif self._hit(self._way.late):
+            self._count["late"] += 1
+            due = time.monotonic() + self._dice.uniform(0, self._way.late_seconds)
+            self._held.append(replace(ready, due=due))
+        else:
+            self._send(ready)
+
+    def _send(self, ready: _Ready) -> None:
+        times = 2 if self._hit(self._way.doubled) else 1
+        self._count["doubled"] += times - 1
+        for _ in range(times):
+            self._count["sent"] += 1
+            self._settle(ready.webhook["id"], self._post(ready.webhook, ready.payload, ready.headers))
+
+    def _send_held(self, until: float) -> None:
+        due = sorted((one for one in self._held if one.due <= until), key=lambda one: one.due)
+        self._held = [one for one in self._held if one.due > until]
+        for one in due:
+            if not self._stopped.is_set():
+                self._send(one)
+
+    def _hit(self, percent: float) -> bool:
+        return self._dice.uniform(0, 100) < percent
 
     def _work(self) -> None:
         while not self._stopped.is_set():
-            self._wake.wait()
+            with self._turn:
+                first = min((one.due for one in self._held), default=None)
+            self._wake.wait(None if first is None else max(0.0, first - time.monotonic()))
             self._wake.clear()
             if not self._stopped.is_set():
-                self.run()
+                with self._turn:
+                    self._send_waiting()
+                    self._send_held(time.monotonic())
 
-    def _payload(self, waiting: Fields) -> bytes | None:
-        """The latest state, not the one that fired; of what is gone only its id."""
+    def _payload(self, waiting: Fields, webhook: Fields | None) -> bytes | None:
+        """The latest state, not the one that fired; of what is gone, or was thrown away, only its id."""
         site, number = self._site, waiting["number"]
+        if webhook is not None and webhook["topic"].endswith(".deleted") and waiting["resource"] != "ping":
+            return encode({"id": number})
         if waiting["resource"] == "order":
             order = site.store.get("order", number)
             return encode(order_view.order(site, self._call, order) if order else {"id": number})

@@ -42,7 +42,11 @@ _ADDRESS = (
     "country",
 )
 _COUPONS = {"ten": (379, 10)}  # code -> (id, percent); the recorded shop had this one
-_PAYMENTS = {"cod": ("Cash on delivery", "processing"), "bacs": ("Direct bank transfer", "on-hold")}
+_PAYMENTS = {
+    "cod": ("Cash on delivery", "processing"),
+    "bacs": ("Direct bank transfer", "on-hold"),
+    "card": ("Card", "processing"),  # paid at once; the other two are paid later
+}
 # What the shop adds to the links of a list of orders of its own accord.
 _LINK_EXTRAS = (("status[0]", "any"), ("dp", "2"), ("context", "view"))
 
@@ -120,14 +124,14 @@ def change_order(site: Site, call: Call, number: int) -> Answer:
 
 
 def buy(site: Site, call: Call, wish: Fields) -> Fields:
-    """A guest at the checkout: `{"lines": [{"sku" | "id", "quantity"}], "payment_method": "cod" | "bacs",
+    """A guest at the checkout: `{"lines": [{"sku" | "id", "quantity"}], "payment_method": "cod" | "bacs" | "card",
     "coupon", "shipping": "4.12", "billing": {…}, "note"}`.
 
     Raises Refusal where the shop front would not sell: nothing may be sold that is not in stock.
     """
     doc = _blank(site, "store-api")
     doc["tax_id"] = site.store.next("line")
-    doc["lines"] = [_bought(site, line) for line in wish["lines"]]
+    doc["lines"] = [_bought(site, line) for line in _basket(wish["lines"])]
     title, status = _PAYMENTS[str(wish.get("payment_method", "cod"))]
     _details(site, doc, {**wish, "shipping": wish.get("billing"), "customer_note": wish.get("note", "")})
     doc["address"].pop("email", None)
@@ -148,6 +152,8 @@ def buy(site: Site, call: Call, wish: Fields) -> Fields:
     source = f"place-order-debug-{secrets.token_hex(4)}"
     doc["meta"].append(_bare(site, "_debug_log_source_pending_deletion", source))
     doc["id"] = site.store.next("post")
+    if doc["payment_method"] == "card":
+        doc["paid"] = site.now()
     move(site, doc, status)
     save(site, doc, "created")
     return order_view.order(site, call, doc)
@@ -261,6 +267,16 @@ def _line_of(site: Site, doc: Fields | None, quantity: int) -> Fields:
         "variation_id": doc["id"],
         "price": doc["price"] or "0",
     }
+
+
+def _basket(lines: list[Fields]) -> list[Fields]:
+    """The same thing put in twice is one line, so that the stock is asked for the whole of it."""
+    found: dict[str, Fields] = {}
+    for line in lines:
+        name = f"sku {str(line['sku']).casefold()}" if "sku" in line else f"id {line['id']}"
+        quantity = coerce.integer(line.get("quantity", 1))
+        found[name] = {**line, "quantity": quantity + (found[name]["quantity"] if name in found else 0)}
+    return list(found.values())
 
 
 def _bought(site: Site, wish: Fields) -> Fields:

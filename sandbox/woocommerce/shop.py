@@ -20,13 +20,16 @@ from sandbox.woocommerce.server import Listener
 from sandbox.woocommerce.site import IMAGE_POLICIES, WEIGHT_UNITS, Site
 from sandbox.woocommerce.store import Store
 
+CRONS = ("visits", "always")
+
 
 class Shop:
     """One shop. `with Shop(folder) as shop:` serves it until the block ends.
 
     `folder` keeps products, keys, pictures and certificates: a shop started again in it is the same shop.
     `port` and `http_port` 0 take free ones. `images` is one of strict, private, accept (see site.Site);
-    `weight_unit` one of kg, g, lbs, oz.
+    `weight_unit` one of kg, g, lbs, oz. `cron` is "visits", as WordPress has it: webhooks leave after somebody asked
+    the API; or "always": also after the sandbox's own switches and at the start, as where a server's cron runs it.
     `faults` and `requests` are the same switches and record as under /sandbox/.
     """
 
@@ -42,12 +45,16 @@ class Shop:
         utc_offset_hours: float = 1,
         weight_unit: str = "kg",
         images: str = "strict",
+        cron: str = "visits",
         clock: Callable[[], float] = time.time,
     ) -> None:
         if images not in IMAGE_POLICIES:
             raise ValueError(f"images is one of {', '.join(IMAGE_POLICIES)}, not {images!r}.")
         if weight_unit not in WEIGHT_UNITS:
             raise ValueError(f"weight_unit is one of {', '.join(WEIGHT_UNITS)}, not {weight_unit!r}.")
+        if cron not in CRONS:
+            raise ValueError(f"cron is one of {', '.join(CRONS)}, not {cron!r}.")
+        self._cron = cron
         folder.mkdir(parents=True, exist_ok=True)
         self.certificates = certificates.in_folder(folder)
         self.site = Site(
@@ -95,7 +102,10 @@ class Shop:
     def answer(self, call: Call) -> Answer:
         """The answer to any request, whatever its address."""
         if call.path.startswith("/sandbox/"):
-            return self._admin.answer(call)
+            found = self._admin.answer(call)
+            if self._cron == "always":
+                self.deliveries.wake()
+            return found
         if call.path.startswith("/wp-json"):
             found = routes.answer(self.site, self.keys, call)
             self.deliveries.wake()
@@ -104,6 +114,8 @@ class Shop:
 
     def start(self) -> None:
         self.deliveries.start()
+        if self._cron == "always":
+            self.deliveries.wake()
         for listener in self._listeners:
             threading.Thread(target=listener.serve_forever, args=(0.05,), daemon=True).start()
 

@@ -40,6 +40,14 @@ def give_back(site: Site, order: Fields) -> None:
             line["meta"].remove(taken[0])
 
 
+def adjust(site: Site, line: Fields, quantity: int) -> None:
+    """A person changed how many of a line there are: what had been taken for it follows."""
+    taken = [meta for meta in line["meta"] if meta["key"] == _TAKEN]
+    if taken:
+        _return(site, line, int(taken[0]["value"]) - quantity)
+        taken[0].update(value=str(quantity), display_value=str(quantity))
+
+
 def restock(site: Site, line: Fields, quantity: int) -> None:
     """A refund puts some of a line back on the shelf."""
     taken = [meta for meta in line["meta"] if meta["key"] == _TAKEN]

@@ -28,9 +28,9 @@ TOPICS = {
         "woocommerce_new_product_variation",
     ],
     "product.deleted": ["wp_trash_post"],
+    "order.deleted": ["wp_trash_post", "woocommerce_trash_order"],
 }
 _UNSIMULATED_TOPICS = (
-    "order.deleted",
     "order.restored",
     "product.restored",
     "coupon.",
