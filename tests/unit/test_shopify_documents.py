@@ -1,0 +1,83 @@
+"""Every document the Shopify connector sends is right by Shopify's own schema of that version, and asks for nothing deprecated."""
+
+import gzip
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLSchema,
+    NoDeprecatedCustomRule,
+    OperationDefinitionNode,
+    build_client_schema,
+    parse,
+    specified_rules,
+    validate,
+)
+
+from connectors.shops.shopify import client, facts, order_mapping, shipments, stock, upsert, webhooks
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMA = ROOT / "sandbox" / "shopify" / "schema" / "admin_2026-10.stripped.json.gz"
+DOCUMENTS = Path(client.__file__).parent / "documents"
+NAMES = sorted(path.stem for path in DOCUMENTS.glob("*.graphql") if not path.stem.endswith("Parts"))
+
+
+@cache
+def schema() -> GraphQLSchema:
+    found: Any = json.loads(gzip.decompress(SCHEMA.read_bytes()))
+    # Shopify's own schema marks fields deprecated that its interfaces do not; that is not ours to judge.
+    return build_client_schema(found.get("data", found), assume_valid=True)
+
+
+def faults(text: str) -> list[str]:
+    return [
+        error.message for error in validate(schema(), parse(text), [*specified_rules, NoDeprecatedCustomRule])
+    ]
+
+
+def test_there_are_documents() -> None:
+    assert {"Shop", "ProductSet", "SetStock", "Orders", "Fulfil"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_document_is_right_by_the_schema(name: str) -> None:
+    text = client.document(name)
+    assert faults(text) == []
+    operations = [one for one in parse(text).definitions if isinstance(one, OperationDefinitionNode)]
+    assert [one.name.value for one in operations if one.name] == [name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_change_can_be_told_from_a_look(name: str) -> None:
+    """`GraphQL.change` takes a mutation's only field; a document of two would hide the second."""
+    operation = next(
+        one for one in parse(client.document(name)).definitions if isinstance(one, OperationDefinitionNode)
+    )
+    if operation.operation.value == "mutation":
+        assert len(operation.selection_set.selections) == 1
+
+
+def test_the_validation_finds_what_is_wrong_or_deprecated() -> None:
+    assert faults("{ shop { nme } }") == ["Cannot query field 'nme' on type 'Shop'. Did you mean 'name'?"]
+    assert any("deprecated" in fault for fault in faults('{ order(id: "x") { totalPrice } }'))
+
+
+def test_the_version_of_the_address_is_that_of_the_schema() -> None:
+    assert client.VERSION in SCHEMA.name and f"admin/api/{client.VERSION}/graphql.json" == client.ENDPOINT
+
+
+def values(name: str) -> set[str]:
+    kind: Any = schema().type_map[name]
+    return set(kind.values)
+
+
+def test_words_used_in_answers_exist_in_the_schema() -> None:
+    assert values("InventorySetQuantitiesUserErrorCode") >= stock.AGAIN
+    assert values("ProductSetUserErrorCode") >= upsert.LOOK_AGAIN
+    assert values("OrderDisplayFinancialStatus") >= order_mapping.PAID
+    assert values("FulfillmentOrderStatus") >= shipments.SHIPPABLE | shipments.WAITING
+    assert set(webhooks.TOPICS) <= values("WebhookSubscriptionTopic")
+    assert set(facts.UNITS) == values("WeightUnit")
