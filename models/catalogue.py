@@ -1,9 +1,11 @@
 """The central catalogue: suppliers' offers, and the products and variants they were matched to."""
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from psycopg import Cursor
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
@@ -116,3 +118,46 @@ class Offer(Base):
     images: Mapped[list[str]] = mapped_column(JSONB)
     first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+OUT = """coalesce((SELECT sum(r.quantity + CASE WHEN r.sold_at > {as_of} THEN r.sold ELSE 0 END)
+    FROM reservation r WHERE r.offer_id = o.id AND (r.quantity > 0 OR r.sold_at > {as_of})), 0)"""
+"""Pieces of offer `o` that a supplier's figure of the moment `as_of` still counts: set aside, or shipped since then.
+
+A reservation shipped in parts counts whole by its last part: for a while less is free than could be, never more.
+"""
+
+RESTATED = f"""greatest(0, CASE WHEN o.state <> 'offered' OR o.availability IN ('out_of_stock', 'discontinued') THEN 0
+      WHEN o.stock IS NOT NULL THEN greatest(o.stock, 0)
+      WHEN o.availability IS NOT NULL THEN coalesce((SELECT (f.policy->>'assumed_stock')::int FROM feed f WHERE f.id = o.feed_id), 0)
+      ELSE 0 END
+    - {OUT.format(as_of="(SELECT max(x.landed_at) FROM feed_run x WHERE x.feed_id = o.feed_id AND x.state = 'applied')")})"""  # noqa: S608 - our own constant
+"""What may be sold of offer `o` by its supplier's last word and by what the hub has set aside and sold since."""
+
+
+def lock_offers(cursor: Cursor[Any], offer_ids: Collection[int]) -> None:
+    """Locks the offers, in id order and in a statement of its own, before several of them are moved."""
+    cursor.execute(
+        "SELECT FROM offer WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [sorted(set(offer_ids))]
+    )
+
+
+def take(cursor: Cursor[Any], offer_id: int, quantity: int) -> bool:
+    """Sets `quantity` of an offer aside; False where less is free, and then nothing is changed."""
+    cursor.execute(
+        "UPDATE offer SET free = free - %(n)s WHERE id = %(id)s AND state = 'offered' AND free >= %(n)s",
+        {"id": offer_id, "n": quantity},
+    )
+    return cursor.rowcount == 1
+
+
+def give_back(cursor: Cursor[Any], offer_id: int, quantity: int) -> None:
+    """Frees `quantity` of an offer again, after its reservation was lowered in the same unit of work.
+
+    Never more than the supplier still has: his list may have said less since it was set aside.
+    """
+    lock_offers(cursor, [offer_id])
+    cursor.execute(
+        f"UPDATE offer o SET free = greatest(o.free, least(o.free + %(n)s, {RESTATED})) WHERE o.id = %(id)s",  # noqa: S608 - our own constant
+        {"id": offer_id, "n": quantity},
+    )

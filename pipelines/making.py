@@ -20,7 +20,7 @@ from core.errors import Refused, Temporary, there_is
 from core.settings import Settings
 from core.vault import load_vault
 from models.companies import Company, find_company
-from models.events import ListingsDue
+from models.events import HooksDue, ListingsDue
 from models.shops import Push, Selection, Shop
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.land import receive
@@ -281,5 +281,7 @@ def let_push(uow: UnitOfWork, shop_id: int) -> Push | None:
     None where nothing differs.
     """
     shop = there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
-    shop.live_since = shop.live_since or now()
+    if shop.live_since is None:
+        shop.live_since = now()
+        uow.emit(HooksDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
     return start_push(uow, shop, asked_by="operator", limit=False)

@@ -3,23 +3,39 @@
     a supplier's file     FeedDue ─ land ─ FileLanded ─ read ─ FeedStaged ─ plan ─ RunApproved ─ apply ─ OffersChanged
     the catalogue         OffersChanged ─ match ─ OffersMatched ─ merge ─ ProductsMerged ─ fan_out ─ ListingsDue
     a seller's shop       ListingsDue ─ plan ─ PushDue ─ push ─ ListingsSent ─ verify
+    a buyer's order       OrderNoticed ─ pull ┐                ┌ reserve ─ LinesFunded
+                             OrdersDue ─ sweep ┴ OrderChanged ─┴ release ─ CancellationAsked, DepositCredited
+    what waits            DepositCredited ─ resume, StockMoved ─ resume_stock: they reserve; StockMoved ─ restock ─ PushDue
+    what is bought        LinesFunded ─ purchase ─ PurchaseOrderMade ─ submit; CancellationAsked ─ ask_cancel
+    what leaves           ShipmentReported ─ report_shipment
+    a shop's calls        HooksDue ─ watch_hooks ─ OrdersDue
 
 Queues are few, because each costs every worker two threads: `feeds` may parse for minutes, `catalogue` is set-based
-SQL, `shops` waits for other people's servers.
+SQL, `shops` and `orders` wait for other people's servers, `money` moves stock and deposits in short units of work.
 """
 
 from core.database import on
 from models.events import (
+    CancellationAsked,
+    DepositCredited,
     FeedDue,
     FeedStaged,
     FileLanded,
+    HooksDue,
+    LinesFunded,
     ListingsDue,
     ListingsSent,
     OffersChanged,
     OffersMatched,
+    OrderChanged,
+    OrderNoticed,
+    OrdersDue,
     ProductsMerged,
+    PurchaseOrderMade,
     PushDue,
     RunApproved,
+    ShipmentReported,
+    StockMoved,
     VerifyDue,
 )  # fmt: skip
 from pipelines.catalogue.match import match
@@ -30,7 +46,17 @@ from pipelines.feeds.plan import plan
 from pipelines.feeds.read import read
 from pipelines.listings.plan import fan_out, plan_listings
 from pipelines.listings.push import push
+from pipelines.listings.restock import restock
 from pipelines.listings.verify import verify
+from pipelines.orders.cancel import ask_cancel
+from pipelines.orders.pull import pull, sweep
+from pipelines.orders.purchase import purchase
+from pipelines.orders.release import release
+from pipelines.orders.report import report_shipment
+from pipelines.orders.reserve import reserve
+from pipelines.orders.resume import resume, resume_stock
+from pipelines.orders.submit import submit
+from pipelines.orders.watch import watch_hooks
 
 ROUTES = (
     on(FeedDue, land, queue="feeds", retries=3),
@@ -44,4 +70,17 @@ ROUTES = (
     on(PushDue, push, queue="shops", seconds=1150),
     on(ListingsSent, verify, queue="shops"),
     on(VerifyDue, verify, queue="shops", retries=3),
+    on(OrderNoticed, pull, queue="orders"),
+    on(OrdersDue, sweep, queue="orders", retries=3),
+    on(HooksDue, watch_hooks, queue="orders", retries=3),
+    on(OrderChanged, reserve, queue="money", one_unit=True),
+    on(OrderChanged, release, queue="money", one_unit=True),
+    on(DepositCredited, resume, queue="money"),
+    on(StockMoved, resume_stock, queue="money"),
+    on(ProductsMerged, resume_stock, queue="money"),
+    on(LinesFunded, purchase, queue="money", one_unit=True),
+    on(PurchaseOrderMade, submit, queue="orders"),
+    on(CancellationAsked, ask_cancel, queue="orders"),
+    on(ShipmentReported, report_shipment, queue="orders"),
+    on(StockMoved, restock, queue="catalogue", one_unit=True),
 )

@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from cronsim import CronSim
+from sqlalchemy import select
 
 from core.database import UnitOfWork
-from models.events import FeedDue, VerifyDue
+from models.events import FeedDue, HooksDue, OrderChanged, OrdersDue, VerifyDue
+from models.orders import Order, OrderLine, Reservation
 from models.shops import Shop
 from models.suppliers import Feed
 from schedules.slots import Job
@@ -24,6 +26,34 @@ def shops_verify(uow: UnitOfWork, slot: datetime) -> None:
         uow.emit(VerifyDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
 
 
+def orders_sweep(uow: UnitOfWork, slot: datetime) -> None:
+    """Asks every live shop for what changed, unless the last question still waits: no webhook is relied upon."""
+    asked = uow.cursor().execute("SELECT (payload->>'shop_id')::int FROM message WHERE event = 'OrdersDue'")
+    waiting = {shop_id for (shop_id,) in asked.fetchall()}
+    for shop in uow.session.query(Shop).filter(Shop.live_since.is_not(None)).order_by(Shop.id):
+        if shop.id not in waiting:
+            uow.emit(OrdersDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+
+
+def hooks_watch(uow: UnitOfWork, slot: datetime) -> None:
+    """Looks whether every live shop still calls us."""
+    for shop in uow.session.query(Shop).filter(Shop.live_since.is_not(None)).order_by(Shop.id):
+        uow.emit(HooksDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+
+
+def reservations_expire(uow: UnitOfWork, slot: datetime) -> None:
+    """Has every order looked at whose stock is set aside without a hold for longer than it may."""
+    orders = uow.session.query(Order).filter(
+        Order.id.in_(
+            select(OrderLine.order_id)
+            .join(Reservation, Reservation.line_id == OrderLine.id)
+            .where(Reservation.expires_at <= slot, Reservation.quantity > 0)
+        )
+    )
+    for order in orders.order_by(Order.id):
+        uow.emit(OrderChanged(tenant=order.seller_id, lane=order.lane, order_id=order.id))
+
+
 def history_trim(uow: UnitOfWork, slot: datetime) -> None:
     """Forgets step figures and claimed slots older than 14 days."""
     before = slot.astimezone(UTC) - timedelta(days=14)
@@ -34,5 +64,8 @@ def history_trim(uow: UnitOfWork, slot: datetime) -> None:
 JOBS = (
     Job("feeds_due", "* * * * *", feeds_due),
     Job("shops_verify", "17 * * * *", shops_verify),
+    Job("orders_sweep", "* * * * *", orders_sweep),
+    Job("hooks_watch", "29 * * * *", hooks_watch),
+    Job("reservations_expire", "*/5 * * * *", reservations_expire),
     Job("history_trim", "41 3 * * *", history_trim),
 )

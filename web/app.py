@@ -9,7 +9,7 @@ from starlette.types import Scope
 
 from core.database import Database
 from core.settings import Settings
-from web import errors
+from web import errors, hooks
 from web.api import catalogue, companies, docs, messages
 from web.api import feeds as feeds_api
 from web.api import shops as shops_api
@@ -41,6 +41,7 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
             module.router, prefix="/api/v1", dependencies=[Depends(checked_key)], responses=FAILURES
         )
     app.include_router(docs.router, include_in_schema=False)
+    app.include_router(hooks.router, include_in_schema=False)
     app.mount(f"/static/{static_version()}", Versioned(directory=STATIC), name="static")
     app.add_middleware(Guard, upload_limit=settings.upload_limit_mb * 1_000_000)
     return app

@@ -6,7 +6,7 @@ from core.clock import now
 from core.database import SET_SECONDS, Database
 from models.events import OffersChanged, RunApproved
 from models.suppliers import Feed, FeedRun
-from pipelines.feeds.plan import COMPARED, FREE, MATTERS, POLICY, differs, emptied
+from pipelines.feeds.plan import COMPARED, FREE, MATTERS, POLICY, STATED, differs, emptied
 from pipelines.feeds.staging import COLUMNS
 
 COPIED = tuple(name for name in COLUMNS if name != "supplier_sku")
@@ -39,8 +39,9 @@ def apply(event: RunApproved, db: Database) -> None:
                 "supplier": feed.supplier_id,
                 "assumed": policy["assumed_stock"],
                 "absence": policy["absence"],
+                "as_of": run.landed_at,
             }
-            for statement in (*REMEMBER, UPDATE, INSERT, *ABSENCE[policy["absence"]], *OVERTAKE):
+            for statement in (*REMEMBER, UPDATE, RESTATE, INSERT, *ABSENCE[policy["absence"]], *OVERTAKE):
                 cursor.execute(statement, facts)
             run.state, run.applied_at = "applied", now()
             feed.document = without_policy(run.document)
@@ -73,10 +74,14 @@ REMEMBER = (
          AND NOT EXISTS (SELECT FROM staged_offer s WHERE s.run_id = %(run)s AND s.supplier_sku = o.supplier_sku)""",
 )
 UPDATE = f"""UPDATE offer o SET ({", ".join(COPIED)}) = ({", ".join(f"s.{name}" for name in COPIED)}),
-      free = {FREE}, state = 'offered', feed_run_id = %(run)s, changed_at = now()
+      free = {STATED}, state = 'offered', feed_run_id = %(run)s, changed_at = now()
     FROM staged_offer s WHERE s.run_id = %(run)s AND o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku AND ({differs()})"""
+# Afterwards and by itself: now that the rows are ours, this statement sees every reservation there is, and no new one comes.
+RESTATE = f"""UPDATE offer o SET free = {FREE}
+    FROM staged_offer s, (SELECT DISTINCT offer_id FROM reservation WHERE quantity > 0 OR sold_at > %(as_of)s) t
+    WHERE s.run_id = %(run)s AND o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku AND o.id = t.offer_id AND o.feed_run_id = %(run)s"""
 INSERT = f"""INSERT INTO offer (supplier_id, feed_id, feed_run_id, supplier_sku, free, {", ".join(COPIED)})
-    SELECT %(supplier)s, %(feed)s, %(run)s, s.supplier_sku, {FREE}, {", ".join(f"s.{name}" for name in COPIED)}
+    SELECT %(supplier)s, %(feed)s, %(run)s, s.supplier_sku, {STATED}, {", ".join(f"s.{name}" for name in COPIED)}
     FROM staged_offer s WHERE s.run_id = %(run)s
       AND NOT EXISTS (SELECT FROM offer o WHERE o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku)
     ORDER BY s.place"""
@@ -89,7 +94,7 @@ ABSENT = "FROM offer_change c WHERE c.run_id = %(run)s AND c.kind = 'gone' AND o
 ABSENCE = {
     "keep": (),
     "out_of_stock": (
-        f"UPDATE offer o SET free = 0, feed_run_id = %(run)s, changed_at = now() {ABSENT} AND o.free > 0",
+        f"UPDATE offer o SET free = 0, stock = 0, feed_run_id = %(run)s, changed_at = now() {ABSENT}",
     ),
     "withdraw": (
         f"UPDATE offer o SET free = 0, state = 'gone', feed_run_id = %(run)s, changed_at = now() {ABSENT}",

@@ -7,6 +7,7 @@ from psycopg.rows import dict_row
 
 from core.database import SET_SECONDS, Database, UnitOfWork
 from core.errors import Refused
+from models.catalogue import OUT
 from models.events import FeedStaged, FileLanded, RunApproved
 from models.suppliers import Feed, FeedRun
 
@@ -21,18 +22,20 @@ POLICY: dict[str, Any] = {
 longer in the file means. The three limits hold a run for a person; they are per cent of the offers there were.
 `cost` ({"from": "price", "minus_percent": 30}) is applied while reading."""
 
-FREE = """CASE WHEN s.availability IN ('out_of_stock', 'discontinued') THEN 0 WHEN s.stock IS NOT NULL THEN greatest(s.stock, 0)
+STATED = """CASE WHEN s.availability IN ('out_of_stock', 'discontinued') THEN 0 WHEN s.stock IS NOT NULL THEN greatest(s.stock, 0)
           WHEN s.availability IS NOT NULL THEN %(assumed)s ELSE 0 END"""
-"""What may be sold of a staged offer: its stock, or the assumed stock where the supplier only says that he has it."""
+"""What the supplier has of a staged offer: his stock, or the assumed stock where he only says that he has it."""
+
+FREE = f"greatest(0, {STATED} - {OUT.format(as_of='%(as_of)s')})"
+"""What may be sold of it: without what is set aside or was sold since the file came, which its figure still counts."""
 
 PRICE_CHANGES = " OR ".join(
     f"o.{name} IS NOT NULL AND o.{name} IS DISTINCT FROM s.{name}" for name in ("price", "cost", "currency")
 )
 """Whether an offer would cost something else; a first price, cost or currency is no change."""
 
-MATTERS = (
-    """o.state = 'offered' AND (%(absence)s = 'withdraw' OR %(absence)s = 'out_of_stock' AND o.free > 0)"""
-)
+MATTERS = """o.state = 'offered' AND (%(absence)s = 'withdraw' OR %(absence)s = 'out_of_stock' AND (o.free > 0
+       OR o.stock IS DISTINCT FROM 0 AND EXISTS (SELECT FROM reservation r WHERE r.offer_id = o.id AND r.quantity > 0)))"""
 """Whether an offer's absence from the file would change anything under the policy."""
 
 COMPARED = (
@@ -107,12 +110,12 @@ def count(cursor: Cursor[Any], run: FeedRun, feed: Feed) -> dict[str, Any]:
               count(*) FILTER (WHERE o.id IS NOT NULL AND ({differs()})) AS changed,
               count(*) FILTER (WHERE s.cost IS NULL) AS without_cost,
               count(*) FILTER (WHERE s.currency IS NULL) AS without_currency,
-              count(*) FILTER (WHERE o.free > 0 AND {FREE} = 0) AS to_zero,
+              count(*) FILTER (WHERE o.free > 0 AND {STATED} = 0) AS to_zero,
               count(*) FILTER (WHERE {PRICE_CHANGES}) AS price_changes,
               {fields}
             FROM staged_offer s LEFT JOIN offer o ON o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku
             WHERE s.run_id = %(run)s""",
-            {"feed": feed.id, "run": run.id, "assumed": policy["assumed_stock"]},
+            {"feed": feed.id, "run": run.id, "assumed": policy["assumed_stock"], "as_of": run.landed_at},
         )
         .fetchone()
     )
@@ -136,8 +139,12 @@ def count(cursor: Cursor[Any], run: FeedRun, feed: Feed) -> dict[str, Any]:
 
 
 def differs() -> str:
-    """SQL that is true where staging `s` says something else than offer `o` shows."""
-    return f"o.content_hash <> s.content_hash OR o.free <> {FREE} OR o.state <> 'offered'"
+    """SQL that is true where staging `s` says something else than offer `o` shows.
+
+    Reservations are looked up only where the plain figure would not do: most offers have none.
+    """
+    return f"""o.content_hash <> s.content_hash OR o.state <> 'offered' OR o.stock IS DISTINCT FROM s.stock
+      OR (s.stock IS NULL OR o.free <> {STATED}) AND o.free <> {FREE}"""
 
 
 def beyond_limits(counts: dict[str, Any], policy: dict[str, Any]) -> list[str]:

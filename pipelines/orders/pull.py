@@ -1,0 +1,50 @@
+"""Fetches orders whole: a webhook is only a hint, and what no webhook told the sweep finds."""
+
+from datetime import timedelta
+
+from core.clock import now
+from core.database import Database
+from models.events import OrderNoticed, OrdersDue
+from models.shops import Shop
+from pipelines.orders.shops import connect
+from pipelines.orders.take_over import gone, take_over
+
+OVERLAP = timedelta(seconds=120)
+"""How far a sweep looks back behind its watermark: a shop may show a change later than it dates it."""
+LAG = timedelta(seconds=5)
+"""The watermark keeps so far behind the present: orders of these seconds may still be in the making."""
+
+
+def pull(event: OrderNoticed, db: Database) -> None:
+    """Asks for the noticed order as it stands now and takes it over."""
+    with db.unit_of_work() as uow:
+        shop = uow.session.get_one(Shop, event.shop_id)
+        uow.session.expunge_all()
+    told = connect(shop).order(event.external_id)
+    with db.unit_of_work(last=True) as uow:
+        if told is None:
+            gone(uow, shop, event.external_id)
+        else:
+            take_over(uow, shop, told)
+
+
+def sweep(event: OrdersDue, db: Database) -> None:
+    """Takes over every order changed since the watermark, each by itself; the watermark moves when all are stored."""
+    with db.unit_of_work() as uow:
+        shop = uow.session.get_one(Shop, event.shop_id)
+        uow.session.expunge_all()
+    began = now()
+    since = shop.orders_watermark
+    latest = since
+    for told in connect(shop).orders_since(
+        (since - OVERLAP) if since else (shop.live_since or shop.created_at)
+    ):
+        with db.unit_of_work() as uow:
+            take_over(uow, shop, told)
+        latest = max(latest or told.updated_at, told.updated_at)
+    with db.unit_of_work(last=True) as uow:
+        if latest is not None:
+            uow.cursor().execute(
+                "UPDATE shop SET orders_watermark = greatest(orders_watermark, %s) WHERE id = %s",
+                [min(latest, began - LAG), shop.id],
+            )

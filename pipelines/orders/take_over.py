@@ -1,0 +1,196 @@
+"""Takes an order over as its shop tells it: our lines only, the newest telling only, and what the buyer wants of each."""
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from connectors.orders import ShopOrder, ShopOrderLine
+from core.database import UnitOfWork
+from core.settings import load
+from models.events import OrderChanged
+from models.orders import Order, OrderBuyer, OrderEvent, OrderLine
+from models.shops import Shop
+from pipelines.orders.lines import told as state_told
+from pipelines.orders.stored import lock_order, move, pieces, tell
+
+# By the id the shop gave our listing; else by the SKU of a listing that was sent there, whose product was made anew.
+OURS = """
+SELECT t.line, v.id, v.sku, p.kind
+FROM unnest(%(lines)s::text[], %(variants)s::text[], %(skus)s::text[]) AS t(line, variant, sku)
+JOIN LATERAL (
+  SELECT l.variant_id FROM listing l JOIN variant w ON w.id = l.variant_id
+  WHERE l.shop_id = %(shop)s AND l.external_id IS NOT NULL
+    AND (l.external_id = t.variant OR t.sku <> '' AND lower(w.sku) = lower(t.sku))
+  ORDER BY l.external_id = t.variant DESC NULLS LAST LIMIT 1) found ON true
+JOIN variant v ON v.id = found.variant_id JOIN product p ON p.id = v.product_id"""
+
+
+def take_over(uow: UnitOfWork, shop: Shop, told: ShopOrder) -> int | None:
+    """Stores what differs from what the shop told before; the order's id, or None where it is none of ours or older.
+
+    OrderChanged is emitted only where what is to be covered may have changed.
+    """
+    ours = {line.external_id: line for line in told.lines}
+    order_id = uow.session.scalar(select(Order.id).filter_by(shop_id=shop.id, external_id=told.external_id))
+    known = set() if order_id is None else _known(uow, order_id)
+    fresh = variants_of(uow, shop, [line for line in told.lines if line.external_id not in known])
+    if order_id is None:
+        if not fresh:
+            return None
+        order_id = _made(uow, shop, told)
+    order, lines = lock_order(uow, order_id)
+    if told.updated_at < order.external_updated_at:
+        return None
+    begun = not lines
+    changed = _order_taken(uow, order, told)
+    why = why_not_bought(order, load().currency)
+    for line in lines:
+        changed |= _line_taken(uow, order, line, told, ours.get(line.external_id))
+    stored = {line.external_id for line in lines}
+    for external_id, (variant_id, sku, kind) in fresh.items():
+        if external_id not in stored:
+            _line_made(uow, order, told, ours[external_id], variant_id, sku, kind, why)
+            changed = True
+    if begun:
+        tell(
+            uow,
+            order.id,
+            "received",
+            f"Order {told.number} came from {shop.name}." + (f" {why}" if why else ""),
+        )
+    _tell_refunds(uow, order, told)
+    if changed:
+        order.version += 1
+        uow.emit(OrderChanged(tenant=order.seller_id, lane=order.lane, order_id=order.id))
+    return order.id
+
+
+def gone(uow: UnitOfWork, shop: Shop, external_id: str) -> None:
+    """The shop has the order no longer: nothing of it is wanted any more. Where it was never ours, nothing happens."""
+    order_id = uow.session.scalar(select(Order.id).filter_by(shop_id=shop.id, external_id=external_id))
+    if order_id is None:
+        return
+    order, lines = lock_order(uow, order_id)
+    if order.standing == "cancelled":
+        return
+    order.standing = "cancelled"
+    order.version += 1
+    for line in lines:
+        line.wanted = 0
+        line.version += 1
+    tell(uow, order.id, "changed", "The order is no longer in the shop: nothing of it is wanted any more.")
+    uow.emit(OrderChanged(tenant=order.seller_id, lane=order.lane, order_id=order.id))
+
+
+def wanted_of(told: ShopOrder, line: ShopOrderLine | None) -> int:
+    """Pure: how much of a line the buyer still wants; nothing of one that is not in the order any more."""
+    if line is None or told.standing == "cancelled":
+        return 0
+    back = sum(n for refund in told.refunds for line_id, n in refund.lines if line_id == line.external_id)
+    return min(max(0, line.quantity - line.removed - back), max(0, line.quantity))
+
+
+def why_not_bought(order: Order, currency: str) -> str | None:
+    """The sentence for an order that the hub never buys; None for every other."""
+    if order.test:
+        return "It is a test order: nothing is bought for it."
+    if order.currency != currency:
+        return f"It is in {order.currency} and the hub works in {currency}: nothing is bought for it."
+    return None
+
+
+def variants_of(uow: UnitOfWork, shop: Shop, lines: list[ShopOrderLine]) -> dict[str, tuple[int, str, str]]:
+    """Which of the shop's lines are ours: external line id -> (variant id, our SKU, kind)."""
+    if not lines:
+        return {}
+    found = uow.cursor().execute(
+        OURS,
+        {
+            "shop": shop.id,
+            "lines": [line.external_id for line in lines],
+            "variants": [line.variant_id for line in lines],
+            "skus": [line.sku for line in lines],
+        },
+    )
+    return {line: (variant_id, sku, kind) for line, variant_id, sku, kind in found.fetchall()}
+
+
+def _known(uow: UnitOfWork, order_id: int) -> set[str]:
+    return set(uow.session.scalars(select(OrderLine.external_id).filter_by(order_id=order_id)))
+
+
+def _made(uow: UnitOfWork, shop: Shop, told: ShopOrder) -> int:
+    """Its number; where somebody else is making it at the same moment, that one's."""
+    values = {
+        "shop_id": shop.id, "seller_id": shop.seller_id, "external_id": told.external_id, "number": told.number,
+        "currency": told.currency, "standing": told.standing, "test": told.test, "total_minor": told.total.minor,
+        "placed_at": told.placed_at, "external_updated_at": told.updated_at,
+    }  # fmt: skip
+    uow.session.execute(insert(Order).values(**values).on_conflict_do_nothing())
+    made = uow.session.scalar(select(Order.id).filter_by(shop_id=shop.id, external_id=told.external_id))
+    assert made is not None
+    return made
+
+
+def _order_taken(uow: UnitOfWork, order: Order, told: ShopOrder) -> bool:
+    address = asdict(told.buyer)
+    buyer = uow.session.get(OrderBuyer, order.id)
+    if buyer is None:
+        uow.session.add(OrderBuyer(order_id=order.id, address=address))
+    elif buyer.address != address:
+        buyer.address = address
+    order.external_updated_at, order.number, order.total_minor = (
+        told.updated_at,
+        told.number,
+        told.total.minor,
+    )
+    if (order.standing, order.currency, order.test) == (told.standing, told.currency, told.test):
+        return False
+    sentence = {
+        "unpaid": "The shop says that the order is not paid.",
+        "open": "The shop says that the order is paid and open.",
+        "cancelled": "The order was cancelled in the shop.",
+    }[told.standing]
+    tell(uow, order.id, "changed", sentence)
+    order.standing, order.currency, order.test = told.standing, told.currency, told.test
+    return True
+
+
+def _line_taken(
+    uow: UnitOfWork, order: Order, line: OrderLine, told: ShopOrder, now: ShopOrderLine | None
+) -> bool:
+    wanted = wanted_of(told, now)
+    state = state_told(line.state, wanted=wanted, covered=line.covered, paid=told.standing != "unpaid")
+    ordered = max(0, now.quantity) if now else line.ordered
+    if (line.wanted, line.ordered, line.state) == (wanted, ordered, state):
+        return False
+    if line.wanted != wanted:
+        text = f"The buyer wants {pieces(wanted, line.sku)} instead of {line.wanted}."
+        tell(uow, order.id, "changed", text, line.id)
+    line.wanted, line.ordered = wanted, max(ordered, wanted)
+    move(line, state, line.reason)
+    return True
+
+
+def _line_made(
+    uow: UnitOfWork, order: Order, told: ShopOrder, line: ShopOrderLine, variant_id: int, sku: str, kind: str, why: str | None
+) -> None:  # fmt: skip
+    values: dict[str, Any] = {
+        "order_id": order.id, "external_id": line.external_id, "variant_id": variant_id, "sku": sku, "title": line.title,
+        "kind": kind, "unit_price_minor": line.unit_price.minor if line.unit_price else None,
+        "ordered": max(0, line.quantity), "wanted": wanted_of(told, line), "reason": why,
+        "state": "unpaid" if told.standing == "unpaid" else "received",
+    }  # fmt: skip
+    uow.session.add(OrderLine(**values))
+
+
+def _tell_refunds(uow: UnitOfWork, order: Order, told: ShopOrder) -> None:
+    """A refund by amount alone changes no quantity: it is between the seller and his buyer, and only told."""
+    for refund in told.refunds:
+        link = f"shop_refund:{refund.external_id}"
+        if refund.lines or uow.session.scalar(select(OrderEvent.id).filter_by(order_id=order.id, link=link)):
+            continue
+        text = f"The shop paid {refund.amount} back without naming pieces: nothing of the order changes."
+        tell(uow, order.id, "refund_told", text, link=link)

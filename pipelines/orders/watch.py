@@ -1,0 +1,18 @@
+"""Looks whether a shop still calls the hub: WooCommerce switches a webhook off after a few failures and says nothing."""
+
+from core.database import Database
+from core.settings import load
+from models.events import HooksDue, OrdersDue
+from models.shops import Shop
+from pipelines.orders.shops import connect
+
+
+def watch_hooks(event: HooksDue, db: Database) -> None:
+    """Mends the shop's webhooks; where one was off, a sweep finds what it did not tell."""
+    with db.unit_of_work() as uow:
+        shop = uow.session.get_one(Shop, event.shop_id)
+        uow.session.expunge_all()
+    mended = connect(shop).subscribe(f"{load().own_url}/hooks/{shop.id}")
+    with db.unit_of_work(last=True) as uow:
+        if mended:
+            uow.emit(OrdersDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
