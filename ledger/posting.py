@@ -117,15 +117,7 @@ def post_all(uow: UnitOfWork, drafts: Sequence[Draft]) -> list[JournalEntry]:
     """Several entries in one go, in their order; all their accounts are locked at once. Raises as `post` does."""
     for draft in drafts:
         _refuse_nothing(draft)
-    pots = lock(
-        uow,
-        {
-            (name, move.amount.currency)
-            for draft in drafts
-            for move in draft.moves
-            for name in (move.source, move.destination)
-        },
-    )
+    pots = lock(uow, _accounts(drafts))
     # Only now: who waited for the lock sees what the other has stored meanwhile.
     entries = _found(uow, [draft.key for draft in drafts])
     new: list[Draft] = []
@@ -173,6 +165,14 @@ def reverse(
         )
     mirrored = rules.reverse(_moves_of(uow, entry.id))
     draft = Draft(key, "reverse", mirrored, happened_at or now(), entry.refs, reverses=entry.id)
+    lock(uow, _accounts([draft]))
+    cursor = uow.cursor()
+    cursor.execute("SELECT key FROM journal_entry WHERE reverses = %s AND key <> %s", [entry.id, key])
+    if (other := cursor.fetchone()) is not None:
+        raise Refused(
+            f"Entry {entry.id} was reversed already (by {other[0]}); an entry is reversed once.",
+            rule="reversed",
+        )
     return post_all(uow, [draft])[0]
 
 
@@ -203,6 +203,15 @@ def balances_of(uow: UnitOfWork, currency: str, *names: str) -> list[int]:
     """The locked accounts' balances in minor units, in the order of `names`."""
     pots = lock(uow, {(name, currency) for name in names})
     return [pots[name, currency].balance for name in names]
+
+
+def _accounts(drafts: Sequence[Draft]) -> set[tuple[str, str]]:
+    return {
+        (name, move.amount.currency)
+        for draft in drafts
+        for move in draft.moves
+        for name in (move.source, move.destination)
+    }
 
 
 def _write(
@@ -239,7 +248,9 @@ def _write(
     try:
         cursor.execute(WRITE, values)
     except psycopg.errors.UniqueViolation as error:
-        raise _once(error, drafts) from error
+        if error.diag.constraint_name != "uq_journal_entry_key":
+            raise
+        raise _reused(", ".join(draft.key for draft in drafts)) from error
     for entry_id, key, posted_at in cursor.fetchall():
         entries[key].id, entries[key].posted_at = entry_id, posted_at
 
@@ -288,16 +299,6 @@ def _refuse_nothing(draft: Draft) -> None:
             f"{draft.key} ({draft.rule}) has nothing to post: every amount must be above zero.",
             rule="nothing",
         )
-
-
-def _once(error: psycopg.errors.UniqueViolation, drafts: Sequence[Draft]) -> Exception:
-    """What it means that a row is there already: somebody else was first, with other accounts than ours."""
-    if error.diag.constraint_name == "uq_journal_entry_reverses":
-        reversed_ = next(draft.reverses for draft in drafts if draft.reverses)
-        return Refused(f"Entry {reversed_} was reversed already; an entry is reversed once.", rule="reversed")
-    if error.diag.constraint_name == "uq_journal_entry_key":
-        return _reused(", ".join(draft.key for draft in drafts))
-    return error
 
 
 def _reused(key: str) -> Refused:

@@ -9,6 +9,86 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+# What PostgreSQL itself enforces of the ledger, whoever writes: nothing of the journal is changed or taken away, and at
+# COMMIT every entry has postings, each posting goes on from its accounts' state before it, and each account is where its
+# last posting left it.
+GUARDS = """
+CREATE FUNCTION journal_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% of % is refused: what is in the journal stays. Post a reversal instead.', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE FUNCTION account_balance_at(account_id int, version_ bigint) RETURNS bigint LANGUAGE sql STABLE AS $$
+    -- NULL where no posting, or more than one, has this version of the account.
+    SELECT CASE WHEN version_ = 0 THEN 0 ELSE (
+        SELECT CASE WHEN count(*) = 1 THEN min(balance) END FROM (
+            SELECT source_balance AS balance FROM posting WHERE source_id = account_id AND source_version = version_
+            UNION ALL
+            SELECT destination_balance FROM posting WHERE destination_id = account_id AND destination_version = version_
+        ) AS at_version
+    ) END
+$$;
+
+CREATE FUNCTION entry_has_postings() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM posting WHERE entry_id = NEW.id) THEN
+        RAISE EXCEPTION 'Journal entry % (%) has no posting: an entry moves something.', NEW.id, NEW.key
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION posting_goes_on() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    source account;
+    destination account;
+BEGIN
+    SELECT * INTO source FROM account WHERE id = NEW.source_id;
+    SELECT * INTO destination FROM account WHERE id = NEW.destination_id;
+    IF source.currency <> destination.currency THEN
+        RAISE EXCEPTION 'Posting % moves from % to %: an entry balances in each currency.',
+            NEW.id, source.currency, destination.currency USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    IF source.version < NEW.source_version OR destination.version < NEW.destination_version
+        OR account_balance_at(source.id, NEW.source_version) IS DISTINCT FROM NEW.source_balance
+        OR account_balance_at(destination.id, NEW.destination_version) IS DISTINCT FROM NEW.destination_balance
+        OR account_balance_at(source.id, NEW.source_version - 1) IS DISTINCT FROM NEW.source_balance + NEW.amount
+        OR account_balance_at(destination.id, NEW.destination_version - 1)
+            IS DISTINCT FROM NEW.destination_balance - NEW.amount
+    THEN
+        RAISE EXCEPTION 'Posting % does not go on from its accounts (%, %): only ledger/posting.py writes postings.',
+            NEW.id, source.name, destination.name USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION account_is_its_postings() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    present account;
+BEGIN
+    SELECT * INTO present FROM account WHERE id = NEW.id;
+    IF FOUND AND account_balance_at(present.id, present.version) IS DISTINCT FROM present.balance THEN
+        RAISE EXCEPTION 'Account % is not what its postings made it: only ledger/posting.py changes balances.', present.name
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER stays BEFORE UPDATE OR DELETE OR TRUNCATE ON journal_entry EXECUTE FUNCTION journal_stays();
+CREATE TRIGGER stays BEFORE UPDATE OR DELETE OR TRUNCATE ON posting EXECUTE FUNCTION journal_stays();
+CREATE CONSTRAINT TRIGGER has_postings AFTER INSERT ON journal_entry DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION entry_has_postings();
+CREATE CONSTRAINT TRIGGER goes_on AFTER INSERT ON posting DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION posting_goes_on();
+CREATE CONSTRAINT TRIGGER is_its_postings AFTER INSERT OR UPDATE OF balance, version ON account
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION account_is_its_postings();
+"""
+GUARDING = (
+    "journal_stays()", "entry_has_postings()", "posting_goes_on()", "account_is_its_postings()",
+    "account_balance_at(int, bigint)",
+)  # fmt: skip
+
 
 def upgrade() -> None:
     op.create_table(
@@ -568,6 +648,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_hold_change_line_id"), "hold_change", ["line_id"], unique=False)
     op.add_column("shop", sa.Column("orders_watermark", sa.DateTime(timezone=True), nullable=True))
+    op.execute(GUARDS)
 
 
 def downgrade() -> None:
@@ -578,4 +659,6 @@ def downgrade() -> None:
         "order_buyer", "shop_order", "webhook_delivery",
     ):  # fmt: skip
         op.drop_table(table)
+    for function in GUARDING:
+        op.execute(f"DROP FUNCTION {function}")
     op.drop_column("shop", "orders_watermark")
