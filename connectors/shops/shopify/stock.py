@@ -4,8 +4,6 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import orjson
-
 from connectors.http import ATTEMPTS
 from connectors.shops.shopify import mapping
 from connectors.shops.shopify.client import Fields, GraphQL, refusals, sentence
@@ -50,7 +48,7 @@ class Stock:
 
     def _page(self, wanted: dict[str, int]) -> Iterator[tuple[str, Outcome]]:
         lost: Unknown | None = None
-        for attempt in range(ATTEMPTS):
+        for _ in range(ATTEMPTS):
             try:
                 held = self._held(list(wanted))
             except EntrepotError:
@@ -62,7 +60,7 @@ class Stock:
                 yield number, Outcome(f"The variant {number} is no longer in the shop.", gone=True)
             lost = None
             try:
-                refused = self._write(wanted, held, attempt)
+                refused = self._write(wanted, held)
             except Unknown as error:
                 lost = error
                 continue
@@ -81,17 +79,15 @@ class Stock:
                     Outcome(f"The stock of {number} changes too fast to be set; it is sent again later."),
                 )
 
-    def _write(
-        self, wanted: Mapping[str, int], held: Mapping[str, Fields], attempt: int
-    ) -> dict[str, Outcome]:
+    def _write(self, wanted: Mapping[str, int], held: Mapping[str, Fields]) -> dict[str, Outcome]:
         """What was not done: with a problem for good, without one another attempt helps. Raises Unknown."""
         refused: dict[str, Outcome] = {}
-        swaps: list[tuple[str, Fields, str]] = []
+        swaps: list[tuple[str, Fields]] = []
         for number, stock in wanted.items():
             item = held[number]["inventoryItem"]
             before = mapping.available(held[number])
             if before is None:
-                errors = self._activate(str(item["id"]), stock, attempt)
+                errors = self._activate(str(item["id"]), stock)
                 if errors:
                     refused[number] = Outcome(sentence(errors))
             elif before != stock:
@@ -101,16 +97,15 @@ class Stock:
                     "quantity": stock,
                     "changeFromQuantity": before,
                 }
-                swaps.append((number, swap, str(item["inventoryLevel"]["updatedAt"])))
-        return refused | (self._swap(swaps, attempt) if swaps else {})
+                swaps.append((number, swap))
+        return refused | (self._swap(swaps) if swaps else {})
 
-    def _swap(self, swaps: Sequence[tuple[str, Fields, str]], attempt: int) -> dict[str, Outcome]:
-        quantities = [swap for _, swap, _ in swaps]
+    def _swap(self, swaps: Sequence[tuple[str, Fields]]) -> dict[str, Outcome]:
+        quantities = [swap for _, swap in swaps]
         payload = self._graphql.change(
             "SetStock",
             input={"name": "available", "reason": "correction", "quantities": quantities},
-            # The moment of the last change is in the key: the same change another day is another one.
-            idempotency=_key([*quantities, *(moment for _, _, moment in swaps), attempt]),
+            idempotency=_key(),
         )
         errors = refusals(payload)
         refused: dict[str, Outcome] = {}
@@ -118,18 +113,18 @@ class Stock:
             place = next((int(part) for part in error["field"] if part.isdecimal()), None)
             if error["code"] in AGAIN or (place is not None and place >= len(swaps)):
                 continue
-            for number in [swaps[place][0]] if place is not None else [number for number, _, _ in swaps]:
+            for number in [swaps[place][0]] if place is not None else [number for number, _ in swaps]:
                 refused[number] = Outcome(sentence([error]))
         # One refusal refuses the whole call: the others are sent again without it.
-        return {number: refused.get(number, Outcome()) for number, _, _ in swaps} if errors else {}
+        return {number: refused.get(number, Outcome()) for number, _ in swaps} if errors else {}
 
-    def _activate(self, item: str, stock: int, attempt: int) -> list[Fields]:
+    def _activate(self, item: str, stock: int) -> list[Fields]:
         payload = self._graphql.change(
             "Activate",
             item=item,
             location=self._facts.location,
             available=stock,
-            idempotency=_key([item, self._facts.location, stock, attempt, "activate"]),
+            idempotency=_key(),
         )
         return refusals(payload)
 
@@ -141,6 +136,7 @@ class Stock:
         return {str(one["id"]): one for one in found if one and "inventoryItem" in one}
 
 
-def _key(parts: Sequence[object]) -> str:
-    """An idempotency key from what is asked: the same question has the same key."""
-    return str(uuid.uuid5(uuid.NAMESPACE_OID, orjson.dumps(parts).decode()))
+def _key() -> str:
+    """A key of its own for each write: the same while a throttled call is sent again, never that of an earlier write
+    with the same content, which Shopify would answer without doing it."""
+    return str(uuid.uuid4())

@@ -63,7 +63,9 @@ class Upsert:
 
         Where an answer is lost and the look-up fails too, the product is yielded as unknown and the error is raised.
         """
-        attempt = Attempt(draft, variants=dict(refused))
+        bad = [url for url in mapping.pictures(draft) if not url.startswith(("https://", "http://"))]
+        dead = {url: f"The picture {url} has no address that begins with https://." for url in bad}
+        attempt = Attempt(draft, variants=dict(refused), dead=dead)
         for _ in range(ROUNDS):
             try:
                 held = self._find(attempt.draft)
