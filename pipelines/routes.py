@@ -8,6 +8,8 @@
     what waits            DepositCredited ─ resume, StockMoved ─ resume_stock: they reserve; StockMoved ─ restock ─ PushDue
     what is bought        LinesFunded ─ purchase ─ PurchaseOrderMade ─ submit; CancellationAsked ─ ask_cancel
     what leaves           ShipmentReported ─ report_shipment
+    the clock's payout    ShipmentReported ─ capture; MaturityDue ─ mature; SettlementApproved ─ pay;
+                          BankStatementReceived ─ reconcile ─ DepositCredited
     a shop's calls        HooksDue ─ watch_hooks ─ OrdersDue
 
 Queues are few, because each costs every worker two threads: `feeds` may parse for minutes, `catalogue` is set-based
@@ -16,6 +18,7 @@ SQL, `shops` and `orders` wait for other people's servers, `money` moves stock a
 
 from core.database import on
 from models.events import (
+    BankStatementReceived,
     CancellationAsked,
     DepositCredited,
     FeedDue,
@@ -25,6 +28,7 @@ from models.events import (
     LinesFunded,
     ListingsDue,
     ListingsSent,
+    MaturityDue,
     OffersChanged,
     OffersMatched,
     OrderChanged,
@@ -34,6 +38,7 @@ from models.events import (
     PurchaseOrderMade,
     PushDue,
     RunApproved,
+    SettlementApproved,
     ShipmentReported,
     StockMoved,
     VerifyDue,
@@ -57,6 +62,10 @@ from pipelines.orders.reserve import reserve
 from pipelines.orders.resume import resume, resume_stock
 from pipelines.orders.submit import submit
 from pipelines.orders.watch import watch_hooks
+from pipelines.settlement.capture import capture
+from pipelines.settlement.mature import mature
+from pipelines.settlement.pay import pay
+from pipelines.settlement.reconcile import reconcile
 
 ROUTES = (
     on(FeedDue, land, queue="feeds", retries=3),
@@ -83,4 +92,8 @@ ROUTES = (
     on(CancellationAsked, ask_cancel, queue="orders"),
     on(ShipmentReported, report_shipment, queue="orders"),
     on(StockMoved, restock, queue="catalogue", one_unit=True),
+    on(ShipmentReported, capture, queue="money", one_unit=True),
+    on(MaturityDue, mature, queue="money", one_unit=True),
+    on(SettlementApproved, pay, queue="money", one_unit=True),
+    on(BankStatementReceived, reconcile, queue="money", one_unit=True),
 )

@@ -10,6 +10,7 @@ from models.events import FeedDue, HooksDue, OrderChanged, OrdersDue, VerifyDue
 from models.orders import Order, OrderLine, Reservation
 from models.shops import Shop
 from models.suppliers import Feed
+from pipelines.settlement import close, mature
 from schedules.slots import Job
 
 
@@ -54,6 +55,16 @@ def reservations_expire(uow: UnitOfWork, slot: datetime) -> None:
         uow.emit(OrderChanged(tenant=order.seller_id, lane=order.lane, order_id=order.id))
 
 
+def maturity(uow: UnitOfWork, slot: datetime) -> None:
+    """Looks which captured money has outlived its return window."""
+    mature.ring(uow)
+
+
+def settlement_draft(uow: UnitOfWork, slot: datetime) -> None:
+    """Drafts the week's settlement run for a person to lock and approve, unless one is open."""
+    close.draft_if_none(uow)
+
+
 def history_trim(uow: UnitOfWork, slot: datetime) -> None:
     """Forgets step figures and claimed slots older than 14 days."""
     before = slot.astimezone(UTC) - timedelta(days=14)
@@ -67,5 +78,7 @@ JOBS = (
     Job("orders_sweep", "* * * * *", orders_sweep),
     Job("hooks_watch", "29 * * * *", hooks_watch),
     Job("reservations_expire", "*/5 * * * *", reservations_expire),
+    Job("maturity", "23 * * * *", maturity),
+    Job("settlement_draft", "11 4 * * MON", settlement_draft),
     Job("history_trim", "41 3 * * *", history_trim),
 )
