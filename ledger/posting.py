@@ -41,8 +41,9 @@ SELECT id, key, content_hash, rule, refs, reverses, happened_at, posted_at FROM 
 
 WRITE = """
 WITH entry AS (
-    INSERT INTO journal_entry (key, content_hash, rule, refs, reverses, happened_at)
-    SELECT key, content_hash, rule, refs::jsonb, reverses, happened_at
+    -- The clock and not the beginning of the unit of work: under the locks, an account's lines are in the order of time.
+    INSERT INTO journal_entry (key, content_hash, rule, refs, reverses, happened_at, posted_at)
+    SELECT key, content_hash, rule, refs::jsonb, reverses, happened_at, clock_timestamp()
     FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::timestamptz[])
         WITH ORDINALITY AS new (key, content_hash, rule, refs, reverses, happened_at, n) ORDER BY n
     RETURNING id, key, posted_at

@@ -10,7 +10,7 @@ import pytest
 
 from core.database import Database, UnitOfWork
 from core.errors import Permanent, Refused
-from ledger import chart, deposits, rules
+from ledger import balances, chart, deposits, rules
 from ledger.posting import post, reverse
 from ledger.rules import Move
 from models.ledger import JournalEntry
@@ -332,3 +332,58 @@ def test_a_unit_of_work_that_fails_leaves_nothing(books: Books) -> None:
     assert rows(books.db, "SELECT (SELECT count(*) FROM journal_entry), (SELECT count(*) FROM account)") == [
         (0, 0)
     ]
+
+
+# --- reading it back ----------------------------------------------------------------------------------------
+
+
+def test_an_account_reads_like_a_bank_statement(books: Books) -> None:
+    seller, supplier = books.seller(10_000), books.supplier(shipping=0)
+    hold = books.held(seller, supplier)
+    with books.db.unit_of_work() as uow:
+        lines = balances.account_lines(uow, chart.deposit(seller), "EUR")
+        (bank,) = balances.account_lines(uow, "bank", "EUR")
+        pages = [
+            line
+            for before in (None, 4, 3, 2)
+            for line in balances.account_lines(uow, chart.deposit(seller), "EUR", before=before, limit=1)
+        ]
+    entry = one(books.db, "SELECT max(id) FROM journal_entry")
+    refs = {"line": hold.line_id, "order": hold.order_id, "hold": hold.id}
+    nothing = euros(0)
+    assert [
+        (line.version, line.what_for, line.other, line.came_in, line.went_out, line.balance) for line in lines
+    ] == [
+        (4, f"Held for order line {hold.line_id}: VAT", chart.held(seller), nothing, euros(19), euros(8_881)),
+        (3, f"Held for order line {hold.line_id}: commission", chart.held(seller), nothing, euros(100), euros(8_900)),
+        (2, f"Held for order line {hold.line_id}: goods", chart.held(seller), nothing, euros(1_000), euros(9_000)),
+        (1, "Top-up", "bank", euros(10_000), nothing, euros(10_000)),
+    ]  # fmt: skip
+    assert (lines[0].entry_id, lines[0].refs, lines[0].happened_at) == (entry, refs, NOON)
+    assert (bank.came_in, bank.went_out, bank.balance) == (euros(10_000), nothing, euros(10_000))
+    assert pages == lines
+
+
+def test_balances_of_any_moment_come_from_the_postings(books: Books) -> None:
+    seller = books.seller(1_000)
+    between = one(books.db, "SELECT clock_timestamp()")
+    supplier = books.supplier(shipping=0)
+    books.held(seller, supplier, 1, "5.00")
+    with books.db.unit_of_work() as uow:
+        then = {each.name: each.amount.minor for each in balances.balances(uow, between)}
+        before = balances.balances(uow, between - timedelta(days=1))
+        now = {each.name: each.amount.minor for each in balances.balances(uow)}
+        view = balances.deposit_view(uow, seller, "EUR")
+        supplied = balances.supplier_view(uow, supplier, "EUR")
+        nobody = balances.balance(uow, chart.deposit(999), "EUR")
+    assert {name: minor for name, minor in then.items() if minor} == {
+        "bank": 1_000,
+        chart.deposit(seller): 1_000,
+    }
+    assert {each.amount.minor for each in before} == {0}
+    assert {name: minor for name, minor in now.items() if minor} == {
+        "bank": 1_000, chart.deposit(seller): 440, chart.held(seller): 560,
+    }  # fmt: skip
+    assert view == balances.DepositView(euros(440), euros(560), euros(0), euros(0))
+    assert supplied == balances.SupplierView(*[euros(0)] * 5)
+    assert nobody == euros(0)
