@@ -8,22 +8,11 @@ from psycopg.rows import dict_row
 
 from core.money import Money
 from core.unit_of_work import UnitOfWork
+from ledger.balances import account_lines as lines_of_account
+from ledger.balances import balances
 from models.companies import Company
 from pipelines.settlement.deposits import reference
 from web.tables import ROWS
-
-# The last posting of each account up to a moment has its balance in it; without a moment the account itself has it.
-AT = """
-SELECT a.id, a.name, a.kind, a.guarded, a.company_id, c.name AS company, a.currency, coalesce(p.balance, 0) AS balance_minor,
-  coalesce(p.version, 0) AS postings
-FROM account a LEFT JOIN company c ON c.id = a.company_id
-LEFT JOIN LATERAL (
-  SELECT CASE WHEN p.source_id = a.id THEN p.source_balance ELSE p.destination_balance END AS balance,
-    CASE WHEN p.source_id = a.id THEN p.source_version ELSE p.destination_version END AS version
-  FROM posting p JOIN journal_entry e ON e.id = p.entry_id
-  WHERE a.id IN (p.source_id, p.destination_id) AND e.posted_at <= %(at)s
-  ORDER BY version DESC LIMIT 1) p ON true
-ORDER BY a.company_id NULLS FIRST, a.name, a.currency"""
 
 NOW = """
 SELECT a.id, a.name, a.kind, a.guarded, a.company_id, c.name AS company, a.currency, a.balance AS balance_minor,
@@ -31,20 +20,6 @@ SELECT a.id, a.name, a.kind, a.guarded, a.company_id, c.name AS company, a.curre
 FROM account a LEFT JOIN company c ON c.id = a.company_id
 WHERE %(name)s::text IS NULL OR a.name = %(name)s
 ORDER BY a.company_id NULLS FIRST, a.name, a.currency"""
-
-# Two halves, each by its own unique index (account, version): quick however long the book is.
-LINES = """
-SELECT x.*, e.rule, e.key, e.refs, e.happened_at, e.posted_at, o.name AS other FROM (
-  (SELECT p.id, p.entry_id, p.part, p.amount AS out_minor, NULL::bigint AS in_minor, p.source_balance AS balance_minor,
-     p.source_version AS version, p.destination_id AS other_id
-   FROM posting p WHERE p.source_id = %(account)s AND (%(before)s::bigint IS NULL OR p.source_version < %(before)s)
-   ORDER BY p.source_version DESC LIMIT %(limit)s)
-  UNION ALL
-  (SELECT p.id, p.entry_id, p.part, NULL, p.amount, p.destination_balance, p.destination_version, p.source_id
-   FROM posting p WHERE p.destination_id = %(account)s AND (%(before)s::bigint IS NULL OR p.destination_version < %(before)s)
-   ORDER BY p.destination_version DESC LIMIT %(limit)s)
-) x JOIN journal_entry e ON e.id = x.entry_id JOIN account o ON o.id = x.other_id
-ORDER BY x.version DESC LIMIT %(limit)s"""
 
 DEPOSITS = """
 SELECT c.id AS seller_id, c.code, c.name AS seller, %(currency)s::text AS currency,
@@ -95,33 +70,39 @@ ASSETS = "asset"
 
 
 def account_rows(uow: UnitOfWork, at: datetime | None = None) -> list[dict[str, Any]]:
-    """Every account with its balance, now or after the last entry posted up to `at`.
+    """Every account with its balance, now or after what was posted up to `at`.
 
     `balance_minor` is as its owner reads it: what an asset is worth is positive, as is what the hub owes on a liability.
     """
-    found = _rows(uow, AT, {"at": at}) if at is not None else _rows(uow, NOW, {"name": None})
-    return [_signed(row, row["kind"]) for row in found]
+    rows = [_signed(row) for row in _rows(uow, NOW, {"name": None})]
+    if at is None:
+        return rows
+    then = {(each.name, each.amount.currency): each.amount.minor for each in balances(uow, at)}
+    return [{**row, "balance_minor": then[row["name"], row["currency"]]} for row in rows]
 
 
 def one_account(uow: UnitOfWork, name: str, currency: str) -> dict[str, Any] | None:
     """One account by its name ("seller:5:deposit"), or None where nothing was ever posted to it."""
-    for row in _rows(uow, NOW, {"name": name}):
-        if row["currency"] == currency:
-            return _signed(row, row["kind"])
-    return None
+    found = [row for row in _rows(uow, NOW, {"name": name}) if row["currency"] == currency]
+    return _signed(found[0]) if found else None
 
 
 def account_lines(
-    uow: UnitOfWork, account: Mapping[str, Any], before: int | None = None, limit: int = ROWS
+    uow: UnitOfWork, name: str, currency: str, before: int | None = None, limit: int = ROWS
 ) -> list[dict[str, Any]]:
-    """An account read like a bank statement, the newest first: what for (`rule`, `part`, `refs`), in, out, balance.
+    """An account read like a bank statement, the newest first: `what_for`, in, out, balance; ledger/balances.py reads it.
 
-    `account` is a row of this module; `before` is the `version` of the last line of the page before. In and out are as the
-    account's owner reads them: what comes to an asset is in, and so is what comes to a liability.
+    `before` is the `version` of the last line of the page before. `in_minor` or `out_minor` is None.
     """
-    asked = {"account": account["id"], "before": before, "limit": limit}
-    lines = [_signed(row, account["kind"]) for row in _rows(uow, LINES, asked)]
-    return [{**line, "currency": account["currency"]} for line in lines]
+    return [
+        {
+            "version": line.version, "id": line.posting_id, "entry_id": line.entry_id, "happened_at": line.happened_at,
+            "posted_at": line.posted_at, "rule": line.rule, "part": line.part, "what_for": line.what_for, "other": line.other,
+            "in_minor": line.came_in.minor or None, "out_minor": line.went_out.minor or None,
+            "balance_minor": line.balance.minor, "currency": currency, "refs": line.refs,
+        }
+        for line in lines_of_account(uow, name, currency, before=before, limit=limit)
+    ]  # fmt: skip
 
 
 def entry_rows(uow: UnitOfWork, entry_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
@@ -180,14 +161,9 @@ def in_major(row: Mapping[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _signed(row: dict[str, Any], kind: str) -> dict[str, Any]:
-    """Stored balances are credits minus debits; a debit of an asset is what comes in."""
-    if kind != ASSETS:
-        return row
-    turned = {**row, "balance_minor": -row["balance_minor"]}
-    if "in_minor" in row:
-        turned["in_minor"], turned["out_minor"] = row["out_minor"], row["in_minor"]
-    return turned
+def _signed(row: dict[str, Any]) -> dict[str, Any]:
+    """Stored balances are credits minus debits: what an asset is worth is below zero there."""
+    return {**row, "balance_minor": -row["balance_minor"]} if row["kind"] == ASSETS else row
 
 
 def _rows(uow: UnitOfWork, query: str, values: Any) -> list[dict[str, Any]]:
