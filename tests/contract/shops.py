@@ -28,9 +28,15 @@ PATIENCE = 0.8
 
 
 class Rig(Protocol):
-    """One shop under test, and the hands of others upon it. `held` are the things whose SKU begins with a prefix."""
+    """One shop under test, and the hands of others upon it. `held` are the things whose SKU begins with a prefix.
+
+    `unique_skus`: the shop lets no two products have one. `hides_variants`: one withdrawn is a draft, else it stays
+    without stock.
+    """
 
     can_fail: bool
+    unique_skus: bool
+    hides_variants: bool
 
     def connect(self, **options: Any) -> ShopConnector: ...
     def stranger(self, sku: str) -> str: ...
@@ -45,6 +51,8 @@ class Rig(Protocol):
 
 class WooRig:
     """A WooCommerce shop; `sandbox` is None for a live one, whose faults cannot be switched."""
+
+    unique_skus = hides_variants = True
 
     def __init__(self, url: str, key: str, secret: str, ca_file: str | None, sandbox: Shop | None) -> None:
         self.url, self.key, self.secret, self.ca_file, self.sandbox = url, key, secret, ca_file, sandbox
@@ -194,7 +202,8 @@ def expected(draft: ProductDraft, result: PushResult, status: str = "live") -> d
     return {
         variant.sku: ShopListing(
             external_id=result.variant_ids[variant.key],
-            parent_id=None if draft.simple else result.external_id,
+            # Where the shop sells a simple product as such there is nothing above it.
+            parent_id=result.external_id if result.variant_ids[variant.key] != result.external_id else None,
             status=status,
             sku=variant.sku,
             title=draft.title,

@@ -100,6 +100,8 @@ def test_one_bad_variant_does_not_keep_its_product_out(rig: Rig, make: Make) -> 
 
 
 def test_a_strangers_product_is_never_taken_over(rig: Rig, make: Make, prefix: str) -> None:
+    if not rig.unique_skus:
+        pytest.skip("a SKU is no name in this channel")
     shop = rig.connect()
     theirs = rig.stranger(f"{prefix}-1")
     also = rig.stranger(f"{prefix}-2-M".lower())
@@ -150,6 +152,7 @@ def test_stock_alone_is_set(rig: Rig, make: Make) -> None:
 def test_withdrawn_things_leave_the_sale_and_come_back_the_same(rig: Rig, make: Make) -> None:
     shop = rig.connect()
     simple, variable = make.simple(1), make.variable(2)
+    variable = replace(variable, variants=tuple(replace(one, stock=5) for one in variable.variants))
     results = push(shop, simple, variable)
     product, parent = results[simple.key].external_id, results[variable.key].external_id
     small = f"{parent}/{results[variable.key].variant_ids['v2S']}"
@@ -161,10 +164,11 @@ def test_withdrawn_things_leave_the_sale_and_come_back_the_same(rig: Rig, make: 
     held = read(shop, product, parent)
     assert {sku.rpartition("-")[2]: listing.status for sku, listing in held.items()} == {
         "1": "draft",
-        "S": "draft",
+        "S": "draft" if rig.hides_variants else "live",
         "M": "live",
         "L": "live",
     }
+    assert rig.hides_variants or held[variable.variants[0].sku].stock == 0
     drafts = [known(draft, results[draft.key]) for draft in (simple, variable)]
     back = push(shop, *drafts)
     assert_true(shop, drafts, back)
@@ -211,6 +215,8 @@ def test_our_product_in_the_trash_is_restored(rig: Rig, make: Make, prefix: str)
 
 
 def test_a_strangers_product_in_the_trash_stays_there(rig: Rig, make: Make, prefix: str) -> None:
+    if not rig.unique_skus:
+        pytest.skip("a SKU is no name in this channel")
     theirs = rig.stranger(f"{prefix}-1")
     rig.trash(theirs)
     result = push(rig.connect(), make.simple(1))[make.simple(1).key]

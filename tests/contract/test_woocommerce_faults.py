@@ -1,4 +1,4 @@
-"""What every shop connector must keep where the shop fails: lost answers, outages, limits, dead pictures."""
+"""What the WooCommerce connector must keep where the shop fails: lost answers, outages, limits, dead pictures."""
 
 from dataclasses import replace
 
@@ -18,6 +18,8 @@ from tests.contract.shops import (
     push,
     read,
 )
+
+pytestmark = pytest.mark.usefixtures("woo")
 
 
 @pytest.mark.parametrize("kind", LOST)
