@@ -1,0 +1,190 @@
+"""The sandbox's own switches under /sandbox/: buyers, a meddling hand, faults, webhooks, the token, what was asked."""
+
+import hmac
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.shopify import buying, inventory, money, product_set, products
+from sandbox.shopify.answers import Answer, Call, Fields, UserError
+from sandbox.shopify.api import CLOSED
+from sandbox.shopify.deliveries import Deliveries
+from sandbox.shopify.faults import Faults, Record
+from sandbox.shopify.site import SCOPES, Site, gid
+
+
+class Admin:
+    """Answers `/sandbox/…`; each request carries `Authorization: Bearer <admin_token>`."""
+
+    def __init__(self, site: Site, switches: Faults, record: Record, deliveries: Deliveries) -> None:
+        self._site, self._switches, self._record, self._deliveries = site, switches, record, deliveries
+        self._acts: dict[str, Callable[[Fields], Any]] = {
+            "GET requests": lambda _: record.seen(),
+            "DELETE requests": lambda _: record.clear(),
+            "GET faults": lambda _: switches.waiting(),
+            "POST faults": lambda wish: switches.add(str(wish.pop("kind", "")), **wish),
+            "DELETE faults": lambda _: switches.clear(),
+            "GET products": lambda _: [self._product(one) for one in site.all("Product")],
+            "GET orders": lambda _: [self._order(one) for one in site.all("Order")],
+            "POST edit": self._edit,
+            "POST order": lambda wish: self._order(buying.buy(site, wish)),
+            "POST order/pay": lambda wish: self._changed(wish, lambda one: buying.pay(site, one)),
+            "POST order/edit": lambda wish: self._changed(
+                wish, lambda one: buying.edit(site, one, wish["lines"])
+            ),
+            "POST order/refund": self._refund,
+            "POST order/cancel": lambda wish: self._changed(wish, lambda one: buying.cancel(site, one, wish)),
+            "POST order/delete": self._delete,
+            "GET webhooks": lambda _: deliveries.status(),
+            "POST webhooks": deliveries.control,
+            "POST webhooks/run": lambda _: None,
+            "POST token": self._token,
+            "POST settings": self._settings,
+            "POST uninstall": lambda _: self._uninstall(),
+        }
+
+    def answer(self, call: Call) -> Answer:
+        """JSON always: 401 without the token, 400 with the reason for a request that cannot be followed."""
+        given = call.headers.get("authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode(), self._site.fact("admin_token").encode()):
+            return Answer(401, {"message": "The admin token is missing or wrong."})
+        name = f"{call.method} {call.path.removeprefix('/sandbox/')}"
+        act = self._acts.get(name)
+        if act is None:
+            return Answer(404, {"message": f"There is no switch {name}."})
+        try:
+            with self._site.lock, self._site.store.work():
+                found = act(call.wish)
+        except (ValueError, TypeError, KeyError, UserError) as error:
+            return Answer(400, {"message": str(error)})
+        if name == "POST webhooks/run":
+            self._deliveries.run(early=True)
+        self._deliveries.wake()
+        return Answer(200, {"done": True} if found is None else found)
+
+    def _changed(self, wish: Fields, act: Callable[[Fields], Any]) -> Fields:
+        order = buying.found(self._site, wish["order"])
+        act(order)
+        return self._order(order)
+
+    def _refund(self, wish: Fields) -> Fields:
+        order = buying.found(self._site, wish["order"])
+        made = buying.refund(self._site, order, wish)
+        return {"refund": gid("Refund", made["id"]), "amount": made["amount"], "order": self._order(order)}
+
+    def _delete(self, wish: Fields) -> None:
+        self._site.store.drop("Order", buying.found(self._site, wish["order"])["id"])
+
+    def _edit(self, wish: Fields) -> Fields:
+        """`{"sku", "set": {"price", "stock", "title", "status", "tags"}}` as by a person in the back office; or
+        `"delete": true` for the product of that SKU."""
+        site = self._site
+        rows = site.all("ProductVariant", "sku = ?", str(wish["sku"]).casefold())
+        if not rows:
+            raise ValueError(f"No product has the SKU {wish['sku']!r}.")
+        variant = rows[0]
+        product = site.one("Product", variant["parent"])
+        assert product is not None
+        if wish.get("delete"):
+            products.remove(site, product)
+            return {"done": True}
+        fields = dict(wish["set"])
+        if "price" in fields:
+            variant["price"] = product_set.price(fields.pop("price"))
+            site.touch(variant)
+        if "stock" in fields:
+            item = products.item_of(site, variant)
+            place = int(next(iter(item["levels"]), site.all("Location")[0]["id"]))
+            inventory.stock_at(site, item, place, int(fields.pop("stock")))
+        unknown = set(fields) - {"title", "status", "tags", "descriptionHtml"}
+        if unknown:
+            raise ValueError(f"Nobody changes {', '.join(sorted(unknown))} by hand here.")
+        products.write_plain(site, product, fields)
+        products.changed(site, product)
+        return self._product(product)
+
+    def _token(self, wish: Fields) -> Fields:
+        """`{"expire": true}` makes the token of now no longer good; `{"renew": true}` makes another."""
+        site = self._site
+        if wish.get("expire"):
+            site.store.remember("expired", site.fact("access_token"))
+        if wish.get("renew"):
+            site.store.remember("access_token", "shpat_" + secrets.token_hex(16))
+        return {
+            "access_token": site.fact("access_token"),
+            "expired": site.store.fact("expired") == site.fact("access_token"),
+        }
+
+    def _settings(self, wish: Fields) -> None:
+        """`{"plan", "points", "scopes", "state": 200 | 402 | 403 | 423}`."""
+        site = self._site
+        if "plan" in wish:
+            site.bucket.refill(wish["plan"])
+            site.store.remember("plan", wish["plan"])
+        if "points" in wish:
+            site.bucket.drain(float(wish["points"]))
+        if "scopes" in wish:
+            site.scopes[:] = SCOPES if wish["scopes"] is None else wish["scopes"]
+            site.store.remember("scopes", " ".join(site.scopes))
+        if "state" in wish:
+            if wish["state"] not in (200, *CLOSED):
+                raise ValueError(f"state is 200 or one of {', '.join(map(str, CLOSED))}.")
+            site.store.remember("state", str(wish["state"]))
+
+    def _uninstall(self) -> None:
+        """The merchant removes the app: told once, then the token is no longer good."""
+        self._site.fired("APP_UNINSTALLED", "Shop", 1)
+        self._site.store.remember("expired", self._site.fact("access_token"))
+
+    def _product(self, product: Fields) -> Fields:
+        site = self._site
+        return {
+            "id": gid("Product", product["id"]),
+            "title": product["title"],
+            "status": product["status"],
+            "published": bool(product["published"]),
+            "variants": [
+                {
+                    "id": gid("ProductVariant", one["id"]),
+                    "sku": one["sku"],
+                    "price": one["price"],
+                    "stock": self._stock(one),
+                }
+                for one in products.variants_of(site, product)
+            ],
+        }
+
+    def _stock(self, variant: Fields) -> int | None:
+        item = products.item_of(self._site, variant)
+        return inventory.total(item) if item["levels"] else None
+
+    def _order(self, order: Fields) -> Fields:
+        return {
+            "id": gid("Order", order["id"]),
+            "name": order["name"],
+            "financial_status": money.financial_status(order),
+            "fulfillment_status": money.fulfillment_status(order),
+            "cancelled": bool(order["cancelledAt"]),
+            "total": money.cents(money.totals(order, current=True)["total"]),
+            "lines": [
+                {
+                    "id": gid("LineItem", one["id"]),
+                    "sku": one["sku"],
+                    "quantity": one["quantity"],
+                    "current": one["current"],
+                }
+                for one in order["lines"]
+            ],
+            "shipments": [
+                {
+                    "id": gid("Fulfillment", one["id"]),
+                    "tracking": one["tracking"],
+                    "notified": one["notified"],
+                    "lines": [
+                        {"line": gid("LineItem", row["line"]), "quantity": row["quantity"]}
+                        for row in one["lines"]
+                    ],
+                }
+                for one in order["fulfillments"]
+            ],
+        }

@@ -1,0 +1,163 @@
+"""Sends what webhooks are waiting to tell: signed, by itself, again when it is not taken, and unreliably on wish.
+
+As shopify.md says: a delivery not answered with 2xx within 5 seconds is tried again, eight times, unchanged; eight
+failures in a row delete the subscription. Nothing is ever sent off this machine.
+"""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import ipaddress
+import random
+import threading
+from urllib.parse import urlsplit
+
+from sandbox.shopify.answers import Fields
+from sandbox.shopify.site import VERSION, Site, time_text
+from sandbox.shopify.webhooks import header_topic
+
+TRIES = 9  # the first and eight more
+FAILURES_ALLOWED = 7
+TIMEOUT = 5.0  # seconds
+
+
+class Deliveries:
+    """`wake()` after anything happened; `control` makes the post unreliable."""
+
+    def __init__(self, site: Site, retry_seconds: float) -> None:
+        """`retry_seconds` is the wait before the second try; each later one waits twice as long, at most a minute."""
+        self._site, self._retry = site, retry_seconds
+        self._wake, self._stopped, self._turn = threading.Event(), threading.Event(), threading.Lock()
+        self._random = random.Random()
+        self.wish: Fields = {"lose": 0, "double": 0, "shuffle": False, "hold": False}
+        self.lost = self.doubled = self.sent = 0
+
+    def start(self) -> None:
+        threading.Thread(target=self._work, daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._wake.set()
+        with self._turn:  # what is being sent is finished first
+            return
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def control(self, wish: Fields) -> None:
+        """`{"lose": %, "double": %, "shuffle": bool, "hold": bool, "seed": n}`; what is not named stays. Raises
+        ValueError for an unknown name."""
+        unknown = set(wish) - {*self.wish, "seed"}
+        if unknown:
+            raise ValueError(f"Deliveries know nothing of {', '.join(sorted(unknown))}.")
+        if "seed" in wish:
+            self._random.seed(wish["seed"])
+        self.wish |= {name: value for name, value in wish.items() if name != "seed"}
+        self.wake()
+
+    def status(self) -> Fields:
+        with self._site.lock:
+            waiting = len(self._site.all("Delivery"))
+        return {
+            **self.wish,
+            "waiting": waiting,
+            "sent": self.sent,
+            "lost": self.lost,
+            "doubled": self.doubled,
+        }
+
+    def run(self, *, early: bool = False) -> None:
+        """Sends what is due; with `early` also what waits for another try."""
+        with self._turn:
+            tried: set[int] = set()
+            while not self._stopped.is_set() and not self.wish["hold"]:
+                with self._site.lock:
+                    now = self._site.clock()
+                    due = [one for one in self._site.all("Delivery") if early or one["due"] <= now]
+                    due = [one for one in due if one["id"] not in tried]
+                if not due:
+                    return
+                one = self._random.choice(due) if self.wish["shuffle"] else due[0]
+                tried.add(one["id"])
+                self._send(one)
+
+    def _work(self) -> None:
+        while not self._stopped.is_set():
+            self._wake.wait(timeout=self._retry)
+            self._wake.clear()
+            if not self._stopped.is_set():
+                self.run()
+
+    def _send(self, one: Fields) -> None:
+        with self._site.lock:
+            subscription = self._site.one("WebhookSubscription", one["parent"])
+        if subscription is None:
+            self._settle(one, None, taken=True)
+            return
+        if not one["attempt"] and self._random.random() * 100 < self.wish["lose"]:
+            self.lost += 1
+            self._settle(one, None, taken=True)
+            return
+        taken = self._post(subscription["uri"], one)
+        self.sent += 1
+        if taken and self._random.random() * 100 < self.wish["double"]:
+            self.doubled += 1
+            self._post(subscription["uri"], one)
+        self._settle(one, subscription["id"], taken=taken)
+
+    def _post(self, uri: str, one: Fields) -> bool:
+        parts, body = urlsplit(uri), one["body"].encode()
+        if not _loopback(parts.hostname):
+            return False
+        secret = self._site.fact("client_secret").encode()
+        headers = {
+            "User-Agent": "Shopify-Captain-Hook",
+            "Accept": "*/*",
+            "Content-Type": "application/json",
+            "X-Shopify-Topic": header_topic(one["topic"]),
+            "X-Shopify-Shop-Domain": self._site.domain,
+            "X-Shopify-API-Version": VERSION,
+            "X-Shopify-Webhook-Id": one["webhookId"],
+            "X-Shopify-Event-Id": one["eventId"],
+            "X-Shopify-Triggered-At": time_text(one["triggered"]) or "",
+            "X-Shopify-Hmac-Sha256": base64.b64encode(hmac.digest(secret, body, hashlib.sha256)).decode(),
+            "Connection": "close",
+        }
+        line = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
+        try:
+            line.request(
+                "POST", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), body, headers
+            )
+            return 200 <= line.getresponse().status < 300
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            line.close()
+
+    def _settle(self, one: Fields, subscription: int | None, *, taken: bool) -> None:
+        site = self._site
+        with site.lock, site.store.work():
+            attempt = one["attempt"] + 1
+            if taken or attempt >= TRIES:
+                site.store.drop("Delivery", one["id"])
+            else:
+                wait = min(60.0, self._retry * 2 ** (attempt - 1))
+                site.put("Delivery", {**one, "attempt": attempt, "due": site.clock() + wait})
+            held = site.one("WebhookSubscription", subscription) if subscription else None
+            if held is None:
+                return
+            held["failures"] = 0 if taken else held["failures"] + 1
+            if held["failures"] > FAILURES_ALLOWED:
+                site.store.drop("WebhookSubscription", held["id"])
+            else:
+                site.put("WebhookSubscription", held)
+
+
+def _loopback(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,90 @@
+"""What a client asks first: the shop, its token's scopes, its places and sales channels, and anything by id."""
+
+from typing import Any
+
+from sandbox.shopify.answers import Fields, not_simulated
+from sandbox.shopify.bucket import PLANS
+from sandbox.shopify.graph import field
+from sandbox.shopify.site import APP, Site, connection
+
+_PLANS = {"basic": "Basic", "advanced": "Advanced", "plus": "Shopify Plus", "enterprise": "Shopify Plus"}
+
+
+@field("QueryRoot.shop", "PublishablePublishPayload.shop", "ProductDeletePayload.shop")
+def shop(site: Site, _source: Any, _arguments: Fields) -> Fields:
+    plan = next(name for name, rate in PLANS.items() if rate == site.bucket.rate)
+    return {
+        "__typename": "Shop",
+        "id": 1,
+        "name": site.name,
+        "myshopifyDomain": site.domain,
+        "email": "owner@example.com",
+        "contactEmail": "owner@example.com",
+        "currencyCode": site.currency,
+        "enabledPresentmentCurrencies": [site.currency],
+        "ianaTimezone": "Europe/Berlin",
+        "taxesIncluded": site.tax_included,
+        "taxShipping": True,
+        "weightUnit": "KILOGRAMS",
+        "unitSystem": "METRIC_SYSTEM",
+        "url": f"https://{site.domain}",
+        "primaryDomain": {"id": 1, "host": site.domain, "url": f"https://{site.domain}"},
+        "plan": {
+            "publicDisplayName": _PLANS[plan],
+            "partnerDevelopment": False,
+            "shopifyPlus": plan in ("plus", "enterprise"),
+        },
+    }
+
+
+@field("QueryRoot.currentAppInstallation")
+def installation(site: Site, _source: Any, _arguments: Fields) -> Fields:
+    scopes = [{"handle": scope, "description": scope.replace("_", " ")} for scope in site.scopes]
+    app = {"id": APP, "title": "Hub", "handle": "hub"}
+    return {"__typename": "AppInstallation", "id": 1, "accessScopes": scopes, "app": app}
+
+
+@field("QueryRoot.locations", scope="read_locations")
+def locations(site: Site, _source: Any, arguments: Fields) -> Fields:
+    if arguments.get("query"):
+        raise not_simulated("a search for locations")
+    every = bool(arguments.get("includeInactive"))
+    return connection([one for one in site.all("Location") if every or one["isActive"]], arguments)
+
+
+@field("QueryRoot.location", scope="read_locations")
+def location(site: Site, _source: Any, arguments: Fields) -> Fields | None:
+    if arguments.get("id") is None:
+        return site.all("Location")[0]
+    return site.one("Location", arguments["id"])
+
+
+@field("Location.isFulfillmentService")
+def own_place(_site: Site, _place: Fields, _arguments: Fields) -> bool:
+    """Every place is the shop's own."""
+    return False
+
+
+@field("QueryRoot.publications", scope="read_publications")
+def publications(site: Site, _source: Any, arguments: Fields) -> Fields:
+    return connection(site.all("Publication"), arguments)
+
+
+@field("Publication.catalog")
+def catalog(_site: Site, publication: Fields, _arguments: Fields) -> Fields:
+    return {
+        "__typename": "AppCatalog",
+        "id": publication["id"],
+        "title": publication["title"],
+        "status": "ACTIVE",
+    }
+
+
+@field("QueryRoot.node")
+def node(site: Site, _source: Any, arguments: Fields) -> Fields | None:
+    return site.any(arguments["id"])
+
+
+@field("QueryRoot.nodes")
+def nodes(site: Site, _source: Any, arguments: Fields) -> list[Fields | None]:
+    return [site.any(one) for one in arguments["ids"]]

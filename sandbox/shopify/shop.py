@@ -1,0 +1,124 @@
+"""A Shopify shop of the sandbox: everything together, startable inside a test or as a process."""
+
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sandbox import certificates
+from sandbox.shopify import api, graph, webhooks
+from sandbox.shopify.admin import Admin
+from sandbox.shopify.answers import HTML, Answer, Call
+from sandbox.shopify.bucket import Bucket
+from sandbox.shopify.cost import MAX_OF_ONE
+from sandbox.shopify.deliveries import Deliveries
+from sandbox.shopify.faults import Faults, Record
+from sandbox.shopify.server import Listener
+from sandbox.shopify.site import Site
+from sandbox.woocommerce.store import Store
+
+
+class Shop:
+    """One shop. `with Shop(folder) as shop:` serves it until the block ends.
+
+    `folder` keeps products, orders, the token and certificates: a shop started again in it is the same shop.
+    `port` 0 takes a free one; `plan` is one of bucket.PLANS. `faults`, `requests` and `deliveries` are the same
+    switches and record as under /sandbox/. `clock` gives seconds since 1970; the bucket has `steady` seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        name: str = "Sandbox",
+        port: int = 0,
+        currency: str = "EUR",
+        tax_included: bool = False,
+        plan: str = "enterprise",
+        retry_seconds: float = 1.0,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.certificates = certificates.in_folder(folder)
+        store = Store(folder / "shop.sqlite")
+        self.site = Site(
+            store,
+            Bucket(store.fact("plan") or plan, steady),
+            name=name,
+            currency=currency,
+            tax_included=tax_included,
+            tax_rate=Decimal("0.19"),
+            clock=clock,
+        )
+        self.site.furnish()
+        scopes = store.fact("scopes")
+        if scopes is not None:
+            self.site.scopes[:] = scopes.split()
+        self.site.fired = lambda topic, kind, number: webhooks.fire(self.site, topic, kind, number)
+        self.faults, self.requests = Faults(), Record()
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.minimum_version = ssl.TLSVersion.TLSv1_2
+        tls.load_cert_chain(self.certificates.server_file, self.certificates.key_file)
+        self._listener = Listener(
+            port,
+            self.answer,
+            fields_of=api.root_fields,
+            throttle=lambda: api.throttled(self.site, MAX_OF_ONE),
+            switches=self.faults,
+            record=self.requests,
+            tls=tls,
+        )
+        self.url = f"https://127.0.0.1:{self._listener.port}"
+        self.deliveries = Deliveries(self.site, retry_seconds)
+        self._admin = Admin(self.site, self.faults, self.requests, self.deliveries)
+
+    @property
+    def ca_file(self) -> Path:
+        return self.certificates.ca_file
+
+    def description(self) -> dict[str, str]:
+        """What a client must know; the program prints it as one JSON line."""
+        return {
+            "url": self.url,
+            "domain": self.site.domain,
+            "access_token": self.site.fact("access_token"),
+            "client_id": self.site.fact("client_id"),
+            "client_secret": self.site.fact("client_secret"),
+            "admin_token": self.site.fact("admin_token"),
+            "ca_file": str(self.ca_file.absolute()),
+        }
+
+    def answer(self, call: Call) -> Answer:
+        """The answer to any request, whatever its address."""
+        if call.path.startswith("/sandbox/"):
+            return self._admin.answer(call)
+        if call.path.startswith("/admin/"):
+            found = api.answer(self.site, call)
+            self.deliveries.wake()
+            return found
+        return Answer(404, b"<h1>Not Found</h1>", content_type=HTML)
+
+    def start(self) -> None:
+        graph.schema()  # half a second once, rather than in the first request
+        self.deliveries.start()
+        threading.Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Closes the port, cuts what is open and closes the file; what was committed stays."""
+        self._listener.stop()
+        self.deliveries.stop()
+        self.site.store.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
