@@ -1,7 +1,9 @@
 """WooCommerce's orders and refunds into the hub's: pure, and never by the float that stands in a line as its `price`."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from html import unescape
@@ -39,6 +41,10 @@ def order(found: Fields, refunds: Sequence[Fields] = ()) -> ShopOrder:
     ordered is not told, so `removed` is always 0.
     """
     currency = str(found["currency"])
+    lines = tuple(line(one, currency) for one in found.get("line_items") or [])
+    paid_back = tuple(refund(one, currency) for one in sorted(refunds, key=lambda one: int(one["id"])))
+    if found.get("status") == "refunded":
+        paid_back = nothing_left(lines, paid_back)
     return ShopOrder(
         external_id=str(found["id"]),
         number=str(found.get("number") or found["id"]),
@@ -47,8 +53,8 @@ def order(found: Fields, refunds: Sequence[Fields] = ()) -> ShopOrder:
         placed_at=moment(found["date_created_gmt"]),
         updated_at=moment(found["date_modified_gmt"] or found["date_created_gmt"]),
         total=Money.of(str(found["total"]), currency),
-        lines=tuple(line(one, currency) for one in found.get("line_items") or []),
-        refunds=tuple(refund(one, currency) for one in sorted(refunds, key=lambda one: int(one["id"]))),
+        lines=lines,
+        refunds=paid_back,
         buyer=buyer(found),
     )
 
@@ -104,6 +110,22 @@ def refund(found: Fields, currency: str) -> ShopRefund:
     return ShopRefund(str(found["id"]), Money.of(str(found["amount"]), currency), tuple(lines))
 
 
+def nothing_left(lines: Sequence[ShopOrderLine], refunds: Sequence[ShopRefund]) -> tuple[ShopRefund, ...]:
+    """The refunds of an order that was paid back whole: the last takes every piece that no other names.
+
+    An owner who sets the status "refunded", or pays the whole amount back in one sum, makes a refund without lines.
+    Taken as it is, the goods would still be sent to a buyer who has his money.
+    """
+    if not refunds:
+        return ()
+    left = Counter({one.external_id: one.quantity for one in lines})
+    for one in refunds:
+        left.subtract(_pieces(one))
+    last = refunds[-1]
+    pieces = _pieces(last) + Counter({name: count for name, count in left.items() if count > 0})
+    return (*refunds[:-1], replace(last, lines=tuple(pieces.items())))
+
+
 def buyer(found: Fields) -> Buyer:
     """Whom the goods go to: the shipping address as a whole, or the billing address where the shop asked for no other."""
     billing, shipping = found.get("billing") or {}, found.get("shipping") or {}
@@ -136,3 +158,10 @@ def moment(written: Any) -> datetime:
         raise Refused(
             f"The shop gives {written!r} where a date belongs; a plugin may have changed it."
         ) from None
+
+
+def _pieces(refund: ShopRefund) -> Counter[str]:
+    found = Counter[str]()
+    for name, quantity in refund.lines:
+        found[name] += quantity
+    return found
