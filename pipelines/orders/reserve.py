@@ -13,7 +13,7 @@ from models.catalogue import give_back, lock_offers, take
 from models.events import LinesFunded, OrderChanged, StockMoved
 from models.orders import Order, OrderLine, Reservation
 from pipelines.orders.choose import Ask, Candidate, choose
-from pipelines.orders.lines import needs
+from pipelines.orders.lines import beyond, needs
 from pipelines.orders.stored import lock_order, move, pieces, reservations_of, set_aside, tell
 from pipelines.orders.take_over import why_not_bought
 
@@ -40,6 +40,8 @@ def cover(uow: UnitOfWork, order_id: int, settings: Settings) -> None:
     order, lines = lock_order(uow, order_id)
     if order.standing != "open" or why_not_bought(order, settings.currency):
         return
+    for line in lines:
+        _tell_beyond(uow, order, line)
     wanting = [line for line in lines if needs(line).cover]
     if not wanting:
         return
@@ -151,3 +153,15 @@ class _Cover:
         self.uow.session.flush()
         give_back(self.uow.cursor(), kept.offer_id, quantity)
         self.moved.add(kept.offer_id)
+
+
+def _tell_beyond(uow: UnitOfWork, order: Order, line: OrderLine) -> None:
+    """A buyer who wants more after his line was covered gets no second purchase behind his back."""
+    if not beyond(line):
+        return
+    reason = (
+        f"The buyer wants {pieces(beyond(line), line.sku)} more than were covered: let him order them anew."
+    )
+    if line.reason != reason:
+        move(line, line.state, reason)
+        tell(uow, order.id, "beyond", reason, line.id)

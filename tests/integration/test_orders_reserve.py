@@ -245,6 +245,19 @@ def test_a_reservation_follows_a_buyer_who_wants_another_number(db: Database) ->
     assert (free(db), set_aside(db)) == ([1], [(of.offers[0], 4, True)])
 
 
+def test_more_pieces_wanted_after_the_cover_are_told_once_and_not_bought(db: Database) -> None:
+    of = market(db, 9, deposit=9_000)
+    order_id = ordered(db, of, 2)
+    reserved(db, of, order_id)
+    emitted(db)
+    db.run("UPDATE order_line SET wanted = 5, ordered = 5")
+    reserved(db, of, order_id)
+    assert (lines_of(db), free(db), emitted(db)) == ([("funded", 5, 5, 2, 0, 0)], [7], [])
+    assert rows(db, "SELECT text FROM order_event WHERE what = 'beyond'") == [
+        (f"The buyer wants 3 × {of.skus[0]} more than were covered: let him order them anew.",)
+    ]
+
+
 def test_a_supplier_who_rejected_a_line_is_not_asked_for_it_again(db: Database) -> None:
     of = market(db, 5, 5, deposit=9_000)
     db.run("UPDATE offer SET variant_id = %s, cost = 12 WHERE id = %s", [of.variants[0], of.offers[1]])
