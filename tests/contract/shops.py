@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Protocol
 
 import httpx2
@@ -145,7 +146,16 @@ def live_woocommerce(folder: Path) -> AbstractContextManager[WooRig]:
     return nullcontext(WooRig(url.rstrip("/"), key, secret, GIVEN.get(f"{LIVE}CA"), None))
 
 
+def sandbox_shopify(folder: Path) -> AbstractContextManager[Rig]:
+    """Its rig stands in a module that itself needs this one."""
+    opener: Callable[[Path], AbstractContextManager[Rig]] = resolve_name(
+        "tests.contract.shopify_rig:sandbox_shopify"
+    )
+    return opener(folder)
+
+
 RIGS: dict[str, Callable[[Path], AbstractContextManager[Rig]]] = {
+    "shopify": sandbox_shopify,
     "woocommerce": sandbox_woocommerce,
 }
 if f"{LIVE}URL" in GIVEN:
