@@ -7,6 +7,8 @@ import pytest
 
 from core.database import Database
 from core.errors import Permanent
+from core.settings import load
+from pipelines.orders.reserve import cover
 from pipelines.routes import ROUTES
 from tests.stepping import one, rows
 from tests.trade import Trade
@@ -62,9 +64,6 @@ def test_lines_funded_later_make_another_purchase_order(trade: Trade) -> None:
     assert one(trade.db, "SELECT count(*) FROM purchase_order") == 1
     trade.deposit(50_000)
     with trade.db.unit_of_work() as uow:
-        from core.settings import load
-        from pipelines.orders.reserve import cover
-
         cover(uow, order_id, load())
     trade.run(PURCHASE)
     assert rows(trade.db, "SELECT reference, supplier_id FROM purchase_order ORDER BY id") == [
