@@ -11,12 +11,27 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60
+_BILLING = {
+    "first_name": "Erika",
+    "last_name": "Muster",
+    "address_1": "Musterweg 1",
+    "postcode": "10115",
+    "city": "Berlin",
+    "country": "DE",
+    "email": "erika@example.com",
+}
+_HELD = """query($after: String) { productVariants(first: 100, after: $after) {
+  pageInfo { hasNextPage endCursor }
+  nodes { sku price inventoryQuantity product { status publishedAt }
+    inventoryItem { tracked inventoryLevels(first: 1) { nodes { id } } } } } }"""
+_SENT = "query($id: ID!) { order(id: $id) { fulfillments { trackingInfo { company number url } } } }"
 _started: list[subprocess.Popen[str]] = []
 
 
@@ -45,7 +60,7 @@ def stop_all() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave servers behind
     while _started:
         stop(_started[-1])
-    ShopServer.running.clear()
+    Shopfront.running.clear()
 
 
 def stop(child: subprocess.Popen[str], number: int = signal.SIGTERM) -> None:
@@ -113,56 +128,97 @@ def start_images(folder: Path) -> Server:
     return Server(first_line(child, "The picture server")["url"])
 
 
-class ShopServer(Server):
-    """A WooCommerce sandbox shop as a process. `held()` asks it as any REST client would."""
+class Shopfront(Server):
+    """A sandbox shop as a process, with the hands of its buyers, its seller and whoever plays tricks on it.
 
-    running: ClassVar[list["ShopServer"]] = []
+    Orders, lines and shipments go by the ids the shop itself gives them, as text.
+    """
+
+    running: ClassVar[list["Shopfront"]] = []
+    module: ClassVar[str]
+    options: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, folder: Path, name: str, *options: str) -> None:
-        argv = [
-            "--name",
-            name,
-            "--folder",
-            str(folder),
-            "--port",
-            kept_port(folder),
-            "--images",
-            "private",
-            *options,
-        ]
+        argv = ["--name", name, "--folder", str(folder), "--port", kept_port(folder), *self.options, *options]
         self.name = name
-        self.child = start([sys.executable, "-m", "sandbox.woocommerce", *argv])
-        told = first_line(self.child, f"The shop {name}")
-        super().__init__(told["url"])
-        self.front, self.ca_file, self.admin_token = told["url"], told["ca_file"], told["admin_token"]
-        self.keys = {"ENTREPOT_SHOP_KEY": told["key"], "ENTREPOT_SHOP_SECRET": told["secret"]}
+        self.child = start([sys.executable, "-m", self.module, *argv])
+        self.told = first_line(self.child, f"The shop {name}")
+        super().__init__(self.told["url"])
+        self.front, self.ca_file = self.told["url"], self.told["ca_file"]
+        self.admin_token = self.told["admin_token"]
         self._tls = ssl.create_default_context(cafile=self.ca_file)
-        ShopServer.running.append(self)
+        self.keys = self.known()
+        Shopfront.running.append(self)
 
-    def get(self, path: str) -> Any:
-        """A REST answer of the shop."""
-        given = f"{self.keys['ENTREPOT_SHOP_KEY']}:{self.keys['ENTREPOT_SHOP_SECRET']}"
-        return self._call(
-            "GET", f"/wp-json/wc/v3/{path}", "Basic " + base64.b64encode(given.encode()).decode()
-        )
+    def known(self) -> dict[str, str]:
+        """The keys as the hub's command line takes them from its environment."""
+        raise NotImplementedError
+
+    def held(self) -> dict[str, tuple[str, int | None]]:
+        """What the shop has on sale: SKU → (price, stock), asked page by page as any client would."""
+        raise NotImplementedError
+
+    def buy(self, lines: Sequence[tuple[str, int]], **wish: Any) -> str:
+        """A checkout of (SKU, quantity); `paid=False` leaves the money open, the rest is the shop's own wish. The
+        order's id. Raises Trouble where the shop would not sell it."""
+        raise NotImplementedError
+
+    def pay(self, order: str) -> None:
+        """The money of an unpaid order arrives."""
+        raise NotImplementedError
+
+    def cancel(self, order: str) -> None:
+        """The seller cancels the whole order."""
+        raise NotImplementedError
+
+    def refund(self, order: str, lines: Sequence[tuple[str, int]], amount: str = "") -> None:
+        """The seller pays back (SKU, quantity), or only `amount` where there are no lines."""
+        raise NotImplementedError
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Every order: `id`, `number`, `status` in the shop's own word, `lines` of (SKU, quantity that is left)."""
+        raise NotImplementedError
+
+    def shipments(self, order: str) -> list[dict[str, Any]]:
+        """What the shop was told was sent: `number`, `carrier`, `url` each, oldest first."""
+        raise NotImplementedError
 
     def switch(self, method: str, name: str, **wish: Any) -> Any:
         """One of the shop's own switches: faults, what was asked, a meddling hand."""
-        return self._call(method, f"/sandbox/{name}", f"Bearer {self.admin_token}", wish or None)
+        return self._call(
+            method, f"/sandbox/{name}", {"Authorization": f"Bearer {self.admin_token}"}, wish or None
+        )
 
-    def _call(self, method: str, path: str, authorization: str, body: Any = None) -> Any:
+    def _call(self, method: str, path: str, headers: dict[str, str], body: Any = None) -> Any:
         request = urllib.request.Request(
             self.url + path, method=method, data=json.dumps(body).encode() if body is not None else None,
-            headers={"Authorization": authorization, "Content-Type": "application/json", "Accept": "application/json"},
+            headers={**headers, "Content-Type": "application/json", "Accept": "application/json"},
         )  # fmt: skip
         try:
             with urllib.request.urlopen(request, timeout=60, context=self._tls) as answer:
                 return json.load(answer)
+        except urllib.error.HTTPError as error:
+            said = error.read().decode(errors="replace")[:300]
+            raise Trouble(f"The shop {self.name} answers {method} {path} with {error.code}: {said}") from None
         except urllib.error.URLError as error:
             raise Trouble(f"The shop {self.name} does not answer {method} {path}: {error}") from None
 
+
+class ShopServer(Shopfront):
+    """A WooCommerce sandbox shop."""
+
+    module = "sandbox.woocommerce"
+    options = ("--images", "private")
+
+    def known(self) -> dict[str, str]:
+        return {"ENTREPOT_SHOP_KEY": self.told["key"], "ENTREPOT_SHOP_SECRET": self.told["secret"]}
+
+    def get(self, path: str) -> Any:
+        """A REST answer of the shop."""
+        given = base64.b64encode(f"{self.told['key']}:{self.told['secret']}".encode()).decode()
+        return self._call("GET", f"/wp-json/wc/v3/{path}", {"Authorization": f"Basic {given}"})
+
     def held(self) -> dict[str, tuple[str, int | None]]:
-        """What the shop has on sale: SKU → (price, stock), asked page by page over REST."""
         found: dict[str, tuple[str, int | None]] = {}
         for product in self._pages("products?status=publish"):
             if product["type"] == "variable":
@@ -172,6 +228,44 @@ class ShopServer(Server):
                 found[product["sku"]] = (product["regular_price"], product["stock_quantity"])
         return found
 
+    def buy(self, lines: Sequence[tuple[str, int]], *, paid: bool = True, **wish: Any) -> str:
+        rows = [{"sku": sku, "quantity": quantity} for sku, quantity in lines]
+        way = "card" if paid else "bacs"
+        return str(
+            self.switch("POST", "order", lines=rows, payment_method=way, billing=_BILLING, **wish)["id"]
+        )
+
+    def pay(self, order: str) -> None:
+        self._act(order, "pay")
+
+    def cancel(self, order: str) -> None:
+        self._act(order, "cancel")
+
+    def refund(self, order: str, lines: Sequence[tuple[str, int]], amount: str = "") -> None:
+        held = {line["sku"]: line["id"] for line in self.get(f"orders/{order}")["line_items"]}
+        rows = [[held[sku], quantity] for sku, quantity in lines]
+        self._act(order, "refund", lines=rows, amount=amount)
+
+    def orders(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": str(one["id"]),
+                "number": one["number"],
+                "status": one["status"],
+                "lines": [(line["sku"], line["quantity"]) for line in one["line_items"]],
+            }
+            for one in self._pages("orders?orderby=id&order=asc")
+        ]
+
+    def shipments(self, order: str) -> list[dict[str, Any]]:
+        """Kept where the hub writes them for want of a place of WooCommerce's own: in fields of the order."""
+        fields = sorted(self.get(f"orders/{order}")["meta_data"], key=lambda one: int(one["id"]))
+        rows = [json.loads(one["value"]) for one in fields if one["key"].startswith("_entrepot_shipment_")]
+        return [{name: one[name] for name in ("number", "carrier", "url")} for one in rows]
+
+    def _act(self, order: str, act: str, **wish: Any) -> None:
+        self.switch("POST", "order/act", id=int(order), act=act, **wish)
+
     def _pages(self, path: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         while page := self.get(f"{path}&per_page=100&page={len(found) // 100 + 1}"):
@@ -179,6 +273,74 @@ class ShopServer(Server):
             if len(page) < 100:
                 break
         return found
+
+
+class ShopifyServer(Shopfront):
+    """A Shopify sandbox shop."""
+
+    module = "sandbox.shopify"
+
+    def known(self) -> dict[str, str]:
+        return {
+            "ENTREPOT_SHOP_KEY": self.told["access_token"],
+            "ENTREPOT_SHOP_SECRET": self.told["client_secret"],
+        }
+
+    def ask(self, document: str, **variables: Any) -> Any:
+        """The data of a GraphQL answer. Raises Trouble for one with errors."""
+        headers = {"X-Shopify-Access-Token": self.told["access_token"]}
+        body = {"query": document, "variables": variables}
+        said = self._call("POST", "/admin/api/2026-10/graphql.json", headers, body)
+        if "errors" in said:
+            raise Trouble(f"The shop {self.name} objects: {json.dumps(said['errors'])[:300]}")
+        return said["data"]
+
+    def held(self) -> dict[str, tuple[str, int | None]]:
+        found: dict[str, tuple[str, int | None]] = {}
+        after = None
+        while True:
+            page = self.ask(_HELD, after=after)["productVariants"]
+            for one in page["nodes"]:
+                levels = one["inventoryItem"]["inventoryLevels"]["nodes"]
+                stock = one["inventoryQuantity"] if levels and one["inventoryItem"]["tracked"] else None
+                if one["product"]["publishedAt"] and one["product"]["status"] == "ACTIVE":
+                    found[one["sku"]] = (one["price"], stock)
+            if not page["pageInfo"]["hasNextPage"]:
+                return found
+            after = page["pageInfo"]["endCursor"]
+
+    def buy(self, lines: Sequence[tuple[str, int]], **wish: Any) -> str:
+        rows = [{"sku": sku, "quantity": quantity} for sku, quantity in lines]
+        return str(self.switch("POST", "order", lines=rows, **wish)["id"])
+
+    def pay(self, order: str) -> None:
+        self.switch("POST", "order/pay", order=order)
+
+    def cancel(self, order: str) -> None:
+        self.switch("POST", "order/cancel", order=order)
+
+    def refund(self, order: str, lines: Sequence[tuple[str, int]], amount: str = "") -> None:
+        rows = [{"sku": sku, "quantity": quantity} for sku, quantity in lines]
+        self.switch("POST", "order/refund", order=order, lines=rows, amount=amount)
+
+    def orders(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": one["id"],
+                "number": one["name"],
+                "status": "cancelled" if one["cancelled"] else one["financial_status"].lower(),
+                "lines": [(line["sku"], line["current"]) for line in one["lines"]],
+            }
+            for one in self.switch("GET", "orders")
+        ]
+
+    def shipments(self, order: str) -> list[dict[str, Any]]:
+        found = self.ask(_SENT, id=order)["order"]["fulfillments"]
+        return [
+            {"number": track["number"], "carrier": track["company"] or "", "url": track["url"] or ""}
+            for one in found
+            for track in one["trackingInfo"]
+        ]
 
 
 class Hub:

@@ -109,6 +109,7 @@ def refund(site: Site, order: Fields, wish: Fields) -> Fields:
         made["adjustments"].append({**row, "reason": "REFUND_DISCREPANCY"})
     made["amount"] = money.cents(amount)
     order["refunds"].append(made)
+    site.put("RefundPlace", {"id": made["id"], "parent": order["id"]})
     if amount:
         sale = next(one for one in order["transactions"] if one["kind"] == "SALE")
         back = _transaction(site, order, "REFUND", amount, sale["gateway"])

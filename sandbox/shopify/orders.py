@@ -249,6 +249,14 @@ def shipping_discounts(_site: Site, _line: Fields, _arguments: Fields) -> list[F
     return []
 
 
+@field("QueryRoot.refund", scope="read_orders")
+def refund_by_id(site: Site, _source: Any, arguments: Fields) -> Fields | None:
+    place = site.one("RefundPlace", int(arguments["id"].rpartition("/")[2]))
+    order = site.one("Order", place["parent"]) if place else None
+    rows: list[Fields] = order["refunds"] if order else []
+    return next((one for one in rows if gid("Refund", one["id"]) == arguments["id"]), None)
+
+
 @field("Refund.totalRefundedSet")
 def refund_total(_site: Site, refund: Fields, _arguments: Fields) -> str:
     return str(refund["amount"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from sandbox.shopify import inventory, metafields, products
+from sandbox.shopify import inventory, media, metafields, products
 from sandbox.shopify.answers import Fields, UserError, not_simulated, only
 from sandbox.shopify.graph import field, mutation
 from sandbox.shopify.site import Site, gid
@@ -67,7 +67,7 @@ def product_set(site: Site, _source: Any, arguments: Fields) -> Fields:
         product = _blank(site, wish, named)
     products.write_plain(site, product, wish)
     if "files" in wish:
-        product["files"] = [_file(site, one) for one in wish["files"] or []]
+        product["files"] = [media.take_in(site, one) for one in wish["files"] or []]
     _variants(site, product, wish, fresh=fresh)
     site.put("Product", product)
     if "metafields" in wish:
@@ -259,15 +259,8 @@ def _variant(
             raise UserError(message, "PRODUCT_VARIANT_DOES_NOT_EXIST", *where, "id")
     else:
         found = next((one for one in before if tuple(one["values"]) == values), None)
-    variant = found or site.new(
-        "ProductVariant", parent=product["id"], sku=None, barcode=None, price="0.00", compareAtPrice=None,
-        inventoryPolicy="DENY", taxable=True, mediaId=None, itemId=site.number("InventoryItem"),
-    )  # fmt: skip
+    variant, item = _blank_variant(site, product) if found is None else (found, products.item_of(site, found))
     variant.update(values=list(values), position=at + 1)
-    item = (site.one("InventoryItem", variant["itemId"]) if found else None) or {
-        **site.new("InventoryItem", parent=variant["id"], tracked=False, requiresShipping=True, weight=None, cost=None),
-        "id": variant["itemId"], "sku": None, "levels": {}, "countryCodeOfOrigin": None, "harmonizedSystemCode": None,
-    }  # fmt: skip
     for name in ("barcode", "inventoryPolicy", "taxable", "sku"):
         if name in given:
             variant[name] = given[name]
@@ -277,7 +270,7 @@ def _variant(
         variant["compareAtPrice"] = price(given["compareAtPrice"], *where, "compareAtPrice")
     _item(site, variant, item, given.get("inventoryItem") or {})
     if "file" in given:
-        variant["mediaId"] = _variant_file(site, product, given["file"])
+        variant["mediaId"] = media.of_variant(site, product, given["file"])
     site.touch(variant)
     site.touch(item)
     for one in given.get("inventoryQuantities") or []:
@@ -285,6 +278,34 @@ def _variant(
     if "metafields" in given:
         metafields.put_all(site, variant, given["metafields"] or [])
     return int(variant["id"])
+
+
+def _blank_variant(site: Site, product: Fields) -> tuple[Fields, Fields]:
+    """A new variant and its inventory item, stocked nowhere yet."""
+    variant = site.new(
+        "ProductVariant",
+        parent=product["id"],
+        sku=None,
+        barcode=None,
+        price="0.00",
+        compareAtPrice=None,
+        inventoryPolicy="DENY",
+        taxable=True,
+        mediaId=None,
+    )
+    item = site.new(
+        "InventoryItem",
+        parent=variant["id"],
+        sku=None,
+        tracked=False,
+        requiresShipping=True,
+        weight=None,
+        cost=None,
+        countryCodeOfOrigin=None,
+        harmonizedSystemCode=None,
+        levels={},
+    )
+    return {**variant, "itemId": item["id"]}, item
 
 
 def _values(product: Fields, given: Fields, where: tuple[str, ...]) -> tuple[str, ...]:
@@ -329,43 +350,6 @@ def _stock(site: Site, item: Fields, given: Fields, where: tuple[str, ...]) -> N
     if abs(given["quantity"]) > inventory.MOST:
         raise UserError("Quantity is out of range", "INVALID_VARIANT", *where, "inventoryQuantities")
     inventory.stock_at(site, item, place["id"], given["quantity"])
-
-
-def _file(site: Site, given: Fields) -> int:
-    """A kept file by its id; anything with a source is taken in anew, as Shopify cannot know it."""
-    only(given, "a file", "id", "alt", "originalSource", "contentType", "filename", "duplicateResolutionMode")
-    if given.get("id"):
-        found = site.one("MediaImage", given["id"])
-        if found is None:
-            raise UserError("File does not exist", "INVALID_INPUT", "input", "files")
-    elif given.get("contentType") not in (None, "IMAGE"):
-        raise not_simulated(f"a file of {given['contentType']}")
-    elif not str(given.get("originalSource") or "").startswith(("http://", "https://")):
-        raise UserError("Image URL is invalid", "INVALID_INPUT", "input", "files")
-    else:
-        found = site.new(
-            "MediaImage", source=given["originalSource"], alt=None, status="READY", fileStatus="READY",
-            mediaContentType="IMAGE", mimeType="image/jpeg", mediaErrors=[], mediaWarnings=[], fileErrors=[],
-        )  # fmt: skip
-    if "alt" in given:
-        found["alt"] = given["alt"]
-    site.touch(found)
-    return int(found["id"])
-
-
-def _variant_file(site: Site, product: Fields, given: Fields | None) -> int | None:
-    """A variant's picture is one of its product's: the same source or id is the same file."""
-    if not given:
-        return None
-    for number in product["files"]:
-        one = site.one("MediaImage", number)
-        if one and (
-            gid("MediaImage", number) == given.get("id") or one["source"] == given.get("originalSource")
-        ):
-            return int(number)
-    made = _file(site, given)
-    product["files"].append(made)
-    return made
 
 
 def _free_handle(site: Site, title: str) -> str:

@@ -102,23 +102,6 @@ def option_values(_site: Site, option: Fields, _arguments: Fields) -> list[str]:
     return [one["name"] for one in option["optionValues"]]
 
 
-@field("Product.media")
-def media(site: Site, product: Fields, arguments: Fields) -> Fields:
-    return connection(
-        [one for one in (site.one("MediaImage", i) for i in product["files"]) if one], arguments
-    )
-
-
-@field("Product.mediaCount")
-def media_count(_site: Site, product: Fields, _arguments: Fields) -> Fields:
-    return {"count": len(product["files"]), "precision": "EXACT"}
-
-
-@field("Product.featuredMedia")
-def featured(site: Site, product: Fields, _arguments: Fields) -> Fields | None:
-    return site.one("MediaImage", product["files"][0]) if product["files"] else None
-
-
 @field("Product.totalInventory")
 def total_inventory(site: Site, product: Fields, _arguments: Fields) -> int:
     return sum(inventory.total(item_of(site, one)) for one in variants_of(site, product))
@@ -189,33 +172,6 @@ def selected(site: Site, variant: Fields, _arguments: Fields) -> list[Fields]:
         held = next(one for one in option["optionValues"] if one["name"] == value)
         rows.append({"name": option["name"], "value": value, "optionValue": held})
     return rows
-
-
-@field("ProductVariant.media")
-def variant_media(site: Site, variant: Fields, arguments: Fields) -> Fields:
-    found = site.one("MediaImage", variant["mediaId"]) if variant["mediaId"] else None
-    return connection([found] if found else [], arguments)
-
-
-@field("MediaImage.image", "MediaPreviewImage.image")
-def image(site: Site, one: Fields, _arguments: Fields) -> Fields:
-    address = f"https://cdn.{site.domain}/files/{one['id']}"
-    return {"id": one["id"], "url": address, "altText": one["alt"], "width": 800, "height": 600}
-
-
-@field("Image.url")
-def image_url(_site: Site, one: Fields, _arguments: Fields) -> str:
-    return str(one["url"])
-
-
-@field("MediaImage.preview")
-def preview(_site: Site, one: Fields, _arguments: Fields) -> Fields:
-    return {"id": one["id"], "alt": one["alt"], "status": "READY"}
-
-
-@field("MediaImage.originalSource")
-def original(_site: Site, one: Fields, _arguments: Fields) -> Fields:
-    return {"url": one["source"], "fileSize": None}
 
 
 @mutation("productUpdate", scope="write_products")
