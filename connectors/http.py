@@ -290,13 +290,14 @@ def _pause(state: tenacity.RetryCallState) -> float:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds, from either form of the header (RFC 9110 section 10.2.3), at most a day."""
+    """Seconds, from either form of the header (RFC 9110 section 10.2.3) or with a fraction as Shopify sends it ("2.0"),
+    at most a day."""
     if not value:
         return None
     try:
         seconds = (
             float(value)
-            if value.strip().isdigit()
+            if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value.strip(), re.ASCII)
             else (parsedate_to_datetime(value) - now()).total_seconds()
         )
     except (ValueError, TypeError):
