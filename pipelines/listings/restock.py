@@ -46,7 +46,7 @@ def follow(uow: UnitOfWork, shop: Shop, offer_id: int) -> None:
         return
     listing_id, differs, other = found
     if other:
-        if not cursor.execute(ASKED, [shop.lane]).fetchone():
+        if cursor.execute(ASKED, [shop.lane]).fetchone() is None:
             uow.emit(ListingsDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
     elif differs:
         cursor.execute(STOCK, [listing_id])
