@@ -47,7 +47,7 @@ class Books:
         """An order of lines with these quantities: its id and theirs."""
         (shop_id,) = self._new(
             "INSERT INTO shop (seller_id, name, channel, url, credentials, currency, facts)"
-            " VALUES (%s, 'shop', 'woocommerce', 'https://shop.example', '', 'EUR', '{}') RETURNING id",
+            " SELECT %s, 'shop ' || count(*), 'woocommerce', 'https://shop.example', '', 'EUR', '{}' FROM shop RETURNING id",
             seller_id,
         )
         (order_id,) = self._new(
