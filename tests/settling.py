@@ -76,15 +76,6 @@ def settling(database_url: str, folder: Path, patch: pytest.MonkeyPatch) -> Iter
         db.close()
 
 
-class ManyOrders(Books):
-    """Books whose sellers have as many orders as a test wants, each in a shop of its own."""
-
-    def order(self, seller_id: int, *quantities: int) -> tuple[int, list[int]]:
-        """An order of lines with these quantities: its id and theirs."""
-        self._run("UPDATE shop SET name = 'shop ' || id")
-        return super().order(seller_id, *quantities)
-
-
 @dataclass
 class Settling:
     """Amounts are euro cents. `twice`: every step runs two times."""
@@ -97,7 +88,7 @@ class Settling:
     _files: int = 0
 
     def __post_init__(self) -> None:
-        self.books = ManyOrders(self.db)
+        self.books = Books(self.db)
 
     def seller(self, deposit: int = 0) -> int:
         """A seller; his deposit comes over the bank, as he would pay it."""
