@@ -213,6 +213,38 @@ def test_a_picture_is_sent_once(rig: ShopifyRig, make: Make) -> None:
     assert read(shop, first.external_id)[draft.variants[0].sku].image_count == 1
 
 
+def test_a_picture_the_shop_could_not_fetch_is_told_and_tried_again(rig: ShopifyRig, make: Make) -> None:
+    shop = rig.connect()
+    draft = make.simple(1, images=(A, B))
+    first = push(shop, draft)[draft.key]
+    site = rig.shop.site
+    with site.lock, site.store.work():
+        dead = site.any(first.image_ids[B])
+        assert dead is not None
+        site.put("MediaImage", {**dead, "status": "FAILED"})
+    assert read(shop, first.external_id)[draft.variants[0].sku].image_count == 1
+    second = push(shop, known(draft, first))[draft.key]
+    assert second.problems == {
+        f"image:{B}": f"Shopify could not fetch the picture {B}; it is tried again with the next push."
+    }
+    assert second.image_ids == {A: first.image_ids[A]} and set(second.variant_ids) == {"v1"}
+    third = push(shop, known(draft, first))[draft.key]
+    assert third.problems == {} and third.image_ids[A] == first.image_ids[A]
+    assert third.image_ids[B] != first.image_ids[B]
+    assert read(shop, first.external_id)[draft.variants[0].sku].image_count == 2
+
+
+def test_only_news_are_told_before_the_last_word(rig: ShopifyRig, make: Make) -> None:
+    shop = rig.connect()
+    draft = make.variable(1)
+    bad = replace(draft, variants=(*draft.variants[:2], replace(draft.variants[2], stock=-1)))
+    early, final = shop.push([bad])
+    assert (early.external_id, early.variant_ids, early.problems) == (final.external_id, {}, {})
+    assert set(final.problems) == {"v1L"}
+    (only,) = shop.push([known(draft, final)])
+    assert set(only.variant_ids) == {"v1S", "v1M", "v1L"}
+
+
 def test_variants_share_a_picture_that_is_sent_once(rig: ShopifyRig, make: Make) -> None:
     draft = make.variable(1, images=(A,))
     looks = (B, B, A)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from graphql import (
+    FragmentDefinitionNode,
     GraphQLSchema,
     NoDeprecatedCustomRule,
     OperationDefinitionNode,
@@ -17,7 +18,17 @@ from graphql import (
     validate,
 )
 
-from connectors.shops.shopify import client, facts, order_mapping, shipments, stock, upsert, webhooks
+from connectors.shops.shopify import (
+    client,
+    connector,
+    facts,
+    order_mapping,
+    shipments,
+    stock,
+    upsert,
+    webhooks,
+)
+from sandbox.shopify.cost import Cost
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "sandbox" / "shopify" / "schema" / "admin_2026-10.stripped.json.gz"
@@ -67,6 +78,29 @@ def test_the_validation_finds_what_is_wrong_or_deprecated() -> None:
 
 def test_the_version_of_the_address_is_that_of_the_schema() -> None:
     assert client.VERSION in SCHEMA.name and f"admin/api/{client.VERSION}/graphql.json" == client.ENDPOINT
+
+
+LARGEST: dict[str, dict[str, Any]] = {
+    "Products": {"ids": ["x"] * connector.PRODUCTS_A_READ},
+    "Stock": {"ids": ["x"] * stock.PAGE},
+}
+"""The longest lists the connector sends; every other document costs the same whatever it is asked."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_document_costs_more_than_one_query_may(name: str) -> None:
+    assert cost(name, LARGEST.get(name, {})) <= 1000
+
+
+def test_an_order_page_costs_what_its_docstring_says() -> None:
+    assert 150 <= cost("Orders", {}) <= 600 and cost("Products", LARGEST["Products"]) > 300
+
+
+def cost(name: str, variables: dict[str, Any]) -> int:
+    definitions = parse(client.document(name)).definitions
+    operation = next(one for one in definitions if isinstance(one, OperationDefinitionNode))
+    fragments = {one.name.value: one for one in definitions if isinstance(one, FragmentDefinitionNode)}
+    return Cost(schema(), operation, fragments, variables).requested()
 
 
 def values(name: str) -> set[str]:

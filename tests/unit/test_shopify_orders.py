@@ -27,9 +27,15 @@ def line(number: int, quantity: int, current: int, price: str = "19.50", off: st
     }  # fmt: skip
 
 
-def refund(number: int, amount: str, *lines: tuple[str, int]) -> dict[str, Any]:
+def refund(number: int, amount: str, *lines: tuple[str, int], pays: bool = True) -> dict[str, Any]:
     nodes = [{"quantity": quantity, "lineItem": {"id": name}} for name, quantity in lines]
-    return {"id": f"R{number}", "totalRefundedSet": bag(amount), "refundLineItems": {"nodes": nodes}}
+    payments = {"nodes": [{"id": "T"}] if pays else []}
+    return {
+        "id": f"R{number}",
+        "totalRefundedSet": bag(amount),
+        "transactions": payments,
+        "refundLineItems": {"nodes": nodes},
+    }
 
 
 def order(**changes: Any) -> dict[str, Any]:
@@ -99,9 +105,12 @@ def test_what_an_edit_took_out_is_removed_and_what_a_refund_paid_back_is_not() -
     )
 
 
-def test_a_refund_without_money_is_an_edit() -> None:
-    found = shop_order(order(lineItems={"nodes": [line(1, 3, 1)]}, refunds=[refund(1, "0.0", ("L1", 2))]))
-    assert (found.lines[0].removed, found.refunds) == (2, ())
+def test_a_refund_without_a_payment_is_an_edit() -> None:
+    lines = {"nodes": [line(1, 3, 1)]}
+    edited = shop_order(order(lineItems=lines, refunds=[refund(1, "0.0", ("L1", 2), pays=False)]))
+    assert (edited.lines[0].removed, edited.refunds) == (2, ())
+    pending = shop_order(order(lineItems=lines, refunds=[refund(1, "0.0", ("L1", 2))]))
+    assert (pending.lines[0].removed, [one.lines for one in pending.refunds]) == (0, [(("L1", 2),)])
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class ShopifyShop:
         return self._facts.check()
 
     def push(self, drafts: Sequence[ProductDraft]) -> Iterator[PushResult]:
-        """Creates or updates products; see the Protocol. Each is yielded twice: with its id, then with its variants."""
+        """Creates or updates products; see the Protocol. One that is new is yielded twice."""
         for draft in drafts:
             problem = mapping.why_not(draft)
             faults = {one.key: mapping.why_not_variant(one, self._facts.currency) for one in draft.variants}

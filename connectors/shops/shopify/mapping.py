@@ -195,13 +195,13 @@ def image_ids(files: Sequence[Fields], held: Sequence[str]) -> dict[str, str]:
     return {str(one["url"]): number for one, number in zip(files, held, strict=True) if one["url"]}
 
 
-def media_of(product: Fields) -> list[str]:
-    """The ids of a product's pictures, without those that Shopify could not fetch."""
+def media_of(product: Fields, *, failed: bool = False) -> list[str]:
+    """The ids of a product's pictures in their order; with `failed` those that Shopify could not fetch instead."""
     nodes = (product.get("media") or {}).get("nodes") or []
     return [
         str(one["id"])
         for one in nodes
-        if one.get("status") != "FAILED" and one.get("mediaContentType") == "IMAGE"
+        if one.get("mediaContentType") == "IMAGE" and (one.get("status") == "FAILED") is failed
     ]
 
 

@@ -19,7 +19,7 @@ def shop_order(found: Fields) -> ShopOrder:
     The total is that before refunds, which are told on their own. Raises Refused where an amount is none.
     """
     refunds = found.get("refunds") or []
-    returned = [refund for refund in refunds if _bag(refund["totalRefundedSet"]).minor]
+    returned = [one for one in refunds if _bag(one["totalRefundedSet"]).minor or one["transactions"]["nodes"]]
     gone: dict[str, int] = {}
     for refund in returned:
         for line, quantity in _refund_lines(refund):
@@ -33,7 +33,7 @@ def shop_order(found: Fields) -> ShopOrder:
         updated_at=moment(found["updatedAt"]),
         total=_bag(found["totalPriceSet"]),
         lines=tuple(_line(line, gone.get(str(line["id"]), 0)) for line in found["lineItems"]["nodes"]),
-        # A refund without money is how Shopify keeps an edit that took pieces out: it is told as `removed`.
+        # A refund without any payment is how Shopify keeps an edit that took pieces out: it is told as `removed`.
         refunds=tuple(
             ShopRefund(str(refund["id"]), _bag(refund["totalRefundedSet"]), tuple(_refund_lines(refund)))
             for refund in returned

@@ -22,8 +22,10 @@ LOOK_AGAIN = {"PRODUCT_DOES_NOT_EXIST", "DUPLICATED_METAFIELD_VALUE", "PRODUCT_V
 
 @dataclass
 class Attempt:
-    """What is known of one product while it goes in. `variants` and `dead` are refusals by variant key and URL."""
+    """What is known of one product while it goes in: `asked` as the hub knew it, `draft` with what was learned since.
+    `variants` and `dead` are refusals by variant key and URL."""
 
+    asked: ProductDraft
     draft: ProductDraft
     files: list[Fields] = field(default_factory=list)
     variants: dict[str, str] = field(default_factory=dict)
@@ -46,7 +48,7 @@ class Attempt:
             image_ids={
                 url: number
                 for url, number in self.draft.image_ids.items()
-                if url in mapping.pictures(self.draft)
+                if url in mapping.pictures(self.draft) and url not in self.dead
             },
         )
         return replace(bare, **facts)  # type: ignore[arg-type]
@@ -65,7 +67,7 @@ class Upsert:
         """
         bad = [url for url in mapping.pictures(draft) if not url.startswith(("https://", "http://"))]
         dead = {url: f"The picture {url} has no address that begins with https://." for url in bad}
-        attempt = Attempt(draft, variants=dict(refused), dead=dead)
+        attempt = Attempt(draft, draft, variants=dict(refused), dead=dead)
         for _ in range(ROUNDS):
             try:
                 held = self._find(attempt.draft)
@@ -75,6 +77,7 @@ class Upsert:
                 raise
             if held is not None:
                 attempt.draft = _adopted(attempt, held)
+                attempt.dead |= _failed(attempt.draft, held)
             problem = self._too_much(attempt, held)
             if problem is None:
                 try:
@@ -173,7 +176,9 @@ class Upsert:
         attempt.draft = replace(attempt.draft, external_id=number)
         found = mapping.image_ids(attempt.files, mapping.media_of(product))
         attempt.draft = replace(attempt.draft, image_ids={**attempt.draft.image_ids, **found})
-        yield attempt.result()
+        learned = attempt.draft.external_id, attempt.draft.image_ids
+        if learned != (attempt.asked.external_id, attempt.asked.image_ids):
+            yield attempt.result(problems={})
         if not product["published"]:
             errors = self._publish(number)
             if isinstance(errors, Unknown):
@@ -242,6 +247,16 @@ def _adopted(attempt: Attempt, held: Fields) -> ProductDraft:
     draft = replace(attempt.draft, external_id=str(held["id"]))
     found = mapping.image_ids(attempt.files, mapping.media_of(held)) if attempt.lost else {}
     return replace(draft, image_ids={**draft.image_ids, **found})
+
+
+def _failed(draft: ProductDraft, held: Fields) -> dict[str, str]:
+    """Pictures of ours that Shopify could not fetch since the last push: told and left out now, tried again next time."""
+    failed = set(mapping.media_of(held, failed=True))
+    return {
+        url: f"Shopify could not fetch the picture {url}; it is tried again with the next push."
+        for url, number in draft.image_ids.items()
+        if number in failed
+    }
 
 
 def _place(path: list[str]) -> tuple[str, int]:
