@@ -152,6 +152,16 @@ def test_a_variant_that_is_not_wanted_any_more_stays_with_its_orders(rig: Shopif
     assert_true(shop, [draft], {draft.key: back})
 
 
+def test_a_variant_is_withdrawn_by_its_own_id_too(rig: ShopifyRig, make: Make) -> None:
+    shop = rig.connect()
+    draft = make.variable(1)
+    first = push(shop, draft)[draft.key]
+    number = first.variant_ids["v1L"]
+    assert [(answer.key, answer.problem) for answer in shop.withdraw([number])] == [(number, None)]
+    stock = {sku[-1]: listing.stock for sku, listing in read(shop, first.external_id).items()}
+    assert stock == {"S": 0, "M": 1, "L": 0}
+
+
 def test_a_product_becomes_variable_and_simple_again(rig: ShopifyRig, make: Make, prefix: str) -> None:
     shop = rig.connect()
     simple = make.simple(1)

@@ -20,7 +20,7 @@ from core.guard import Guard, Resolver, system_resolver
 
 PRODUCTS_A_READ = 10
 """Products of one look: with a hundred variants each it stays below what one query may cost."""
-PRODUCT = "gid://shopify/Product/"
+PRODUCT, VARIANT = "gid://shopify/Product/", "gid://shopify/ProductVariant/"
 
 
 class ShopifyShop:
@@ -119,10 +119,10 @@ class ShopifyShop:
         (decision 0056). What is gone already is out of sale: no problem."""
         variants: dict[str, str] = {}
         for external_id in external_ids:
-            variant = external_id.rpartition("/gid://")[2] if "/gid://" in external_id[1:] else ""
-            if variant:
-                variants[f"gid://{variant}"] = external_id
-            elif external_id.startswith(PRODUCT):
+            number = "gid://" + external_id.rpartition("gid://")[2]
+            if number.startswith(VARIANT):
+                variants[number] = external_id
+            elif number.startswith(PRODUCT):
                 yield self._hide(external_id)
             else:
                 yield PushResult(external_id, external_id)
