@@ -3,8 +3,13 @@
 import http.client
 import json
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from sandbox.shopify import Shop
 
 PATH = "/admin/api/2026-10/graphql.json"
 FIRST_PRODUCT = {
@@ -40,7 +45,9 @@ class Client:
         netloc = urlsplit(description["url"]).netloc
         self.line = http.client.HTTPSConnection(netloc, context=trust, timeout=timeout)
 
-    def raw(self, method: str, target: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    def raw(
+        self, method: str, target: str, body: Any = None, **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
         kind = {"Content-Type": "application/json", "X-Shopify-Access-Token": self.token}
         text = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
         self.line.request(method, target, text, kind | headers)
@@ -97,4 +104,19 @@ class Client:
 
     def stock(self) -> dict[str, int]:
         """SKU → how many may be sold, as the back office shows it."""
-        return {one["sku"]: one["stock"] for product in self.switch("GET", "products") for one in product["variants"]}
+        return {
+            one["sku"]: one["stock"]
+            for product in self.switch("GET", "products")
+            for one in product["variants"]
+        }
+
+
+@contextmanager
+def opened(folder: Path, **options: Any) -> Iterator[tuple[Shop, Client]]:
+    """A shop in `folder` and a client of it, until the block ends."""
+    with Shop(folder, **options) as shop:
+        client = Client(shop.description())
+        try:
+            yield shop, client
+        finally:
+            client.line.close()
