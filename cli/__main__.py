@@ -8,7 +8,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from cli import companies, feeds, listings, queues, selections, service, shops
+from cli import (
+    companies,
+    feeds,
+    listings,
+    money,
+    orders,
+    purchasing,
+    queues,
+    selections,
+    service,
+    settlement,
+    shops,
+)  # fmt: skip
 from core.clock import now
 from core.errors import EntrepotError
 from core.settings import load
@@ -25,6 +37,19 @@ app.add_typer(shops.app, name="shop")
 app.add_typer(selections.app, name="select")
 app.add_typer(listings.app, name="listing")
 app.command("push")(listings.push)
+app.add_typer(orders.app, name="order")
+app.add_typer(purchasing.app, name="po")
+app.add_typer(orders.shipping, name="ship")
+app.add_typer(orders.refunds, name="refund")
+app.add_typer(money.deposit, name="deposit")
+app.add_typer(settlement.settle, name="settle")
+app.add_typer(settlement.payout, name="payout")
+app.add_typer(settlement.bank, name="bank")
+app.add_typer(money.account, name="account")
+app.command("proof")(money.proof)
+app.add_typer(money.why, name="why")
+companies.supplier.command("terms")(purchasing.terms)
+companies.company.command("bank")(purchasing.bank)
 app.add_typer(queues.message, name="message")
 app.add_typer(queues.dead_letter, name="dead-letter")
 app.add_typer(service.operator, name="operator")

@@ -9,6 +9,7 @@ from cli.output import AsJson, hub, show
 from cli.waiting import until
 from core import queues
 from core.errors import Refused, Temporary
+from ledger.proof import prove
 
 message = typer.Typer(no_args_is_help=True, help="Messages: events on their way to a step.")
 dead_letter = typer.Typer(
@@ -137,17 +138,37 @@ STATUS = {
     "shops_in_trouble": "SELECT count(*) FROM shop WHERE problem IS NOT NULL",
     "listings_live": "SELECT count(*) FROM listing WHERE state = 'live'",
     "drift": "SELECT count(*) FROM listing WHERE state = 'drifted'",
+    "orders": "SELECT count(*) FROM shop_order",
+    "parked": """SELECT count(*) FROM order_line WHERE state IN ('awaiting_stock', 'awaiting_deposit', 'submit_unknown')
+                   OR (state = 'received' AND reason IS NOT NULL)""",
+    "shipped": "SELECT count(*) FROM order_line WHERE shipped > 0",
+    "refunded": "SELECT count(*) FROM order_line WHERE refunded > 0",
+    "statements": "SELECT count(*) FROM statement",
+    "payouts": "SELECT count(*) FROM payout WHERE state <> 'cancelled'",
+    "returned": "SELECT count(*) FROM payout WHERE state = 'returned'",
     "messages": "SELECT count(*) FROM message",
     "dead_letters": "SELECT count(*) FROM dead_letter WHERE replayed_at IS NULL",
 }
-"""`rejects` are those of each feed's present file, not of all files there ever were."""
+"""`rejects` are those of each feed's present file, not of all files there ever were.
+
+`parked`, `shipped` and `refunded` count order lines: those that wait for stock, deposit or a person, those of which
+something left, and those of which something shipped came back.
+"""
+LINES = "SELECT state, count(*) FROM order_line GROUP BY state ORDER BY state"
 
 
 def status(as_json: AsJson = False) -> None:
-    """How much there is of everything, and what needs a person."""
-    with hub() as db, db.unit_of_work() as uow:
-        cursor = uow.cursor()
-        show({name: cursor.execute(query).fetchone()[0] for name, query in STATUS.items()}, as_json)  # type: ignore[index]
+    """How much there is of everything, and what needs a person. `ledger_remainder` is what `proof` is left with."""
+    with hub() as db:
+        with db.unit_of_work() as uow:
+            cursor = uow.cursor()
+            counts: dict[str, Any] = {}
+            for name, query in STATUS.items():
+                ((counts[name],),) = cursor.execute(query).fetchall()
+            counts["lines"] = dict(cursor.execute(LINES).fetchall())
+        with db.unit_of_work() as uow:
+            counts["ledger_remainder"] = str(prove(uow).remainder.amount)
+    show(counts, as_json)
 
 
 def _worked(uow: Any) -> tuple[bool, str]:

@@ -18,8 +18,15 @@ from pipelines.making import NewShop, asked_for, connect_shop
 
 app = typer.Typer(no_args_is_help=True, help="Shops: sellers' own stores, connected to the hub.")
 ShopName = Annotated[str, typer.Argument(help="The shop's name or number.")]
-Key = Annotated[str, typer.Option(envvar="ENTREPOT_SHOP_KEY", help="The REST key (ck_…).")]
-Secret = Annotated[str, typer.Option(envvar="ENTREPOT_SHOP_SECRET", help="Its secret (cs_…).")]
+Key = Annotated[
+    str,
+    typer.Option(
+        envvar="ENTREPOT_SHOP_KEY", help="The REST key (ck_…) of WooCommerce, the access token of Shopify."
+    ),
+]
+Secret = Annotated[
+    str, typer.Option(envvar="ENTREPOT_SHOP_SECRET", help="Its secret (cs_…), the client secret of Shopify.")
+]
 CaFile = Annotated[
     Path | None, typer.Option(help="The certificate authority of a shop with a certificate of its own.")
 ]
@@ -33,7 +40,7 @@ def add(
     key: Key,
     secret: Secret,
     ca_file: CaFile = None,
-    channel: Annotated[str, typer.Option(help="The kind of shop.")] = "woocommerce",
+    channel: Annotated[str, typer.Option(help="The kind of shop: woocommerce or shopify.")] = "woocommerce",
     as_json: AsJson = False,
 ) -> None:
     """Connects a shop: asks it who it is first, and stores the key sealed. The same name again replaces the key."""

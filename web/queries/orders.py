@@ -144,8 +144,10 @@ def purchase_orders_of(session: Session, order_id: int) -> list[dict[str, Any]]:
     return [{**row, "lines": lines.get(row["id"], [])} for row in found]
 
 
-def shipments_of(session: Session, order_id: int | None = None, limit: int = 500) -> list[dict[str, Any]]:
-    """Shipments with their `lines`, of one order or the newest of all, the newest first."""
+def shipments_of(
+    session: Session, order_id: int | None = None, *, purchase_order_id: int | None = None, limit: int = 500
+) -> list[dict[str, Any]]:
+    """Shipments with their `lines`, the newest first: of one order, of one purchase order, or of all."""
     statement = (
         select(
             Shipment.id, PurchaseOrder.order_id, Shipment.purchase_order_id, PurchaseOrder.reference, Company.name.label("supplier"),
@@ -157,6 +159,8 @@ def shipments_of(session: Session, order_id: int | None = None, limit: int = 500
     )  # fmt: skip
     if order_id is not None:
         statement = statement.where(PurchaseOrder.order_id == order_id)
+    if purchase_order_id is not None:
+        statement = statement.where(PurchaseOrder.id == purchase_order_id)
     found = session.execute(statement).mappings().all()
     lines: dict[int, list[dict[str, Any]]] = {}
     packed = session.execute(
