@@ -114,4 +114,6 @@ def in_words(name: str) -> str:
 
 def _pattern(name: str) -> str:
     words = name.split(":")
-    return f"{words[0]}:{words[2]}" if len(words) == 3 and words[1].isdecimal() else name
+    if len(words) == 3 and words[1].isdecimal():
+        return f"{words[0]}:{words[2]}"
+    return "" if ":" in name else name
