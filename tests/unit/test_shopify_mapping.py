@@ -124,6 +124,15 @@ def test_one_held_variant_is_only_one_of_ours() -> None:
     assert known == {"1": "gid-1"} and others == []
 
 
+def test_a_sku_that_two_have_tells_nothing() -> None:
+    twins = replace(SHIRT, variants=tuple(replace(one, sku="SAME") for one in SHIRT.variants))
+    there = [
+        held("gid-s", "SAME", ("Size", "S"), ("Fit", "slim")),
+        held("gid-m", "same", ("Size", "M"), ("Fit", "slim")),
+    ]
+    assert mapping.match(twins, there) == ({"1": "gid-s", "2": "gid-m"}, [])
+
+
 def test_what_cannot_stay_beside_ours_is_not_kept() -> None:
     other_options = held("gid-7", "OLD", ("Title", "Default Title"))
     taken = held("gid-8", "TWIN", ("Size", "s"), ("Fit", "SLIM"))

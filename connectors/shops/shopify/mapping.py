@@ -4,6 +4,7 @@ Limits are those of the Admin GraphQL API (design/shopify.md) and of Shopify's p
 SKUs, barcodes, options and vendors, 512 KB for descriptions.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from core.errors import Refused
 from core.money import Money
 
 Fields = dict[str, Any]
+Face = str | tuple[str, ...]
+"""What a variant may be known by: its id, its SKU or the values of its options."""
 
 NAMESPACE, KEY = "entrepot", "key"
 """The metafield that holds our own key of a product; its type "id" makes Shopify keep its values unique."""
@@ -101,18 +104,19 @@ def pictures(draft: ProductDraft) -> tuple[str, ...]:
 def match(draft: ProductDraft, held: Sequence[Fields]) -> tuple[dict[str, str], list[Fields]]:
     """Which held variant is which of the draft's: ({variant key: id}, the others).
 
-    By the id we know, then by SKU without regard to case, then by options, since Shopify keeps those unique.
+    By the id we know, then by SKU without regard to case, then by options, since Shopify keeps those unique. A SKU that
+    several have tells nothing.
     """
     free = {str(one["id"]): one for one in held}
     known: dict[str, str] = {}
     for place in range(3):
-        by_face = {_held_faces(one)[place]: number for number, one in free.items()}
-        for variant in draft.variants:
-            face = _draft_faces(variant)[place]
-            number = by_face.get(face) if face and variant.key not in known else None
-            if number is not None and number in free:
-                known[variant.key] = number
-                del free[number]
+        of_held = {number: _held_faces(one)[place] for number, one in free.items()}
+        of_draft = {one.key: _draft_faces(one)[place] for one in draft.variants if one.key not in known}
+        by_face = _alone(of_held)
+        for face, key in _alone(of_draft).items():
+            if face in by_face:
+                known[key] = by_face[face]
+                del free[by_face[face]]
     return known, list(free.values())
 
 
@@ -264,11 +268,17 @@ def _variant(
     return fields
 
 
-def _held_faces(held: Fields) -> tuple[str, str, tuple[str, ...]]:
+def _alone(faces: Mapping[str, Face]) -> dict[Face, str]:
+    """Whose face it is, for those that only one has."""
+    found = Counter(faces.values())
+    return {face: name for name, face in faces.items() if face and found[face] == 1}
+
+
+def _held_faces(held: Fields) -> tuple[Face, ...]:
     return str(held["id"]), str(held.get("sku") or "").casefold(), choice(options_of(held))
 
 
-def _draft_faces(variant: VariantDraft) -> tuple[str, str, tuple[str, ...]]:
+def _draft_faces(variant: VariantDraft) -> tuple[Face, ...]:
     return variant.external_id or "", variant.sku.casefold(), choice(variant.options or NO_CHOICE)
 
 
