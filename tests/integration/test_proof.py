@@ -54,12 +54,13 @@ def busy(books: Books) -> None:
         uow.cursor().execute(BUSY.format(supplier=supplier, seller=seller))
         uow.cursor().execute(
             "INSERT INTO bank_statement (iban, external_id, file_sha256, opening_minor, closing_minor, currency)"
-            " VALUES ('DE', '1', '', 500, 19500, 'EUR')"
+            " VALUES ('DE', '1', '', 0, 19000, 'EUR')"
         )
         uow.cursor().execute(
             "INSERT INTO bank_line (bank_statement_id, iban, line_id, booked_on, kind, amount_minor, reference,"
             " end_to_end_id, counterparty, reason, state, entry_id)"
             " SELECT 1, 'DE', '1', now(), 'credit', 20000, '', '', '', '', 'matched', min(id) FROM journal_entry"
+            " UNION ALL SELECT 1, 'DE', '2', now(), 'debit', 1000, '', 'A', '', '', 'matched', id FROM journal_entry WHERE key = 'p2'"
         )
 
 
@@ -179,5 +180,6 @@ def test_a_payout_returned_twice_is_found(books: Books) -> None:
     assert [check.name for check in found.checks if not check.ok] == [
         "suppliers_got_what_they_earned",
         "bank_is_as_the_bank_says",
+        "payouts_are_on_bank_lines",
     ]
     assert found.remainder.amount == Decimal("30.00")  # 10.00 at the supplier, 20.00 at the bank
