@@ -247,7 +247,7 @@ def test_selections_push_and_verify_ring(opened: Console) -> None:
     assert opened.api("POST", f"/shops/{shop_id}/verify").status_code == 202
     assert opened.api("DELETE", f"/shops/{shop_id}/selections/{made.json()['id']}").status_code == 204
     assert [(message["event"], message["lane"]) for message in pending(opened.db)] == [
-        ("ListingsDue", lane), ("PushDue", lane), ("VerifyDue", lane), ("ListingsDue", lane)
+        ("ListingsDue", lane), ("HooksDue", lane), ("PushDue", lane), ("VerifyDue", lane), ("ListingsDue", lane)
     ]  # fmt: skip
 
 

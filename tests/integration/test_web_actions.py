@@ -227,13 +227,16 @@ def test_the_plan_is_shown_and_pushed(opened: Console) -> None:
     assert "The first push" in page
     assert emitted(opened) == []  # looking sends nothing
     assert opened.post(f"/shops/{shop_id}/push").headers["location"] == f"/shops/{shop_id}?said=pushing"
-    assert emitted(opened) == [("PushDue", "listings.push.push", lane)]
+    assert emitted(opened) == [
+        ("HooksDue", "orders.watch.watch_hooks", lane),
+        ("PushDue", "listings.push.push", lane),
+    ]
     assert rows(opened.db, "SELECT state, asked_by, plan->'create', plan->'update' FROM push") == [
         ("running", "operator", 3, 1)
     ]
     assert one(opened.db, "SELECT live_since IS NOT NULL FROM shop")
     opened.post(f"/shops/{shop_id}/push")  # one push of a shop at a time
-    assert len(emitted(opened)) == 1
+    assert len(emitted(opened)) == 2
 
 
 def test_pushing_what_is_true_sends_nothing(opened: Console) -> None:
