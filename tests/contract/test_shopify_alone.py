@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.base import ProductDraft, VariantDraft
+from connectors.base import ProductDraft, StockLevel, VariantDraft
 from core.errors import Misconfigured
 from tests.contract.shopify_rig import ShopifyRig, sandbox_shopify
 from tests.contract.shops import Make, assert_true, known, push, read
@@ -150,6 +150,28 @@ def test_a_variant_that_is_not_wanted_any_more_stays_with_its_orders(rig: Shopif
     back = push(shop, replace(draft, external_id=first.external_id))[draft.key]
     assert back.variant_ids == first.variant_ids
     assert_true(shop, [draft], {draft.key: back})
+
+
+def test_what_is_not_stocked_at_our_place_is_stocked_there(rig: ShopifyRig, make: Make) -> None:
+    shop = rig.connect()
+    draft = make.simple(1, stock=7)
+    first = push(shop, draft)[draft.key]
+    site, number = rig.shop.site, first.variant_ids["v1"]
+    for stock, write in ((4, "set"), (6, "push")):
+        with site.lock, site.store.work():
+            variant = site.any(number)
+            assert variant is not None
+            item = site.one("InventoryItem", variant["itemId"])
+            assert item is not None
+            site.put("InventoryItem", {**item, "levels": {}})
+        assert read(shop, first.external_id)[draft.variants[0].sku].stock is None
+        wanted = replace(draft, variants=(replace(draft.variants[0], stock=stock),))
+        if write == "set":
+            (answer,) = shop.set_stock([StockLevel("v1", number, first.external_id, stock)])
+            assert answer.problem is None
+        assert_true(
+            shop, [wanted], {draft.key: first} if write == "set" else push(shop, known(wanted, first))
+        )
 
 
 def test_a_variant_is_withdrawn_by_its_own_id_too(rig: ShopifyRig, make: Make) -> None:
