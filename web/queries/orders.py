@@ -106,7 +106,7 @@ def one_order(session: Session, order_id: int) -> dict[str, Any] | None:
 def holds_of(session: Session, order_id: int) -> list[dict[str, Any]]:
     """What is set aside for an order's lines: each hold with its `parts`, amounts in minor units of its currency.
 
-    `open_minor` is what is still held: total less captured less released.
+    `open_minor` is what is still held: total less captured less released. `quantity` and `…_pieces` count pieces.
     """
     parts: dict[int, list[dict[str, Any]]] = {}
     held = session.execute(
@@ -119,7 +119,8 @@ def holds_of(session: Session, order_id: int) -> list[dict[str, Any]]:
     holds = session.execute(
         select(
             Hold.id, Hold.line_id, Hold.number, Hold.supplier_id, Company.name.label("supplier"), Hold.currency, Hold.quantity,
-            Hold.captured, Hold.released, Hold.refunded, Hold.unit_cost, Hold.commission_percent, Hold.vat_percent,
+            Hold.captured.label("captured_pieces"), Hold.released.label("released_pieces"),
+            Hold.refunded.label("refunded_pieces"), Hold.unit_cost, Hold.commission_percent, Hold.vat_percent,
             Hold.terms_version, Hold.opened_at,
         )
         .join(Company, Company.id == Hold.supplier_id).where(Hold.order_id == order_id).order_by(Hold.id)
