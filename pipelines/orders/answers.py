@@ -6,9 +6,9 @@ A shipment is an answer too: pipelines/orders/ship.py has it.
 from core.clock import now
 from core.database import UnitOfWork
 from core.errors import Refused
-from models.events import OrderChanged, PurchaseOrderMade
+from models.events import CancellationAsked, OrderChanged, PurchaseOrderMade
 from models.purchasing import PurchaseOrder
-from pipelines.orders.opened import ENDED, Opened, let_go, line_standing, opened, settle
+from pipelines.orders.opened import ENDED, Opened, in_doubt, let_go, line_standing, opened, settle
 from pipelines.orders.stored import tell
 
 LONGEST_REASON, LONGEST_NUMBER = 500, 100
@@ -30,8 +30,8 @@ def confirm(uow: UnitOfWork, po_id: int, external_number: str | None = None) -> 
     """
     what = opened(uow, po_id)
     number = (external_number or "").strip() or None
-    if number and len(number) > LONGEST_NUMBER:
-        raise Refused(f"An order number has at most {LONGEST_NUMBER} characters.", rule="number")
+    if number and (len(number) > LONGEST_NUMBER or not number.isprintable()):
+        raise Refused(f"An order number has at most {LONGEST_NUMBER} printable characters.", rule="number")
     if what.po.state in ("rejected", "cancelled"):
         raise Refused(f"{_named(what)} is {what.po.state}: it cannot be confirmed any more.", rule="ended")
     _refuse_unsent(what)
@@ -43,7 +43,10 @@ def confirm(uow: UnitOfWork, po_id: int, external_number: str | None = None) -> 
     what.po.external_number = number or what.po.external_number
     if what.po.answered_at:
         return what.po
+    doubted = in_doubt(what)
     accept(what)
+    if doubted:
+        ask_after_doubt(uow, what)
     name = f" as {what.po.external_number}" if what.po.external_number else ""
     tell(
         uow, what.order.id, "confirmed", f"The supplier confirmed {what.po.reference}{name}.", link=what.link
@@ -136,6 +139,13 @@ def accept(what: Opened) -> None:
         settle(what)
 
 
+def ask_after_doubt(uow: UnitOfWork, what: Opened) -> None:
+    """It is known now whether he has it: a cancellation that waited for that goes on."""
+    if what.po.state == "cancel_requested":
+        po = what.po
+        uow.emit(CancellationAsked(tenant=po.supplier_id, lane=po.lane, purchase_order_id=po.id))
+
+
 def unsent(what: Opened, reason: str) -> None:
     """He cannot have it: it may be sent as if for the first time."""
     what.po.asked_at = None
@@ -210,7 +220,7 @@ def _refuse_unsent(what: Opened) -> None:
 
 
 def _reason(text: str) -> str:
-    reason = " ".join(text.split())
+    reason = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
     if not reason:
         raise Refused("Say why, in a sentence: the seller reads it.", rule="reason")
     return reason[:LONGEST_REASON]

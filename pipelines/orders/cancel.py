@@ -1,28 +1,23 @@
 """Asks a supplier to cancel what the buyer no longer wants of a purchase order, and takes his answer down."""
 
 from core.database import Database
-from core.errors import Refused, Temporary
+from core.errors import Refused
 from models.events import CancellationAsked, PurchaseOrderMade
 from pipelines.orders.answers import cancel_unwanted, keep
-from pipelines.orders.opened import Opened, opened, settle
+from pipelines.orders.opened import Opened, in_doubt, opened, settle
 from pipelines.orders.transport import way_to
 
 
 def ask_cancel(event: CancellationAsked, db: Database) -> None:
     """Cancels what was never sent, asks for what was; a supplier who answers by himself is waited for.
 
-    Run again it asks again, which changes nothing for him. Raises Temporary while it is not known whether he has the
-    order: it may not reach him after he was asked to cancel it.
+    Run again it asks again, which changes nothing for him. While it is not known whether he has the order nothing is
+    asked, since it may not reach him after its cancellation; the step that finds it out asks anew.
     """
     with db.unit_of_work() as uow:
         what = opened(uow, event.purchase_order_id)
-        if what.po.state != "cancel_requested":
+        if what.po.state != "cancel_requested" or in_doubt(what):
             asked = None
-        elif what.po.asked_at is not None and what.po.placed_at is None:
-            raise Temporary(
-                f"Whether the supplier has {what.po.reference} is not known yet; it is cancelled when it is.",
-                retry_after=2,
-            )
         else:
             whole = all(part.unwanted == part.open for part in what.parts)
             there = what.po.asked_at is not None and any(part.unwanted for part in what.parts)
@@ -37,7 +32,7 @@ def ask_cancel(event: CancellationAsked, db: Database) -> None:
             answer, refusal = False, str(error)
     with db.unit_of_work(last=True) as uow:
         what = opened(uow, event.purchase_order_id)
-        if what.po.state != "cancel_requested":
+        if what.po.state != "cancel_requested" or in_doubt(what):
             return
         if what.po.asked_at is None:
             cancel_unwanted(uow, what)

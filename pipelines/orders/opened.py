@@ -91,6 +91,11 @@ def opened(uow: UnitOfWork, purchase_order_id: int) -> Opened:
     return Opened(order, po, parts)
 
 
+def in_doubt(what: Opened) -> bool:
+    """Whether the supplier was asked and it is not known yet whether he has it."""
+    return what.po.asked_at is not None and what.po.placed_at is None
+
+
 def standing(what: Opened) -> str:
     """The state that a purchase order's parts and moments ask for."""
     if not sum(part.open for part in what.parts):

@@ -10,7 +10,7 @@ from core.errors import Permanent, Refused, Temporary, Unknown, there_is
 from core.money import Money
 from models.events import PurchaseOrderMade
 from models.orders import OrderBuyer
-from pipelines.orders.answers import refused_at_once, unsent
+from pipelines.orders.answers import ask_after_doubt, refused_at_once, unsent
 from pipelines.orders.opened import ENDED, Opened, opened, settle
 from pipelines.orders.stored import tell
 from pipelines.orders.transport import way_to
@@ -61,6 +61,7 @@ def submit(event: PurchaseOrderMade, db: Database) -> None:
             _placed(uow, what, number)
         else:
             unsent(what, "The supplier does not have it, and it is to be cancelled.")
+        ask_after_doubt(uow, what)
 
 
 def draft_of(what: Opened, ship_to: Buyer) -> PurchaseDraft:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core.database import Database
-from core.errors import Refused, Temporary
+from core.errors import Refused
 from pipelines.orders import answers
 from pipelines.orders.ship import ship
 from pipelines.routes import ROUTES
@@ -263,8 +263,9 @@ def test_in_doubt_it_is_first_found_out_whether_he_has_it(trade: Trade, server: 
     with pytest.raises(Exception, match="not known"):
         trade.run(SUBMIT)
     trade.want(1, 0)
-    with pytest.raises(Temporary, match="not known yet"):
-        trade.run(CANCEL)
+    server.faults.forget()
+    trade.run(CANCEL, twice=True)
+    assert (server.faults.seen(), trade.po(po_id)) == ([], "cancel_requested")
     trade.run(SUBMIT)
     assert one(trade.db, "SELECT placed_at IS NOT NULL FROM purchase_order")
     trade.run(CANCEL)
@@ -278,7 +279,22 @@ def test_in_doubt_and_to_be_cancelled_it_is_not_placed_any_more(trade: Trade, se
     with pytest.raises(Exception, match="not known"):
         trade.run(SUBMIT)
     trade.want(1, 0)
+    trade.run(CANCEL)
     trade.run(SUBMIT)
     trade.run(CANCEL)
     assert server.orders() == []
+    assert (trade.po(po_id), trade.lines(1)) == ("cancelled", [("cancelled", 0, 0, 0)])
+
+
+def test_confirmed_out_of_doubt_he_is_asked_to_cancel(trade: Trade, server: SupplierServer) -> None:
+    po_id = trade.made((trade.offer(from_server(trade, server)), 1))
+    server.faults.add("drop_after", method="POST", path="/orders")
+    with pytest.raises(Exception, match="not known"):
+        trade.run(SUBMIT)
+    trade.want(1, 0)
+    trade.run(CANCEL)
+    answer(trade, answers.confirm, po_id)
+    assert trade.po(po_id) == "cancel_requested"
+    trade.run(CANCEL)
+    assert [order["state"] for order in server.orders()] == ["cancelled"]
     assert (trade.po(po_id), trade.lines(1)) == ("cancelled", [("cancelled", 0, 0, 0)])
