@@ -1,7 +1,6 @@
 """The sandbox's own switches under /sandbox/: buyers, a meddling hand, faults, webhooks, the token, what was asked."""
 
 import hmac
-import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,7 @@ from sandbox.shopify.answers import Answer, Call, Fields, UserError
 from sandbox.shopify.api import CLOSED
 from sandbox.shopify.deliveries import Deliveries
 from sandbox.shopify.faults import Faults, Record
-from sandbox.shopify.site import SCOPES, Site, gid
+from sandbox.shopify.site import SCOPES, Site, gid, new_token
 
 
 class Admin:
@@ -109,7 +108,7 @@ class Admin:
         if wish.get("expire"):
             site.store.remember("expired", site.fact("access_token"))
         if wish.get("renew"):
-            site.store.remember("access_token", "shpat_" + secrets.token_hex(16))
+            site.store.remember("access_token", new_token())
         return {
             "access_token": site.fact("access_token"),
             "expired": site.store.fact("expired") == site.fact("access_token"),

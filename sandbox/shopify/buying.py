@@ -25,8 +25,9 @@ def buy(site: Site, wish: Fields) -> Fields:
 
     Raises Sold for what is not on sale or not in stock, and then nothing is sold.
     """
+    name = f"#{site.number('OrderName') - 1000000001 + 1001}"
     order = site.new(
-        "Order", name=f"#{site.number('OrderName') - 1000000001 + 1001}", email=wish.get("email", "erika@example.com"),
+        "Order", name=name, slug=name, email=wish.get("email", "erika@example.com"),
         phone=None, note=wish.get("note"), tags=list(wish.get("tags") or []), test=bool(wish.get("test")),
         cancelledAt=None, cancelReason=None, closedAt=None, closed=False, confirmed=True, edited=False,
         processedAt=site.now(), taxesIncluded=site.tax_included, sourceName="web", customAttributes=[],
@@ -144,12 +145,12 @@ def cancel(site: Site, order: Fields, wish: Fields) -> None:
 def found(site: Site, named: Any) -> Fields:
     """By gid, number or name. Raises Sold where there is none."""
     text = str(named)
-    rows = [
-        one for one in site.all("Order") if text in (gid("Order", one["id"]), str(one["id"]), one["name"])
-    ]
-    if not rows:
+    number = text.removeprefix(gid("Order", 0)[:-1])
+    order = site.one("Order", int(number)) if number.isdigit() else None
+    order = order or next(iter(site.all("Order", "slug = ?", text)), None)
+    if order is None:
         raise Sold(_NOWHERE.format(text))
-    return rows[0]
+    return order
 
 
 def _add(site: Site, order: Fields, wish: Fields) -> None:

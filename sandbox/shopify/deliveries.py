@@ -58,7 +58,7 @@ class Deliveries:
 
     def status(self) -> Fields:
         with self._site.lock:
-            waiting = len(self._site.all("Delivery"))
+            waiting = self._site.store.count("kind = ?", ("Delivery",))
         return {
             **self.wish,
             "waiting": waiting,
@@ -70,17 +70,25 @@ class Deliveries:
     def run(self, *, early: bool = False) -> None:
         """Sends what is due; with `early` also what waits for another try."""
         with self._turn:
-            tried: set[int] = set()
+            if early:
+                with self._site.lock, self._site.store.work():
+                    for one in self._site.all("Delivery", "modified > ?", self._site.clock()):
+                        self._site.put("Delivery", {**one, "modified": 0})
             while not self._stopped.is_set() and not self.wish["hold"]:
-                with self._site.lock:
-                    now = self._site.clock()
-                    due = [one for one in self._site.all("Delivery") if early or one["due"] <= now]
-                    due = [one for one in due if one["id"] not in tried]
-                if not due:
+                due = self._next()
+                if due is None:
                     return
-                one = self._random.choice(due) if self.wish["shuffle"] else due[0]
-                tried.add(one["id"])
-                self._send(one)
+                self._send(due)
+
+    def _next(self) -> Fields | None:
+        """The oldest that is due, or any of the oldest fifty."""
+        with self._site.lock:
+            due = self._site.store.find(
+                "kind = 'Delivery' AND modified <= ?",
+                (self._site.clock(),),
+                f"ORDER BY id LIMIT {50 if self.wish['shuffle'] else 1}",
+            )
+        return self._random.choice(due) if due else None
 
     def _work(self) -> None:
         while not self._stopped.is_set():
@@ -143,7 +151,7 @@ class Deliveries:
                 site.store.drop("Delivery", one["id"])
             else:
                 wait = min(60.0, self._retry * 2 ** (attempt - 1))
-                site.put("Delivery", {**one, "attempt": attempt, "due": site.clock() + wait})
+                site.put("Delivery", {**one, "attempt": attempt, "modified": site.clock() + wait})
             held = site.one("WebhookSubscription", subscription) if subscription else None
             if held is None:
                 return

@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Self
 
 from sandbox import certificates
-from sandbox.shopify import api, graph, webhooks
+from sandbox.shopify import api, front, graph, webhooks
 from sandbox.shopify.admin import Admin
-from sandbox.shopify.answers import HTML, Answer, Call
+from sandbox.shopify.answers import Answer, Call
 from sandbox.shopify.bucket import Bucket
 from sandbox.shopify.cost import MAX_OF_ONE
 from sandbox.shopify.deliveries import Deliveries
@@ -101,7 +101,7 @@ class Shop:
             found = api.answer(self.site, call)
             self.deliveries.wake()
             return found
-        return Answer(404, b"<h1>Not Found</h1>", content_type=HTML)
+        return front.answer(self.site, call)
 
     def start(self) -> None:
         graph.schema()  # half a second once, rather than in the first request

@@ -64,7 +64,7 @@ class Site:
         with self.store.work():
             if self.store.fact("furnished"):
                 return
-            self.store.remember("access_token", "shpat_" + secrets.token_hex(16))
+            self.store.remember("access_token", new_token())
             self.store.remember("client_id", secrets.token_hex(16))
             self.store.remember("client_secret", "shpss_" + secrets.token_hex(16))
             self.store.remember("admin_token", secrets.token_hex(20))
@@ -156,6 +156,10 @@ class Site:
             if len(rows) < 500:
                 return
             after = [rows[-1][column], rows[-1]["id"]]
+
+
+def new_token() -> str:
+    return "shpat_" + secrets.token_hex(16)
 
 
 def gid(kind: str, number: int) -> str:

@@ -48,7 +48,7 @@ def fire(site: Site, topic: str, kind: str, number: int) -> None:
                 "eventId": event,
                 "triggered": site.now(),
                 "attempt": 0,
-                "due": 0.0,
+                "modified": 0,  # when it is due
             },
         )
 

@@ -66,6 +66,10 @@ def test_a_token_expires_and_another_is_granted(client: Client) -> None:
     status, _, body = client.raw("POST", "/admin/oauth/access_token", grant)
     assert (status, json.loads(body)["access_token"]) == (200, fresh)
     assert client.raw("POST", "/admin/oauth/access_token", {**grant, "client_secret": "x"})[0] == 400
+    client.switch("POST", "token", expire=True)
+    _, _, body = client.raw("POST", "/admin/oauth/access_token", grant)
+    assert json.loads(body)["access_token"] not in (fresh, client.token)
+    fresh = json.loads(body)["access_token"]
     client.token = fresh
     assert client.ask(SHOP)["shop"]["currencyCode"] == "EUR"
 
@@ -182,6 +186,17 @@ def test_an_answer_can_be_spoiled_once_for_the_field_named(
         assert "data" not in json.loads(body)
     assert len(client.switch("GET", "products")) == made
     assert client.change(SET, input=FIRST_PRODUCT)["userErrors"] == []
+
+
+def test_the_front_shows_what_is_on_sale_and_escapes_it(client: Client) -> None:
+    client.change(SET, input={"title": "Not published"})
+    client.offered(title="<b>Bowl</b>")
+    status, headers, body = client.raw("GET", "/")
+    assert (status, headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert b"&lt;b&gt;Bowl&lt;/b&gt;" in body
+    assert b"from 10.00 EUR" in body
+    assert b"In stock \xc2\xb7 20" in body
+    assert b"Not published" not in body
 
 
 def test_the_sandbox_s_own_switches_want_their_token(client: Client) -> None:
