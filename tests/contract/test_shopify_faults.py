@@ -8,7 +8,7 @@ import pytest
 
 from connectors.base import PushResult, StockLevel
 from connectors.orders import ShipmentReport
-from core.errors import Misconfigured, Temporary, Unknown
+from core.errors import Misconfigured, Refused, Temporary, Unknown
 from tests.contract.shopify_rig import ShopifyRig, sandbox_shopify
 from tests.contract.shops import PATIENCE, Make, assert_true, known, last, push, read
 
@@ -307,6 +307,31 @@ def test_a_stock_that_is_right_already_is_not_sent(rig: ShopifyRig, make: Make) 
     rig.tidy("")
     (answer,) = shop.set_stock([StockLevel("v1", result.variant_ids["v1"], result.external_id, 7)])
     assert answer.problem is None and asked(rig, "inventorySetQuantities") == 0
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "cut"])
+def test_a_shipment_whose_answer_is_lost_is_looked_up_at_once(rig: ShopifyRig, make: Make, kind: str) -> None:
+    shop = rig.connect(patience=PATIENCE)
+    draft = make.simple(1, stock=7)
+    push(shop, draft)
+    made = rig.switch("order", lines=[{"sku": draft.variants[0].sku, "quantity": 2}])
+    report = ShipmentReport("k", ((made["lines"][0]["id"], 2),), "DHL", "N-1")
+    rig.fail(kind, field="fulfillmentCreate")
+    number = shop.report_shipment(made["id"], report)
+    (shown,) = rig.switch("order/edit", order=made["id"], lines=[])["shipments"]
+    assert shown["id"] == number and shown["notified"] is True
+    assert asked(rig, "fulfillmentCreate") == 1
+
+
+def test_a_cancelled_order_is_named_as_the_reason(rig: ShopifyRig, make: Make) -> None:
+    shop = rig.connect()
+    draft = make.simple(1, stock=7)
+    push(shop, draft)
+    made = rig.switch("order", lines=[{"sku": draft.variants[0].sku, "quantity": 1}])
+    rig.switch("order/cancel", order=made["id"])
+    with pytest.raises(Refused, match="was cancelled in the shop"):
+        shop.report_shipment(made["id"], ShipmentReport("k", ((made["lines"][0]["id"], 1),), "DHL", "N-1"))
+    assert asked(rig, "fulfillmentCreate") == 0
 
 
 def test_unknown_is_what_a_lost_shipment_is_where_it_cannot_be_looked_up(rig: ShopifyRig, make: Make) -> None:
