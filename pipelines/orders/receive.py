@@ -14,14 +14,18 @@ UNINSTALLED = (
 
 
 def receive(uow: UnitOfWork, shop: Shop, notice: Notice) -> bool:
-    """Stores the delivery and has the order it names looked at; False where the same delivery was received before."""
+    """Stores the delivery and has the order it names looked at; False where the same delivery was received before.
+
+    The order belongs to what makes a delivery one: WooCommerce makes its id of the webhook and the second alone
+    (WC_Webhook::get_new_delivery_id), so two orders of one second come under one id.
+    """
     if notice.kind == "ping":
         return False
     stored = uow.session.execute(
         insert(WebhookDelivery)
         .values(
             shop_id=shop.id,
-            delivery_id=notice.delivery_id,
+            delivery_id=" ".join(filter(None, (notice.delivery_id, notice.external_id)))[:200],
             topic=notice.topic,
             external_id=notice.external_id,
         )

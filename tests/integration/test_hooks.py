@@ -59,13 +59,22 @@ def test_a_call_is_stored_once_answered_at_once_and_worked_later(
         assert (answer.status_code, answer.text) == (200, "")
     assert shop.asked == []  # nobody waits for the shop while the shop waits for us
     assert rows(db, "SELECT shop_id, delivery_id, topic, external_id FROM webhook_delivery ORDER BY id") == [
-        (of.shop, "d-1", "order.updated", "1001"),
-        (of.shop, "d-2", "order.updated", "1001"),
+        (of.shop, "d-1 1001", "order.updated", "1001"),
+        (of.shop, "d-2 1001", "order.updated", "1001"),
     ]
     asked = ("OrderNoticed", {"shop_id": of.shop, "external_id": "1001"})
     assert waiting(db) == [asked, asked]
     first = pending(db)[0]
     assert (first["tenant"], first["lane"]) == (of.seller, f"shop:{of.shop}")
+
+
+def test_two_orders_of_one_second_under_one_delivery_id_are_both_worked(
+    opened: Console, db: Database
+) -> None:
+    of = market(db, 5)
+    for order in ("1001", "1002", "1001"):
+        assert call(opened, of.shop, body=order).status_code == 200
+    assert [payload["external_id"] for _, payload in waiting(db)] == ["1001", "1002"]
 
 
 def test_a_wrong_signature_and_an_unknown_shop_leave_nothing(opened: Console, db: Database) -> None:
