@@ -10,6 +10,7 @@ from core.clock import now
 from core.database import Database
 from core.money import Money
 from core.settings import load
+from ledger import chart
 from ledger.deposits import top_up
 from models.catalogue import Offer, Variant
 from models.companies import Company
@@ -40,10 +41,17 @@ class Trade:
         self.deposit(10_000)
 
     def deposit(self, minor: int) -> None:
-        """Money of the seller, in cents."""
+        """Money of the seller by card, in cents: no bank statement has to say so."""
         with self.db.unit_of_work() as uow:
             key = f"top:{builders.unique()}"
-            top_up(uow, seller_id=self.seller_id, amount=Money(minor, "EUR"), key=key, happened_at=now())
+            top_up(
+                uow,
+                seller_id=self.seller_id,
+                amount=Money(minor, "EUR"),
+                key=key,
+                happened_at=now(),
+                via=chart.PSP,
+            )
 
     def supplier(self, name: str = "Norden", **terms: Any) -> int:
         """A supplier with a feed; `terms` as pipelines.orders.terms.set_terms takes them."""
@@ -114,7 +122,7 @@ class Trade:
         self.run("orders.submit.submit")
         return po_id
 
-    def want(self, order_id: int, *wanted: int) -> None:
+    def want(self, order_id: int, *wanted: int, run: bool = True) -> None:
         """The buyer wants other quantities: the order's lines in turn; runs the steps up to the supplier being asked."""
         with self.db.unit_of_work() as uow:
             order = uow.session.get_one(Order, order_id)
@@ -122,8 +130,9 @@ class Trade:
             for line, quantity in zip(lines, wanted, strict=True):
                 line.wanted = quantity
             uow.emit(OrderChanged(tenant=order.seller_id, lane=order.lane, order_id=order.id))
-        self.run("orders.reserve.reserve")
-        self.run("orders.release.release")
+        if run:
+            self.run("orders.reserve.reserve")
+            self.run("orders.release.release")
 
     def until(self, step: str) -> None:
         """Runs what waits until a message of `step` is there."""
