@@ -1,14 +1,14 @@
 """`entrepot deposit`, `account`, `proof` and `why`: sellers' money at the hub, the ledger, and what explains an amount."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from cli.output import AsJson, hub, show
-from core.errors import Refused, there_is
+from cli.output import AsJson, hub, moment_of, show
+from core.errors import there_is
 from core.settings import load
 from ledger.proof import prove
+from ledger.why import why_fee, why_hold
 from models.companies import find_company
 from models.shops import find_shop
 from pipelines.paying import top_up, withdraw_deposit
@@ -24,6 +24,7 @@ why = typer.Typer(
 Seller = Annotated[str, typer.Argument(help="The seller's name, code or number.")]
 Amount = Annotated[str, typer.Argument(help="In the hub's currency, like 500 or 499.90.")]
 Key = Annotated[str, typer.Option(help="A word of your own for it: given again, nothing happens twice.")]
+Number = Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="The order line's number.")]
 
 
 @deposit.command("list")
@@ -70,7 +71,7 @@ def list_accounts(
     as_json: AsJson = False,
 ) -> None:
     """Every account with its balance."""
-    moment = _moment(at) if at is not None else None
+    moment = moment_of(at) if at is not None else None
     with hub() as db, db.unit_of_work() as uow:
         found = [in_major(row) for row in account_rows(uow, moment)]
     names = ("name", "company", "kind", "currency", "balance", "postings")
@@ -119,9 +120,15 @@ def price(
     show(answer, as_json)
 
 
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refused(f"{text!r} is no moment; write it like 2026-11-30T18:00.", rule="usage") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+@why.command("hold")
+def hold(line: Number, as_json: AsJson = False) -> None:
+    """Why so much of the deposit is, or was, set aside for an order line."""
+    with hub() as db, db.unit_of_work() as uow:
+        show({"line": line, **why_hold(uow, line).as_json()}, as_json)
+
+
+@why.command("fee")
+def fee(line: Number, as_json: AsJson = False) -> None:
+    """Why the hub takes what it takes of an order line."""
+    with hub() as db, db.unit_of_work() as uow:
+        show({"line": line, **why_fee(uow, line).as_json()}, as_json)

@@ -3,14 +3,16 @@
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
 
 from core.database import Database, connect
+from core.errors import Refused
 from core.settings import load
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
@@ -89,3 +91,21 @@ def _plain(value: Any) -> str:
 def rows_of(query: Iterable[Any]) -> list[dict[str, Any]]:
     """Named rows of a SQLAlchemy query as plain dicts."""
     return [dict(row._mapping) for row in query]
+
+
+def write(file: Path, content: bytes) -> str:
+    """Writes a file. Raises Refused where it cannot be written."""
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise Refused(f"{file} cannot be written: {error.strerror or error}.", rule="file") from None
+    return str(file)
+
+
+def moment_of(text: str) -> datetime:
+    """ "2026-11-30T18:00" as a moment, in UTC where it names no zone. Raises Refused for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused(f"{text!r} is no moment; write it like 2026-11-30T18:00.", rule="usage") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,17 +1,22 @@
 """`entrepot po`, `supplier terms` and `company bank`: what the hub orders at suppliers, and what is agreed with them."""
 
+import csv
+import io
+from collections import Counter
+from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cli.output import AsJson, hub, show
+from cli.output import AsJson, hub, show, write
 from core.database import UnitOfWork
 from core.errors import Refused, there_is
 from core.settings import load
 from models.companies import Company, find_company, number_in
 from models.purchasing import PO_STATES
+from pipelines.answering import taken_down, to_fill
 from pipelines.orders import answers
 from pipelines.orders.terms import set_bank_details, set_terms
 from pipelines.paying import amount_of
@@ -106,6 +111,41 @@ def again(po: Name, as_json: AsJson = False) -> None:
     """A person made sure that the supplier does not have one whose fate was unknown: it is sent anew."""
     with hub() as db, db.unit_of_work() as uow:
         show(described(uow, answers.send_again(uow, numbered(uow, po)).id), as_json)
+
+
+@app.command("export")
+def export(
+    out: Annotated[Path, typer.Option(help="Where to write it.")],
+    supplier: Supplier = None,
+    as_json: AsJson = False,
+) -> None:
+    """Writes what suppliers have to ship as a CSV file, with empty columns for their answers."""
+    with hub() as db, db.unit_of_work() as uow:
+        whose = find_company(uow.session, "supplier", supplier).id if supplier is not None else None
+        text = to_fill(uow, whose)
+    show(
+        {"file": write(out, text.encode("utf-8-sig")), "rows": len(list(csv.reader(io.StringIO(text)))) - 1},
+        as_json,
+    )
+
+
+@app.command("import")
+def import_answers(
+    file: Annotated[Path, typer.Argument(help="The filled-in file.", exists=True, dir_okay=False)],
+    supplier: Annotated[
+        str | None, typer.Option(help="Take only this supplier's rows down, by name, code or number.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Takes suppliers' confirmations and shipments down and answers each row. The same file again changes nothing."""
+    with hub() as db:
+        with db.unit_of_work() as uow:
+            whose = find_company(uow.session, "supplier", supplier).id if supplier is not None else None
+        verdicts = taken_down(db, file.read_bytes(), whose)
+    counts = Counter(verdict.verdict for verdict in verdicts)
+    show(
+        {"verdicts": dict(sorted(counts.items())), "rows": [asdict(verdict) for verdict in verdicts]}, as_json
+    )
 
 
 def terms(

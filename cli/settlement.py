@@ -1,13 +1,12 @@
 """`entrepot settle`, `payout` and `bank`: closing a period, paying it, and what the bank says of it."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cli.output import AsJson, hub, show
+from cli.output import AsJson, hub, moment_of, show, write
 from cli.waiting import given_up_since, last_dead_letter, quiet, until
 from core.database import Database, UnitOfWork
 from core.errors import Refused, Temporary, there_is
@@ -54,7 +53,7 @@ def draft(
     as_json: AsJson = False,
 ) -> None:
     """Drafts a run over all that matured and is on no statement yet."""
-    until_when = _moment(cut_off) if cut_off is not None else None
+    until_when = moment_of(cut_off) if cut_off is not None else None
     with hub() as db, db.unit_of_work() as uow:
         show(described(uow, close.draft(uow, until_when).id), as_json)
 
@@ -247,20 +246,3 @@ def described(uow: UnitOfWork, run_id: int) -> dict[str, Any]:
     found = in_major(there_is(one_run(uow.session, run_id), f"Settlement run {run_id}"))
     counts = {"statement_count": found.pop("statements"), "payout_count": found.pop("payouts")}
     return {**found, **counts, "statements": found.pop("statement_rows"), "payouts": found.pop("payout_rows")}
-
-
-def write(file: Path, content: bytes) -> str:
-    """Writes a file. Raises Refused where it cannot be written."""
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise Refused(f"{file} cannot be written: {error.strerror or error}.", rule="file") from None
-    return str(file)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refused(f"{text!r} is no moment; write it like 2026-11-30T18:00.", rule="usage") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

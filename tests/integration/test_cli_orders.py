@@ -1,12 +1,16 @@
 """`entrepot order`, `po`, `ship`, `refund`, `supplier terms` and `company bank`: exact answers, each act once, one clear sentence."""
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from core.database import Database
+from models.catalogue import Offer, Variant
+from models.shops import Shop
 from pipelines.routes import ROUTES
+from tests import builders
 from tests.commands import Shell
 from tests.stepping import one, rows
 from tests.trade import Trade
@@ -247,3 +251,73 @@ def test_terms_and_bank_accounts_are_shown_and_changed(trade: Trade, shell: Shel
         "This is no IBAN"
     )
     assert shell.refuse("company", "bank", "1", *account)[0] == 2, "the hub's own account is a setting"
+
+
+def test_a_file_goes_out_and_comes_back_with_a_verdict_for_each_row(
+    trade: Trade, shell: Shell, tmp_path: Path
+) -> None:
+    trade.placed((trade.offer(trade.supplier()), 2))
+    trade.placed((trade.offer(trade.supplier("Sueden")), 1))
+    out, own = tmp_path / "all.csv", tmp_path / "own.csv"
+    assert shell.ask("po", "export", "--out", out) == {"file": str(out), "rows": 2}
+    assert shell.ask("po", "export", "--out", own, "--supplier", "Sueden") == {"file": str(own), "rows": 1}
+    with out.open(encoding="utf-8-sig", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [(row["reference"], row["line"], row["quantity"], row["ship_city"]) for row in table] == [
+        ("EP-1", "1", "2", "Berlin"), ("EP-2", "2", "1", "Berlin"),
+    ]  # fmt: skip
+    back = tmp_path / "back.csv"
+    back.write_text(
+        "reference,line,confirmed,shipped,tracking\nEP-1,1,yes,1,T1\nEP-2,,yes,,\nEP-9,,yes,,\nEP-2,,maybe,,\n"
+    )
+    told = shell.ask("po", "import", back)
+    assert told["verdicts"] == {"refused": 2, "taken": 2}
+    assert [(row["row"], row["reference"], row["verdict"]) for row in told["rows"]] == [
+        (2, "EP-1", "taken"), (3, "EP-2", "taken"), (4, "EP-9", "refused"), (5, "EP-2", "refused"),
+    ]  # fmt: skip
+    assert (trade.po(1), trade.po(2), trade.lines(1)) == ("accepted", "accepted", [("accepted", 2, 2, 1)])
+    assert shell.ask("po", "import", back)["verdicts"] == {"refused": 2, "unchanged": 2}
+    assert shell.ask("po", "import", back, "--supplier", "Sueden")["verdicts"] == {
+        "refused": 3,
+        "unchanged": 1,
+    }
+    assert one(trade.db, "SELECT count(*) FROM shipment") == 1
+    back.write_text("nothing,of,it\n")
+    assert shell.refuse("po", "import", back)[1].startswith("The file needs a column `reference`")
+    assert shell.refuse("po", "export", "--out", tmp_path)[1].startswith(f"{tmp_path} cannot be written")
+
+
+def test_why_a_hold_and_a_fee_are_what_they_are(trade: Trade, shell: Shell) -> None:
+    trade.placed((trade.offer(trade.supplier()), 2))
+    told = shell.ask("why", "hold", 1)
+    assert (told["figures"]["held"], told["figures"]["open"], told["currency"]) == ("27.28", "27.28", "EUR")
+    assert "goods 20.00, shipping 4.90, commission 2.00 (10 % of the goods)" in told["sentences"][0]
+    assert "10 % of goods for 20.00 EUR: 2.00 EUR" in shell.ask("why", "fee", 1)["sentences"][0]
+    assert shell.refuse("why", "fee", 9)[1] == "Order line 9 has no hold: nothing was set aside for it yet."
+
+
+def test_why_a_price_is_what_it_is(trade: Trade, shell: Shell) -> None:
+    offer_id = trade.offer(trade.supplier(), cost="10.00")
+    with trade.db.unit_of_work() as uow:
+        offer = uow.session.get_one(Offer, offer_id)
+        shop = uow.session.get_one(Shop, trade.shop_id)
+        made = builders.listing(uow.session, shop, offer)
+        sku = uow.session.get_one(Variant, made.variant_id).sku
+        made.why = {
+            "cost": "10",
+            "currency": "EUR",
+            "margin_percent": "50",
+            "selection": 1,
+            "offer": offer_id,
+        }
+        made.wanted = {"title": "Lampe", "price": "15.00", "currency": "EUR", "stock": 1}
+        name = shop.name
+    told = shell.ask("why", "price", name, sku.lower())
+    assert (told["sku"], told["price"], told["cost"], told["margin_percent"], told["supplier"]) == (
+        sku, "15.00", "10", "50", "Norden",
+    )  # fmt: skip
+    assert told["sentences"][0].startswith("Norden asks 10 EUR (row ")
+    assert told["sentences"][1:] == [
+        "The seller's selection 1 puts 50 % on it.", "Rounded half-up once, the price is 15.00 EUR.",
+    ]  # fmt: skip
+    assert shell.refuse("why", "price", name, "NONE")[1].startswith(f"NONE in shop {name} is not there.")

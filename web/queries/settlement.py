@@ -25,7 +25,7 @@ _payouts = (
     select(
         Payout.run_id,
         func.count().label("payouts"),
-        cast(func.sum(Payout.amount_minor), BigInteger).label("payouts_minor"),
+        cast(func.sum(Payout.amount_minor), BigInteger).label("transfers_minor"),
         func.count().filter(Payout.state == "paid").label("paid"),
         func.count().filter(Payout.state.in_(("returned", "rejected"))).label("returned"),
     )
@@ -161,7 +161,7 @@ def _runs() -> Query:
             SettlementRun.closed_at, func.coalesce(_statements.c.statements, 0).label("statements"),
             func.coalesce(_statements.c.closing_minor, 0).label("closing_minor"),
             func.coalesce(_statements.c.payout_minor, 0).label("payout_minor"),
-            func.coalesce(_payouts.c.payouts, 0).label("payouts"), func.coalesce(_payouts.c.payouts_minor, 0).label("payouts_minor"),
+            func.coalesce(_payouts.c.payouts, 0).label("payouts"), func.coalesce(_payouts.c.transfers_minor, 0).label("transfers_minor"),
             func.coalesce(_payouts.c.paid, 0).label("paid"), func.coalesce(_payouts.c.returned, 0).label("returned"),
         )
         .outerjoin(_statements, _statements.c.run_id == SettlementRun.id)
