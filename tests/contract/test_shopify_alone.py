@@ -178,6 +178,8 @@ def test_a_variant_is_withdrawn_by_its_own_id_too(rig: ShopifyRig, make: Make) -
     shop = rig.connect()
     draft = make.variable(1)
     first = push(shop, draft)[draft.key]
+    gone = f"{first.external_id}/gid://shopify/ProductVariant/1"
+    assert [(answer.key, answer.problem) for answer in shop.withdraw([gone])] == [(gone, None)]
     number = first.variant_ids["v1L"]
     assert [(answer.key, answer.problem) for answer in shop.withdraw([number])] == [(number, None)]
     stock = {sku[-1]: listing.stock for sku, listing in read(shop, first.external_id).items()}
