@@ -209,7 +209,8 @@ def refund(uow: UnitOfWork, *, line_id: int, quantity: int, key: str, happened_a
         holds[::-1], quantity, lambda hold: hold.captured - hold.refunded, line_id, "was captured and is left"
     )
     seller_id, currency = holds[0].seller_id, holds[0].currency
-    names = [chart.seller_receivable(seller_id), chart.deposit(seller_id)]
+    # All that is posted to is locked at once: a later lock on the commission could wait for a capture that waits for us.
+    names = [chart.seller_receivable(seller_id), chart.deposit(seller_id), chart.COMMISSION, chart.VAT]
     for supplier_id in sorted({hold.supplier_id for hold, _ in takes}):
         names += [
             chart.pending(supplier_id), chart.available(supplier_id), chart.reserve(supplier_id),
