@@ -13,7 +13,6 @@ from core.settings import load
 from ledger import chart
 from ledger.deposits import top_up
 from models.catalogue import Offer, Variant
-from models.companies import Company
 from models.events import OrderChanged
 from models.orders import Order, OrderBuyer, OrderLine
 from models.shops import Shop
@@ -201,8 +200,3 @@ class Trade:
             row[0]
             for row in rows(self.db, "SELECT what FROM order_event WHERE order_id = %s ORDER BY id", order_id)
         ]
-
-    def company(self, company_id: int) -> str:
-        """A company's name."""
-        with self.db.unit_of_work() as uow:
-            return uow.session.get_one(Company, company_id).name

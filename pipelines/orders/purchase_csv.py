@@ -43,7 +43,7 @@ FROM purchase_order p
 JOIN purchase_order_line b ON b.purchase_order_id = p.id
 JOIN order_line l ON l.id = b.line_id
 LEFT JOIN order_buyer a ON a.order_id = p.order_id
-WHERE p.supplier_id = %s AND p.state IN ('placed', 'accepted', 'cancel_requested') AND b.quantity > b.shipped
+WHERE p.supplier_id = coalesce(%s, p.supplier_id) AND p.state IN ('placed', 'accepted', 'cancel_requested') AND b.quantity > b.shipped
 ORDER BY p.id, l.id"""
 
 
@@ -67,10 +67,10 @@ class Act:
     """Called with the purchase order and how much of each of its lines is open."""
 
 
-def open_orders(uow: UnitOfWork, supplier_id: int) -> str:
-    """What a supplier has to ship, a row a line, with empty columns for his answers. `quantity` is what is open.
+def open_orders(uow: UnitOfWork, supplier_id: int | None) -> str:
+    """What a supplier (None: every one) has to ship, a row a line, with empty columns for his answers.
 
-    Text that a spreadsheet would take for a formula begins with an apostrophe; reading it back takes it away.
+    `quantity` is what is open. Text that a spreadsheet would take for a formula begins with an apostrophe; reading it back takes it away.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out)
@@ -88,9 +88,10 @@ def open_orders(uow: UnitOfWork, supplier_id: int) -> str:
     return out.getvalue()
 
 
-def take_answers(db: Database, supplier_id: int, content: bytes) -> list[Verdict]:
+def take_answers(db: Database, supplier_id: int | None, content: bytes) -> list[Verdict]:
     """Takes a supplier's file down: each answer in a unit of work of its own, a verdict for each row in the file's order.
 
+    None is the operator, who may answer for every supplier; another one's purchase order is not there for him.
     The same file again changes nothing. Raises Refused for a file that is none: see `answer_rows`.
     """
     rows = answer_rows(content)
@@ -133,14 +134,12 @@ def acts(rows: Sequence[AnswerRow]) -> list[Act]:
     return found
 
 
-def _outcome(db: Database, supplier_id: int, reference: str, act: Act) -> tuple[str, str]:
+def _outcome(db: Database, supplier_id: int | None, reference: str, act: Act) -> tuple[str, str]:
     try:
         with db.unit_of_work() as uow:
-            po = uow.session.scalars(
-                select(PurchaseOrder).filter_by(reference=reference, supplier_id=supplier_id)
-            ).one_or_none()
-            there_is(po, f"Purchase order {reference[:40]}")
-            assert po is not None
+            found = uow.session.scalars(select(PurchaseOrder).filter_by(reference=reference)).one_or_none()
+            his = found if found and supplier_id in (None, found.supplier_id) else None
+            po = there_is(his, f"Purchase order {reference[:40]}")
             before = po.version
             open_ = {
                 line.line_id: line.quantity - line.shipped

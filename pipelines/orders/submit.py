@@ -32,8 +32,13 @@ def submit(event: PurchaseOrderMade, db: Database) -> None:
     Raises what the connector raises, with the reason stored: where nothing can have arrived it stands as not yet sent,
     else as unknown. Given up, a person looks and says so by `confirm`, `reject` or `send_again`.
     """
-    with db.unit_of_work() as uow:
-        asking = _begin(uow, event.purchase_order_id)
+    try:
+        with db.unit_of_work() as uow:
+            asking = _begin(uow, event.purchase_order_id)
+    except Permanent as error:
+        with db.unit_of_work() as uow:
+            _not_sent(uow, event.purchase_order_id, str(error), doubted=True)
+        raise
     if asking is None:
         with db.unit_of_work(last=True):
             return

@@ -27,7 +27,7 @@ def trade(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     database.close()
 
 
-def exported(trade: Trade, supplier_id: int) -> list[dict[str, str]]:
+def exported(trade: Trade, supplier_id: int | None) -> list[dict[str, str]]:
     with trade.db.unit_of_work() as uow:
         return list(csv.DictReader(io.StringIO(open_orders(uow, supplier_id))))
 
@@ -40,7 +40,7 @@ def filled(*answered: dict[str, str]) -> bytes:
     return out.getvalue().encode()
 
 
-def verdicts(trade: Trade, supplier_id: int, content: bytes) -> list[tuple[int, str, str]]:
+def verdicts(trade: Trade, supplier_id: int | None, content: bytes) -> list[tuple[int, str, str]]:
     return [(v.row, v.verdict, v.message) for v in take_answers(trade.db, supplier_id, content)]
 
 
@@ -60,7 +60,8 @@ def test_the_file_has_what_is_open_and_no_formula(trade: Trade) -> None:
         "unit_cost": "10.00", "currency": "EUR", "ship_name": "Ada Byron", "ship_street": "Torstr. 1", "ship_postcode": "10119",
         "ship_city": "Berlin", "ship_country": "DE", "state": "cancel_requested",
     }  # fmt: skip
-    assert len(exported(trade, sueden)) == 1
+    assert [row["reference"] for row in exported(trade, sueden)] == ["EP-2"]
+    assert [row["reference"] for row in exported(trade, None)] == ["EP-1", "EP-2"]
     assert [safe(text) for text in ("+49", "-1", "\tx", "\rx", "A", "", "1")] == ["'+49", "'-1", "'\tx", "'\rx", "A", "", "1"]  # fmt: skip
 
 
@@ -144,6 +145,14 @@ EP-1,,,0,
     both = f"reference,line,confirmed\nEP-1,{first},yes\nEP-1,{second},no\n".encode()
     assert [v for _, v, _ in verdicts(trade, norden, both)] == ["refused", "refused"]
     assert trade.po(1) == "placed"
+
+
+def test_the_operator_answers_for_every_supplier(trade: Trade) -> None:
+    trade.placed((trade.offer(trade.supplier()), 1))
+    trade.placed((trade.offer(trade.supplier("Sueden")), 1))
+    content = b"reference,confirmed\nEP-1,yes\nEP-2,yes\nEP-3,yes\n"
+    assert [v for _, v, _ in verdicts(trade, None, content)] == ["taken", "taken", "refused"]
+    assert [trade.po(n) for n in (1, 2)] == ["accepted", "accepted"]
 
 
 def test_a_cancellation_is_answered_in_the_file(trade: Trade) -> None:

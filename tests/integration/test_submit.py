@@ -14,7 +14,7 @@ from pipelines.orders import transport
 from pipelines.orders.answers import confirm, send_again
 from pipelines.routes import ROUTES
 from sandbox.supplier import SupplierServer
-from tests.stepping import one, rows
+from tests.stepping import rows
 from tests.trade import Trade
 
 SUBMIT = "orders.submit.submit"
@@ -226,7 +226,9 @@ def test_without_an_address_nothing_is_sent(trade: Trade, scripted: Scripted) ->
     with pytest.raises(Refused, match="The address of order 1"):
         trade.run(SUBMIT)
     assert scripted.calls == []
-    assert one(trade.db, "SELECT asked_at FROM purchase_order WHERE id = %s", po_id) is None
+    state, number, reason, was_asked, there = asked(trade, po_id)
+    assert (state, number, was_asked, there) == ("submitting", None, False, False)
+    assert reason.startswith("The address of order 1 is not there.")
 
 
 def test_the_lines_are_asked_at_the_open_quantity_and_the_cost_they_are_held_at(
