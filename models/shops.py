@@ -104,6 +104,7 @@ class Listing(Base):
         CheckConstraint("state IN ('" + "', '".join(LISTING_STATES) + "')", name="state"),
         Index("ix_listing_product", "shop_id", "product_id"),
         Index("ix_listing_variant", "variant_id"),
+        Index("ix_listing_external", "shop_id", "external_id"),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)

@@ -80,7 +80,7 @@ ROUTES = (
     on(ListingsSent, verify, queue="shops"),
     on(VerifyDue, verify, queue="shops", retries=3),
     on(OrderNoticed, pull, queue="orders"),
-    on(OrdersDue, sweep, queue="orders", retries=3),
+    on(OrdersDue, sweep, queue="orders", retries=3, seconds=1150),
     on(HooksDue, watch_hooks, queue="orders", retries=3),
     on(OrderChanged, reserve, queue="money", one_unit=True),
     on(OrderChanged, release, queue="money", one_unit=True),

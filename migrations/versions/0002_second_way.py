@@ -647,6 +647,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_hold_change")),
     )
     op.create_index(op.f("ix_hold_change_line_id"), "hold_change", ["line_id"], unique=False)
+    op.create_index("ix_listing_external", "listing", ["shop_id", "external_id"], unique=False)
     op.add_column("shop", sa.Column("orders_watermark", sa.DateTime(timezone=True), nullable=True))
     op.execute(GUARDS)
 
@@ -662,3 +663,4 @@ def downgrade() -> None:
     for function in GUARDING:
         op.execute(f"DROP FUNCTION {function}")
     op.drop_column("shop", "orders_watermark")
+    op.drop_index("ix_listing_external", table_name="listing")

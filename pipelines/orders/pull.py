@@ -14,6 +14,9 @@ OVERLAP = timedelta(seconds=120)
 LAG = timedelta(seconds=5)
 """The watermark keeps so far behind the present: orders of these seconds may still be in the making."""
 
+MILESTONE = 100
+"""Orders after which a sweep stores how far it came."""
+
 
 def pull(event: OrderNoticed, db: Database) -> None:
     """Asks for the noticed order as it stands now and takes it over."""
@@ -29,22 +32,24 @@ def pull(event: OrderNoticed, db: Database) -> None:
 
 
 def sweep(event: OrdersDue, db: Database) -> None:
-    """Takes over every order changed since the watermark, each by itself; the watermark moves when all are stored."""
+    """Takes over every order changed since the watermark, each by itself; the watermark follows what is stored.
+
+    Shops tell the earliest change first, so a sweep that breaks off goes on near where it stopped.
+    """
     with db.unit_of_work() as uow:
         shop = uow.session.get_one(Shop, event.shop_id)
         uow.session.expunge_all()
     began = now()
-    since = shop.orders_watermark
-    latest = since
-    for told in connect(shop).orders_since(
-        (since - OVERLAP) if since else (shop.live_since or shop.created_at)
-    ):
+    since = shop.orders_watermark - OVERLAP if shop.orders_watermark else shop.live_since or shop.created_at
+    latest = None
+    for count, told in enumerate(connect(shop).orders_since(since), 1):
         with db.unit_of_work() as uow:
             take_over(uow, shop, told)
-        latest = max(latest or told.updated_at, told.updated_at)
+            latest = min(max(latest or told.updated_at, told.updated_at), began - LAG)
+            if count % MILESTONE == 0:
+                uow.cursor().execute(MOVE, [latest, shop.id])
     with db.unit_of_work(last=True) as uow:
-        if latest is not None:
-            uow.cursor().execute(
-                "UPDATE shop SET orders_watermark = greatest(orders_watermark, %s) WHERE id = %s",
-                [min(latest, began - LAG), shop.id],
-            )
+        uow.cursor().execute(MOVE, [latest, shop.id])
+
+
+MOVE = "UPDATE shop SET orders_watermark = greatest(orders_watermark, %s) WHERE id = %s"

@@ -19,11 +19,10 @@ from pipelines.orders.stored import lock_order, move, pieces, tell
 OURS = """
 SELECT t.line, v.id, v.sku, p.kind
 FROM unnest(%(lines)s::text[], %(variants)s::text[], %(skus)s::text[]) AS t(line, variant, sku)
-JOIN LATERAL (
-  SELECT l.variant_id FROM listing l JOIN variant w ON w.id = l.variant_id
-  WHERE l.shop_id = %(shop)s AND l.external_id IS NOT NULL
-    AND (l.external_id = t.variant OR t.sku <> '' AND lower(w.sku) = lower(t.sku))
-  ORDER BY l.external_id = t.variant DESC NULLS LAST LIMIT 1) found ON true
+CROSS JOIN LATERAL (SELECT coalesce(
+  (SELECT min(l.variant_id) FROM listing l WHERE l.shop_id = %(shop)s AND l.external_id = t.variant),
+  (SELECT l.variant_id FROM variant w JOIN listing l ON l.shop_id = %(shop)s AND l.variant_id = w.id
+   WHERE t.sku <> '' AND lower(w.sku) = lower(t.sku) AND l.external_id IS NOT NULL)) AS variant_id) found
 JOIN variant v ON v.id = found.variant_id JOIN product p ON p.id = v.product_id"""
 
 

@@ -275,6 +275,24 @@ def test_a_sweep_that_breaks_off_keeps_what_it_stored_and_comes_again_from_the_o
     assert one(db, "SELECT orders_watermark FROM shop") is None
 
 
+def test_a_long_sweep_that_breaks_off_goes_on_near_where_it_stopped(
+    db: Database, shop: ToldShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = market(db, 9)
+    db.run("UPDATE shop SET live_since = %s", [MORNING - timedelta(days=1)])
+    monkeypatch.setattr("pipelines.orders.pull.MILESTONE", 2)
+
+    def breaks(moment: object) -> Iterator[Any]:
+        yield from (told(of, 1, external_id=str(n), minutes=n) for n in range(5))
+        raise Temporary("The shop answers 503.")
+
+    monkeypatch.setattr(shop, "orders_since", breaks)
+    with pytest.raises(Temporary, match="503"):
+        sweep(OrdersDue(tenant=of.seller, lane="shop:1", shop_id=of.shop), db)
+    assert one(db, "SELECT count(*) FROM shop_order") == 5
+    assert one(db, "SELECT orders_watermark FROM shop") == MORNING + timedelta(minutes=3)
+
+
 def test_the_watermark_never_goes_back_and_stays_behind_the_present(db: Database, shop: ToldShop) -> None:
     of = market(db, 9)
     db.run(
