@@ -12,12 +12,14 @@ from core.database import Database, UnitOfWork
 from core.errors import Refused, there_is
 from core.money import Money
 from core.settings import Settings, load
+from ledger import deposits as money
 from ledger import rules
 from ledger.posting import Draft, post, post_all
 from models.events import SettlementApproved
 from models.purchasing import BankDetails
 from models.settlement import Payout, SettlementRun, Statement
 from pipelines.settlement.close import payable, require_account, run_of, standings_of
+from pipelines.settlement.deposits import credited
 from pipelines.settlement.outcome import settle_run
 
 
@@ -69,18 +71,28 @@ def reject(uow: UnitOfWork, payout_id: int, reason: str) -> Payout:
 
     Raises Refused: "not_found", "state" where it is not exported (one that was paid comes back on a bank statement).
     """
-    query = uow.session.query(Payout).filter_by(id=payout_id, kind="statement")
-    payout = there_is(query.with_for_update(key_share=True).one_or_none(), f"Payout {payout_id}")
+    query = uow.session.query(Payout).filter_by(id=payout_id).with_for_update(key_share=True)
+    payout = there_is(query.populate_existing().one_or_none(), f"Payout {payout_id}")
     if payout.state == "rejected":
         return payout
     if payout.state != "exported":
         raise Refused(
             f"Payout {payout_id} is {payout.state}; only an exported one can be rejected.", rule="state"
         )
-    amount = Money(payout.amount_minor, payout.currency)
-    moves = rules.payout_rejected(payout.company_id, amount)
-    refs = {"payout": payout.id, "supplier": payout.company_id}
-    post(uow, f"payout:{payout.id}:rejected", "payout_rejected", moves, now(), refs)
+    amount, key = Money(payout.amount_minor, payout.currency), f"payout:{payout.id}:rejected"
+    if payout.kind == "withdrawal":
+        money.withdrawal_failed(
+            uow,
+            seller_id=payout.company_id,
+            amount=amount,
+            key=key,
+            happened_at=now(),
+            refs={"payout": payout.id},
+        )
+        credited(uow, payout.company_id)
+    else:
+        refs = {"payout": payout.id, "supplier": payout.company_id}
+        post(uow, key, "payout_rejected", rules.payout_rejected(payout.company_id, amount), now(), refs)
     payout.state, payout.reason, payout.ended_at = "rejected", reason, now()
     settle_run(uow, payout.run_id)
     return payout

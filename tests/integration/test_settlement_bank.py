@@ -12,6 +12,7 @@ from models.events import BankStatementReceived
 from models.settlement import BankEntry
 from pipelines.settlement import close
 from pipelines.settlement.deposits import named_in
+from pipelines.settlement.pay import reject
 from pipelines.settlement.reconcile import allocate, entry_key, reconcile
 from pipelines.settlement.withdraw import ask, cancel
 from sandbox.bank.books import OUR_IBAN
@@ -347,6 +348,26 @@ def test_a_withdrawal_that_came_back_is_deposit_again(hub: Settling) -> None:
     assert set(CREDITED) == {seller}
     with hub.db.unit_of_work() as uow:
         assert close.close(uow, run).state == "closed"
+    proven(hub)
+
+
+def test_a_withdrawal_that_the_bank_refused_before_paying_is_deposit_again(hub: Settling) -> None:
+    seller = hub.seller(10_000)
+    hub.account(seller, IBANS[2])
+    payout = hub.withdraw(seller, 4_000, "wish")
+    run = hub.draft()
+    with pytest.raises(Refused, match="is asked; only an exported one"), hub.db.unit_of_work() as uow:
+        reject(uow, payout, "no")
+    hub.approve(run)
+    hub.run()
+    CREDITED.clear()
+    for _ in range(2):
+        with hub.db.unit_of_work() as uow:
+            reject(uow, payout, "The account is blocked.")
+    hub.run()
+    assert hub.balances() == {"bank": -10_000, chart.deposit(seller): 10_000}
+    assert (hub.state(run), hub.payouts()) == ("partly", [("withdrawal", seller, 4_000, "rejected")])
+    assert set(CREDITED) == {seller}
     proven(hub)
 
 

@@ -132,11 +132,10 @@ class Journey:
     def reject(self) -> None:
         """The bank says no before it has the file; it never gets that file then."""
         for run in self.runs("exported"):
-            kinds = rows(self.hub.db, "SELECT kind, id FROM payout WHERE run_id = %s", run)
-            if run in self.at_bank or {kind for kind, _ in kinds} != {"statement"}:
+            if run in self.at_bank:
                 continue
             self.at_bank.add(run)
-            for _, payout in kinds:
+            for (payout,) in rows(self.hub.db, "SELECT id FROM payout WHERE run_id = %s", run):
                 with self.hub.db.unit_of_work() as uow:
                     reject(uow, payout, "The bank refused the file.")
 
