@@ -34,7 +34,7 @@ def taken_down(db: Database, content: bytes, supplier_id: int | None = None) -> 
         found = select(PurchaseOrder.reference, PurchaseOrder.supplier_id).where(
             PurchaseOrder.reference.in_(named)
         )
-        owners = dict(uow.session.execute(found).tuples().all())
+        owners = {row.reference: row.supplier_id for row in uow.session.execute(found)}
     verdicts = take_answers(db, NOBODY, content)
     for supplier in sorted(set(owners.values())):
         own = take_answers(db, supplier, content)

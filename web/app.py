@@ -10,8 +10,13 @@ from starlette.types import Scope
 from core.database import Database
 from core.settings import Settings
 from web import errors, hooks
+from web.api import bank as bank_api
 from web.api import catalogue, companies, docs, messages
 from web.api import feeds as feeds_api
+from web.api import money as money_api
+from web.api import orders as orders_api
+from web.api import purchasing as purchasing_api
+from web.api import settlement as settlement_api
 from web.api import shops as shops_api
 from web.api.keys import Failure, checked_key
 from web.auth import Attempts
@@ -36,7 +41,9 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
     errors.install(app)
     for module in (login, overview, feeds, runs, shops, queues, dead_letters, search):
         app.include_router(module.router, include_in_schema=False)
-    for module in (companies, feeds_api, catalogue, shops_api, messages):
+    for module in (
+        companies, feeds_api, catalogue, shops_api, orders_api, purchasing_api, money_api, settlement_api, bank_api, messages,
+    ):  # fmt: skip
         app.include_router(
             module.router, prefix="/api/v1", dependencies=[Depends(checked_key)], responses=FAILURES
         )

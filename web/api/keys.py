@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, Field
 
+from core.errors import Refused
 from web.auth import is_api_key
 from web.deps import database
 
@@ -50,3 +51,46 @@ class Page(BaseModel):
 
 Limit = Annotated[int, Query(ge=1, le=500, description="At most so many.")]
 After = Annotated[str | None, Query(description="`after` of the page before.")]
+
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        description="Of your own, 1 to 80 characters. The same key with the same content gives the first answer; with other content, 422.",
+    ),
+]
+"""What every command that moves money carries: sent again, nothing happens twice."""
+
+SMALL_FILE = 16 << 20
+"""Bytes of a bank statement or a file of answers; feeds may be greater."""
+
+
+async def file_sent(request: Request) -> bytes:
+    """The body as it came. Raises Refused ("too_large") beyond SMALL_FILE, ("empty") where there is none."""
+    content = b""
+    async for piece in request.stream():
+        content += piece
+        if len(content) > SMALL_FILE:
+            raise Refused(f"The file has more than {SMALL_FILE >> 20} MB.", rule="too_large")
+    if not content:
+        raise Refused("The file is empty: send it as the body of the request.", rule="empty")
+    return content
+
+
+FileSent = Annotated[bytes, Depends(file_sent)]
+
+
+def takes_file(media_type: str) -> dict[str, object]:
+    """The part of a route's OpenAPI document for a body that is a file."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def gives_file(media_type: str, what: str) -> dict[int | str, dict[str, object]]:
+    """The same for an answer that is a file."""
+    return {
+        200: {
+            "description": what,
+            "content": {media_type: {"schema": {"type": "string", "format": "binary"}}},
+        }
+    }

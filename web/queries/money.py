@@ -147,7 +147,7 @@ def captured_per_day(uow: UnitOfWork, currency: str, days: int = 30) -> list[dic
     return _rows(uow, PER_DAY, [currency, days])
 
 
-def in_major(row: Mapping[str, Any]) -> dict[str, Any]:
+def in_major(row: Mapping[Any, Any]) -> dict[str, Any]:
     """A row as programs get it: each `x_minor` as "x" with a decimal of the row's currency as text ("12.50")."""
     currency = row.get("currency") or ""
     told: dict[str, Any] = {}
