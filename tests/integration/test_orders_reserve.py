@@ -13,7 +13,7 @@ from core.clock import now
 from core.database import Database
 from core.settings import Settings
 from models.catalogue import Offer
-from models.events import DepositCredited, OrderChanged, StockMoved
+from models.events import DepositCredited, OrderChanged, ProductsMerged, StockMoved
 from models.orders import Order
 from models.purchasing import PurchaseOrder, PurchaseOrderLine
 from pipelines.orders.choose import Ask, Candidate, choose
@@ -368,3 +368,24 @@ def test_the_choice_is_the_cheapest_that_has_all_then_the_oldest() -> None:
     assert {line: each.offer_id for line, each in kept.items()} == {10: 1, 11: 3}
     assert choose([Ask(10, 1, 1, reserved_offer=77)], offers) == {}
     assert choose([Ask(10, 1, 1, refused_by=frozenset({1}))], offers)[10].offer_id == 3
+
+
+def test_when_some_stock_comes_the_oldest_waiting_line_gets_it_and_a_new_list_wakes_them_too(
+    db: Database,
+) -> None:
+    of = market(db, 0, deposit=9_000)
+    orders = [ordered(db, of, 1) for _ in range(3)]
+    for order_id in reversed(orders):
+        reserved(db, of, order_id)
+    db.run("UPDATE order_line SET since = now() - make_interval(hours => 9 - order_id)")
+    db.run("UPDATE offer SET free = 2, stock = 2")
+    merged = ProductsMerged(
+        tenant=of.supplier, lane="feed:1", run_id=one(db, "SELECT feed_run_id FROM offer")
+    )
+    for _ in range(2):
+        resume_stock(merged, db)
+    assert rows(db, "SELECT order_id FROM order_line WHERE state = 'funded' ORDER BY 1") == [
+        (orders[0],),
+        (orders[1],),
+    ]
+    assert (states(db).count("awaiting_stock"), free(db)) == (1, [0])
