@@ -118,7 +118,7 @@ MUTANTS = (
         "        if quantities[line_id] > ordered:",
     ),
     Mutant(
-        "two reversals of one entry, the guard of the table dropped too",
+        "two reversals of one entry",
         "ledger/posting.py",
         "WHERE reverses = %s AND key <> %s",
         "WHERE reverses = -%s AND key <> %s",

@@ -75,6 +75,17 @@ def test_too_little_deposit_writes_nothing_and_says_how_much_is_missing(books: B
     assert books.balances() == {"bank": -1000, chart.deposit(seller): 1000}
 
 
+def test_what_is_held_covers_nothing_else(books: Books) -> None:
+    seller, supplier = books.seller(3_000), books.supplier("0", shipping=0)
+    books.held(seller, supplier, 1, "20.00")
+    order, (line,) = books.order(seller, 1)
+    with books.db.unit_of_work() as uow:
+        assert books.open(uow, order, line, seller, supplier, 1, "15.00") == Short(
+            missing=euros(500), needed=euros(1500)
+        )
+    assert books.balances() == {"bank": -3000, chart.deposit(seller): 1_000, chart.held(seller): 2_000}
+
+
 def test_capture_in_parts_and_the_rest_released_adds_up_to_the_cent(books: Books) -> None:
     seller, supplier = books.seller(10_000), books.supplier(shipping=100)
     hold = books.held(seller, supplier, 3, "3.33")
