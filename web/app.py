@@ -20,7 +20,21 @@ from web.api import settlement as settlement_api
 from web.api import shops as shops_api
 from web.api.keys import Failure, checked_key
 from web.auth import Attempts
-from web.pages import dead_letters, feeds, login, overview, queues, runs, search, shops
+from web.pages import (
+    bank,
+    dead_letters,
+    feeds,
+    login,
+    money,
+    orders,
+    overview,
+    purchasing,
+    queues,
+    runs,
+    search,
+    settlement,
+    shops,
+)
 from web.rendering import STATIC, static_version
 from web.security import Guard
 
@@ -39,7 +53,22 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
     )  # fmt: skip
     app.state.db, app.state.settings, app.state.attempts = db, settings, Attempts()
     errors.install(app)
-    for module in (login, overview, feeds, runs, shops, queues, dead_letters, search):
+    pages = (
+        login,
+        overview,
+        feeds,
+        runs,
+        shops,
+        orders,
+        purchasing,
+        money,
+        bank,
+        settlement,
+        queues,
+        dead_letters,
+        search,
+    )
+    for module in pages:
         app.include_router(module.router, include_in_schema=False)
     for module in (
         companies, feeds_api, catalogue, shops_api, orders_api, purchasing_api, money_api, settlement_api, bank_api, messages,

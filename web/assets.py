@@ -25,11 +25,11 @@ FILES = {
 """Path below node_modules → name below static/vendor."""
 
 ICONS = (
-    "alert-triangle", "arrow-narrow-right", "building-store", "check", "chevron-down",
-    "chevron-left", "chevron-right", "circle-check", "circle-x", "cloud-upload", "dots", "download",
-    "eye", "file-text", "git-compare", "help", "inbox", "layout-dashboard", "list-details",
-    "logout", "mail-x", "moon", "plug-connected", "plus", "refresh", "search", "send",
-    "settings", "sort-ascending", "sort-descending", "stack-2", "sun", "trash", "truck-delivery", "user", "x",
+    "alert-triangle", "arrow-narrow-right", "building-bank", "building-store", "check", "chevron-down",
+    "chevron-left", "chevron-right", "circle-check", "circle-x", "clock", "cloud-upload", "coins", "dots", "download",
+    "eye", "file-text", "git-compare", "help", "inbox", "layout-dashboard", "list-details", "lock",
+    "logout", "mail-x", "moon", "package", "plug-connected", "plus", "receipt", "refresh", "search", "send",
+    "settings", "shield-check", "shopping-cart", "sort-ascending", "sort-descending", "stack-2", "sun", "trash", "truck-delivery", "user", "x",
 )  # fmt: skip
 """Names of outline icons that the templates use."""
 

@@ -59,6 +59,72 @@ CHIPS: dict[str, dict[str, Chip]] = {
         "rejected": Chip("rejected", "bad", "Not taken over."),
         "quarantined": Chip("quarantined", "wait", "Set aside until the supplier has said what he means."),
     },
+    "line": {
+        "unpaid": Chip("unpaid", "off", "The buyer has not paid the seller yet."),
+        "received": Chip("received", "busy", "Taken over; it is being covered."),
+        "awaiting_stock": Chip("awaits stock", "wait", "No supplier has it in this quantity now."),
+        "awaiting_deposit": Chip("awaits deposit", "wait", "The seller's deposit does not cover it."),
+        "funded": Chip("funded", "busy", "Stock and deposit are set aside; it is being ordered."),
+        "submitting": Chip("being ordered", "busy", "It is on its way to the supplier."),
+        "submit_unknown": Chip(
+            "fate unknown", "bad", "The supplier did not answer clearly: he is asked before it is repeated."
+        ),
+        "accepted": Chip("at the supplier", "good", "The supplier will deliver it."),
+        "rejected": Chip("rejected", "bad", "The supplier will not deliver it."),
+        "cancel_requested": Chip("to be cancelled", "wait", "The supplier was asked to cancel it."),
+        "shipped": Chip("shipped", "good", "It left the supplier."),
+        "cancelled": Chip("cancelled", "off", "Nothing of it is wanted any more."),
+        "refunded": Chip("refunded", "off", "It came back, and the money with it."),
+    },
+    "standing": {
+        "unpaid": Chip("unpaid", "off", "The buyer has not paid the seller yet."),
+        "open": Chip("open", "busy", "Paid, and wanted."),
+        "cancelled": Chip("cancelled", "off", "Cancelled in the shop."),
+    },
+    "po": {
+        "submitting": Chip("being sent", "busy", "It is on its way to the supplier."),
+        "unknown": Chip(
+            "fate unknown", "bad", "The supplier did not answer clearly: he is asked before it is repeated."
+        ),
+        "placed": Chip("placed", "busy", "The supplier has it and did not answer yet."),
+        "accepted": Chip("accepted", "good", "The supplier will deliver it."),
+        "rejected": Chip("rejected", "bad", "The supplier will not deliver it."),
+        "cancel_requested": Chip("to be cancelled", "wait", "The supplier was asked to cancel it."),
+        "cancelled": Chip("cancelled", "off", "Nothing of it is open any more."),
+        "shipped": Chip("shipped", "good", "Nothing of it is open any more."),
+    },
+    "settlement": {
+        "draft": Chip("draft", "wait", "A person looks at it and locks it."),
+        "locked": Chip("locked", "wait", "Its lines are fixed; a person approves it."),
+        "approved": Chip("approved", "busy", "Its payment file is being made."),
+        "exported": Chip(
+            "at the bank", "busy", "The payment file is there; the bank has not spoken of all of it."
+        ),
+        "confirmed": Chip("paid", "good", "The bank confirmed every payout."),
+        "partly": Chip("paid in part", "bad", "The bank returned some of its payouts."),
+        "closed": Chip("closed", "off", "Nothing of it is open any more."),
+        "cancelled": Chip("cancelled", "off", "Given up before it was exported."),
+    },
+    "payout": {
+        "asked": Chip("asked", "wait", "It joins the next payment file."),
+        "pending": Chip("pending", "busy", "It is being built."),
+        "exported": Chip("at the bank", "busy", "It is in the payment file; the bank has not spoken of it."),
+        "paid": Chip("paid", "good", "It stands on the bank's statement."),
+        "rejected": Chip("refused", "bad", "The bank did not take it."),
+        "returned": Chip("returned", "bad", "It came back from the bank."),
+        "cancelled": Chip("cancelled", "off", "Given up before it was sent."),
+    },
+    "bank": {
+        "new": Chip("being matched", "busy", "Taken in; not matched yet."),
+        "matched": Chip("matched", "good", "It led to an entry of the journal."),
+        "unallocated": Chip("unallocated", "wait", "A person must say whose money it is."),
+    },
+    "answer": {
+        "taken": Chip("taken", "good", "It was taken down."),
+        "unchanged": Chip("unchanged", "off", "It was known already."),
+        "empty": Chip("empty", "off", "The row answers nothing."),
+        "refused": Chip("refused", "bad", "It was not taken down."),
+    },
     "change": {
         "new": Chip("new", "good", "Not offered before."),
         "changed": Chip("changed", "busy", "Offered before, and different now."),

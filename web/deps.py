@@ -21,9 +21,14 @@ NAV = (
     ("Queues", "/queues", "stack-2", "q"),
     ("Feeds", "/feeds", "truck-delivery", "f"),
     ("Shops", "/shops", "building-store", "s"),
+    ("Orders", "/orders", "shopping-cart", "r"),
+    ("Money", "/money", "coins", "m"),
     ("Dead letters", "/dead-letters", "mail-x", "d"),
 )
 """(word, address, icon, key after `g`): the pages there are."""
+
+ON_PHONES = ("Overview", "Orders", "Money")
+"""What a phone's bottom bar has beside "More"."""
 
 SAYINGS = {
     "approved": "The run may pass; its differences are being written.",
@@ -40,6 +45,24 @@ SAYINGS = {
     "dropped": "Dropped for good.",
     "chosen": "The selection is stored; the shop's listings are being planned.",
     "unchosen": "The selection is ended; the shop's listings are being planned.",
+    "confirmed": "Noted: the supplier confirmed it.",
+    "rejected": "Noted: the supplier will not deliver what was open. Stock and deposit go back.",
+    "cancelled": "Noted: what the buyer no longer wants is cancelled at the supplier.",
+    "kept": "Noted: the supplier ships it all the same.",
+    "again": "It is sent to the supplier anew.",
+    "shipped": "Noted: the parcel left. The shop is told, and the money is captured.",
+    "refunded": "The seller has his money for these pieces back.",
+    "topped_up": "The deposit is credited; orders that waited for it go on.",
+    "withdrawn": "Set aside: the transfer joins the next payment file.",
+    "given_up": "The withdrawal is given up; the amount is free again.",
+    "drafted": "The run is drafted: look at its statements, then lock it.",
+    "locked": "The run is locked: its cut-off and its lines are fixed. Approve it to have it paid.",
+    "let_pay": "The run is approved; its payment file is being made.",
+    "run_cancelled": "The run is given up; its lines go into the next one.",
+    "closed": "The run is closed.",
+    "maturing": "What outlived its return window is being looked for.",
+    "stated": "The bank statement is taken in; its lines are being matched.",
+    "allocated": "The money is in the seller's deposit.",
 }
 """What a page says once after a form, by the key in its address."""
 
@@ -110,6 +133,8 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     frame = {
         "nav": NAV,
         "here": request.url.path,
+        "section": section(request.url.path),
+        "on_phones": ON_PHONES,
         "address": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         "csrf": session.csrf if session else "",
         "signed_in": session is not None,
@@ -121,6 +146,12 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
         "dead": getattr(request.state, "dead", 0),
     }
     return HTMLResponse(render(template, {**frame, **values}), status_code=status)
+
+
+def section(path: str) -> str:
+    """The address in NAV that a page belongs to: "/runs/7" is one of the feeds'."""
+    first = "/" + path.split("/")[1]
+    return {"/purchase-orders": "/orders", "/runs": "/feeds"}.get(first, first)
 
 
 def go(address: str, said: str = "") -> Response:

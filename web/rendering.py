@@ -12,6 +12,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from core.clock import now
+from core.money import Money
 from web import formats
 from web.charts import HEIGHT, WIDTH, stack
 from web.chips import chip
@@ -71,6 +72,8 @@ def environment() -> Environment:
     made.filters.update(
         num=_num,
         money=_money,
+        cash=_cash,
+        round_cost=_round_cost,
         size=_size,
         span=_span,
         share=_share,
@@ -96,6 +99,23 @@ def _num(context: Context, value: int | Decimal | None) -> str:
 @pass_context
 def _money(context: Context, amount: str | Decimal | None, currency: str | None = None) -> str:
     return formats.money(amount, currency, context.get("locale", "en"))
+
+
+@pass_context
+def _cash(context: Context, minor: int | None, currency: str, named: bool = True) -> str:
+    """Minor units as a person reads them: -1250, "EUR" → "−12.50 EUR"."""
+    if minor is None:
+        return "–"
+    amount = formats.money(
+        Money(minor, currency).amount, currency if named else None, context.get("locale", "en")
+    )
+    return amount.replace("-", "\u2212")
+
+
+def _round_cost(value: Decimal | int) -> Decimal:
+    """A cost as exact as it is, with two places at least: 10, 10.005000 → 10.00, 10.005."""
+    exact = Decimal(value).normalize()
+    return exact if exact.as_tuple().exponent < -2 else exact.quantize(Decimal("0.01"))  # type: ignore[operator]
 
 
 @pass_context

@@ -1,6 +1,6 @@
 """A thing's story: what happened, when and why, each line with its cause. Pure functions of what was read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -174,6 +174,25 @@ def story_of_listing(listing: Listing, offer: Any) -> list[Line]:
                 listing.problem,
             )
         )
+    lines.reverse()
+    return lines
+
+
+TONES = {
+    "parked": "wait", "unknown": "bad", "rejected": "bad", "cancel_refused": "wait", "changed": "busy", "purchased": "busy", "placed": "busy",
+    "funded": "busy", "reserved": "busy", "released": "off", "cancelled": "off", "refunded": "wait", "refund_told": "off",
+}  # fmt: skip
+"""What is not named here went well."""
+CAUSES = {"entry": "/money/entries/{}", "po": "/purchase-orders/{}", "shipment": "#shipment-{}"}
+
+
+def story_of_order(events: Iterable[Mapping[str, Any]]) -> list[Line]:
+    """An order from the shop to its buyer, the newest first; each line leads to the entry, purchase order or parcel behind it."""
+    lines = []
+    for event in events:
+        kind, _, number = (event["link"] or "").partition(":")
+        address = CAUSES[kind].format(number) if kind in CAUSES and number.isdecimal() else ""
+        lines.append(Line(event["at"], TONES.get(event["what"], "good"), event["text"], "", address))
     lines.reverse()
     return lines
 
