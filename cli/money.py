@@ -12,6 +12,7 @@ from ledger.why import why_fee, why_hold
 from models.companies import find_company
 from models.shops import find_shop
 from pipelines.paying import top_up, withdraw_deposit
+from pipelines.settlement.withdraw import cancel
 from web.queries.money import account_lines, account_rows, deposit_rows, in_major, one_account
 from web.queries.why import why_price
 
@@ -61,6 +62,18 @@ def withdraw(seller: Seller, amount: Amount, key: Key, as_json: AsJson = False) 
         asked = withdraw_deposit(uow, settings, company.id, amount, key)
         told = {"payout": asked.id, "state": asked.state, "end_to_end_id": asked.end_to_end_id}
         show({**told, **in_major(deposit_rows(uow, settings.currency, company.id)[0])}, as_json)
+
+
+@deposit.command("cancel")
+def cancel_withdrawal(
+    payout: Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="The withdrawal's payout number.")],
+    as_json: AsJson = False,
+) -> None:
+    """Gives a withdrawal that is in no payment file yet back to the deposit."""
+    with hub() as db, db.unit_of_work() as uow:
+        ended = cancel(uow, payout)
+        told = {"payout": ended.id, "state": ended.state}
+        show({**told, **in_major(deposit_rows(uow, load().currency, ended.company_id)[0])}, as_json)
 
 
 @account.command("list")

@@ -16,7 +16,7 @@ from models.settlement import BANK_LINE_STATES
 from pipelines.paying import allocate
 from pipelines.settlement import close
 from pipelines.settlement.mature import LANE, ring
-from pipelines.settlement.pay import payment_file
+from pipelines.settlement.pay import payment_file, reject
 from pipelines.settlement.reconcile import receive_statement
 from pipelines.settlement.statement import as_csv, paper
 from web.queries.money import in_major
@@ -161,6 +161,20 @@ def file(
         made = payment_file(uow, run)
         found = there_is(one_run(uow.session, run), f"Settlement run {run}")
     show({"run": run, "file": write(out, made), "bytes": len(made), "sha256": found["file_sha256"]}, as_json)
+
+
+@payout.command("reject")
+def reject_payout(
+    number: Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="The payout's number.")],
+    reason: Annotated[str, typer.Option(help="Why, as the bank says it.")],
+    as_json: AsJson = False,
+) -> None:
+    """The bank refused an exported payout before any money moved: the payee has it again."""
+    with hub() as db, db.unit_of_work() as uow:
+        run_id = reject(uow, number, reason).run_id
+        uow.session.flush()
+        found = next(row for row in payout_rows(uow.session, run_id) if row["id"] == number)
+    show(in_major(found), as_json)
 
 
 @bank.command("import")

@@ -81,6 +81,27 @@ def test_a_deposit_is_topped_up_and_withdrawn_once_by_its_key(hub: Settling, she
         assert (given, said[: len(sentence)]) == (code_, sentence)
     assert hub.hash() == before
 
+    for _ in range(2):
+        told = shell.ask("deposit", "cancel", 1)
+        assert (told["state"], figures(told)) == ("cancelled", ("500.00", "0.00", "0.00", "0.00"))
+    assert shell.refuse("deposit", "cancel", 9)[1].startswith("Withdrawal 9 is not there.")
+
+
+def test_a_payout_that_the_bank_refused_is_the_suppliers_again(hub: Settling, shell: Shell) -> None:
+    supplier = hub.supplier(shipping=0)
+    hub.sold(hub.seller(10_000), supplier)
+    hub.approve(hub.draft())
+    hub.run()
+    for _ in range(2):
+        told = shell.ask("payout", "reject", 1, "--reason", "The account is closed.")
+        assert (told["state"], told["amount"], told["reason"]) == (
+            "rejected",
+            "10.00",
+            "The account is closed.",
+        )
+    assert hub.balances()[f"supplier:{supplier}:available"] == 1000
+    assert shell.refuse("payout", "reject", 9, "--reason", "x")[1].startswith("Payout 9 is not there.")
+
 
 def test_a_run_is_drafted_locked_approved_paid_and_closed(
     hub: Settling, shell: Shell, tmp_path: Path

@@ -10,8 +10,10 @@ from core.database import Database
 from models.catalogue import Offer, Variant
 from models.shops import Shop
 from pipelines.routes import ROUTES
+from sandbox.shopify.shop import Shop as Sandbox
 from tests import builders
-from tests.commands import Shell
+from tests.commands import Shell, work_at_once
+from tests.orders import ToldShop, market, told
 from tests.stepping import one, rows
 from tests.trade import Trade
 
@@ -321,3 +323,48 @@ def test_why_a_price_is_what_it_is(trade: Trade, shell: Shell) -> None:
         "The seller's selection 1 puts 50 % on it.", "Rounded half-up once, the price is 15.00 EUR.",
     ]  # fmt: skip
     assert shell.refuse("why", "price", name, "NONE")[1].startswith(f"NONE in shop {name} is not there.")
+
+
+def test_a_shop_is_asked_for_its_orders_and_the_command_waits(
+    trade: Trade, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of, shop = market(trade.db, 0), ToldShop()  # nothing to sell: no stock moves, no push starts
+    shop.holds(told(of, 2), told(of, 1, external_id="1002", minutes=1))
+    monkeypatch.setattr("pipelines.orders.shops.SHOPS", {"woocommerce": shop})
+    trade.db.run("UPDATE shop SET live_since = '2026-11-01'")
+    work_at_once(monkeypatch, "orders")
+    for _ in range(2):
+        answer = shell.ask("order", "pull", of.shop)
+        assert (answer["shop"], answer["problem"], sum(answer["states"].values())) == (of.shop, None, 2)
+    assert [each[0] for each in shop.asked].count("orders_since") == 2
+    assert [row["external_id"] for row in shell.ask("order", "list", "--shop", of.shop)["orders"]] == [
+        "1002",
+        "1001",
+    ]
+    assert shell.refuse("order", "pull", "Nowhere")[1].startswith("There is no shop 'Nowhere'.")
+
+
+def test_a_shopify_shop_is_connected_with_its_token_and_secret(
+    trade: Trade, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENTREPOT_PRIVATE_HOSTS", "127.0.0.1")
+    with Sandbox(tmp_path / "shopify") as server:
+        is_ = server.description()
+        add = (
+            "shop",
+            "add",
+            trade.seller_id,
+            "Mode",
+            "--channel",
+            "shopify",
+            "--url",
+            is_["url"],
+            "--ca-file",
+            is_["ca_file"],
+        )
+        told_ = shell.ask(*add, "--key", is_["access_token"], "--secret", is_["client_secret"])
+        assert (told_["channel"], told_["currency"], told_["problem"]) == ("shopify", "EUR", None)
+        assert is_["access_token"] not in str(told_)
+        code, said = shell.refuse(*add, "--key", "wrong", "--secret", is_["client_secret"])
+        assert (code, "token" in said) == (2, True)
+    assert rows(trade.db, "SELECT name FROM shop WHERE channel = 'shopify'") == [("Mode",)]

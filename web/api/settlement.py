@@ -267,7 +267,7 @@ def list_payouts(db: Db, run: int | None = None, limit: Limit = 50) -> Payouts:
 
 @router.post("/payouts/{payout_id}/reject")
 def reject_payout(db: Db, payout_id: int, body: PayoutRefusal) -> PayoutView:
-    """The bank refused an exported payout before any money moved: the supplier has it again. Again: nothing."""
+    """The bank refused an exported payout before any money moved: the payee has it again. Again: nothing."""
     with db.unit_of_work() as uow:
         run_id = reject(uow, payout_id, body.reason).run_id
         uow.session.flush()
