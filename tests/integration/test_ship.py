@@ -25,8 +25,10 @@ class Shown:
         self.reports: dict[str, tuple[str, ShipmentReport]] = {}
         self.error: Exception | None = None
         self.told = False
+        self.calls = 0
 
     def report_shipment(self, order_id: str, report: ShipmentReport) -> str:
+        self.calls += 1
         error, self.error = self.error, None
         if error is None or self.told:
             assert self.reports.get(report.key, (order_id, report)) == (order_id, report)
@@ -66,6 +68,7 @@ def test_two_parcels_of_one_order(trade: Trade, shown: Shown) -> None:
     emitted = [m["payload"]["shipment_id"] for m in pending(trade.db) if m["step"] == REPORT]
     assert emitted == [1, 2], "each parcel is told once, however often the supplier reports it"
     trade.run(REPORT, twice=True)
+    assert shown.calls == 2, "what was reported before is not asked of the shop again"
     order, ones = one(trade.db, "SELECT external_id FROM shop_order"), rows(trade.db, "SELECT external_id FROM order_line ORDER BY id")  # fmt: skip
     assert shown.reports == {
         "EP-S1": (
