@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from psycopg import sql
 
 from core.database import Database
-from tests.browser import scenes
+from tests.browser import scenes, trading
 from tests.console import Console, console, served
 from web.rendering import assets_there
 
@@ -82,6 +82,8 @@ def hub_of(
                 db = Database(url, ())
                 with db.unit_of_work() as uow:
                     getattr(scenes, scene)(uow.session)
+                if traded := getattr(trading, scene, None):
+                    traded(db)
                 db.close()  # a database that somebody uses cannot be copied
                 seeded[scene] = urlsplit(url).path.removeprefix("/")
             return seeded[scene]
