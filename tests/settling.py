@@ -14,6 +14,7 @@ from core.database import Database, on
 from core.money import Money
 from core.settings import load
 from ledger import holds
+from ledger.proof import prove
 from models.companies import Company
 from models.events import (
     BankStatementReceived,
@@ -236,3 +237,11 @@ class Settling:
         """A seller asks for deposit back; the payout's id."""
         with self.db.unit_of_work() as uow:
             return ask(uow, seller_id, Money(cents, "EUR"), key).id
+
+
+def proven(hub: Settling) -> None:
+    """Every claim holds and nothing is left over."""
+    with hub.db.unit_of_work() as uow:
+        proof = prove(uow)
+    assert [check for check in proof.checks if not check.ok] == []
+    assert str(proof.remainder.amount) == "0.00"

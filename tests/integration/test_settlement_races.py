@@ -11,7 +11,6 @@ import pytest
 from core.clock import now
 from core.errors import Refused
 from ledger import chart
-from ledger.proof import prove
 from models.events import BankStatementReceived, SettlementApproved, ShipmentReported
 from pipelines.settlement import close
 from pipelines.settlement.capture import capture
@@ -19,7 +18,7 @@ from pipelines.settlement.mature import mature_piece
 from pipelines.settlement.pay import pay
 from pipelines.settlement.reconcile import reconcile
 from schedules import jobs
-from tests.settling import IBANS, Settling, settling
+from tests.settling import IBANS, Settling, proven, settling
 from tests.stepping import one, pending, rows
 
 
@@ -43,11 +42,6 @@ def at_once(*acts: Callable[[], object]) -> list[str]:
 
     with ThreadPoolExecutor(len(acts)) as threads:
         return list(threads.map(run, acts))
-
-
-def proven(hub: Settling) -> None:
-    with hub.db.unit_of_work() as uow:
-        assert [check.name for check in prove(uow).checks if not check.ok] == []
 
 
 def test_of_many_drafts_one_is_made(hub: Settling) -> None:
