@@ -1,6 +1,7 @@
 """Holds on real PostgreSQL: what each command posts and counts, to the cent, and that repeating it changes nothing."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
@@ -289,6 +290,46 @@ def test_a_capture_matures_when_it_is_due_and_once(books: Books) -> None:
     assert books.entries()[-1] == f"mature: {chart.pending(supplier)} > {chart.available(supplier)} 1000"
     assert matured(books, capture) is None
     assert books.balances()[chart.available(supplier)] == 1_000
+
+
+def test_one_deposit_covers_as_many_holds_as_it_can_and_no_more(books: Books) -> None:
+    seller, supplier = books.seller(3_500), books.supplier("0", shipping=0)
+    orders = [books.order(seller, 1) for _ in range(8)]
+
+    def cover(n: int) -> str:
+        order, (line,) = orders[n]
+        with books.db.unit_of_work() as uow:
+            return type(books.open(uow, order, line, seller, supplier, 1, "10.00")).__name__
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(cover, range(8))) == ["Hold"] * 3 + ["Short"] * 5
+    assert books.balances() == {"bank": -3_500, chart.deposit(seller): 500, chart.held(seller): 3_000}
+
+
+def test_pieces_are_captured_or_released_but_never_both(books: Books) -> None:
+    seller, supplier = books.seller(10_000), books.supplier("0", shipping=0)
+    hold = books.held(seller, supplier, 3)
+    shipments = [books.shipment(hold.order_id, supplier) for _ in range(4)]
+
+    def take(n: int) -> str:
+        try:
+            with books.db.unit_of_work() as uow:
+                if n % 2:
+                    holds.release(uow, hold.line_id, 1, f"release:{n}", "gone")
+                else:
+                    holds.capture(
+                        uow, line_id=hold.line_id, shipment_id=shipments[n // 2], quantity=1, happened_at=NOON, matures_at=LATER
+                    )  # fmt: skip
+        except Refused as refused:
+            return refused.rule
+        return "done"
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(take, range(8))) == ["beyond_open"] * 5 + ["done"] * 3
+    ((captured_, released),) = rows(books.db, "SELECT captured, released FROM hold")
+    assert captured_ + released == 3
+    assert books.balances().get(chart.pending(supplier), 0) == captured_ * 1_000
+    assert books.balances()[chart.deposit(seller)] == 7_000 + released * 1_000
 
 
 def test_a_line_without_a_hold_is_named(books: Books) -> None:

@@ -12,6 +12,8 @@ from ledger import deposits, holds, rules
 from ledger.claims import CLAIMS
 from ledger.posting import post
 from ledger.proof import ALL, Proof, prove
+from models.companies import Company
+from tests import builders
 from tests.books import NOON, Books, euros
 from tests.stepping import one, rows
 
@@ -52,6 +54,13 @@ def busy(books: Books) -> None:
         post(uow, "p2", "payout_paid", rules.payout_paid(supplier, euros(1_000)), NOON)
         deposits.withdrawal_asked(uow, seller_id=seller, amount=euros(700), key="w1", happened_at=NOON)
         uow.cursor().execute(BUSY.format(supplier=supplier, seller=seller))
+        feed = builders.feed(uow.session, uow.session.get_one(Company, supplier))
+        run = builders.run(uow.session, feed)
+        uow.cursor().execute(
+            "INSERT INTO reservation (line_id, offer_id, quantity, sold)"
+            " SELECT line_id, %s, quantity - released - captured, captured FROM hold",
+            [builders.offer(uow.session, run).id],
+        )
         uow.cursor().execute(
             "INSERT INTO bank_statement (iban, external_id, file_sha256, opening_minor, closing_minor, currency)"
             " VALUES ('DE', '1', '', 0, 19000, 'EUR')"
@@ -131,6 +140,8 @@ def test_everything_is_proven_and_said_in_json(books: Books) -> None:
         ("reversed_once", ["UPDATE journal_entry SET reverses = 1 WHERE id IN (2, 3)"]),
         ("nothing_bought_without_hold", ["INSERT INTO purchase_order_line (purchase_order_id, line_id, supplier_sku, quantity, unit_cost)"
                                          " SELECT min(p.id), min(h.line_id), 'x', 9, 1 FROM purchase_order p, hold h"]),
+        ("covered_is_set_aside", ["UPDATE reservation SET quantity = quantity + 1 WHERE quantity > 0"]),
+        ("covered_is_set_aside", ["DELETE FROM reservation WHERE sold > 0"]),
         ("client_money_is_there", ["UPDATE account SET balance = balance + 9000 WHERE name = 'bank'"]),
         ("bank_is_as_the_bank_says", ["UPDATE bank_statement SET closing_minor = closing_minor + 1"]),
         ("bank_lines_are_booked", ["UPDATE bank_line SET entry_id = NULL"]),
