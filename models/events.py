@@ -121,6 +121,14 @@ class StockMoved(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShopStockMoved(Event):
+    """A shop moved a figure that we had sent: it puts back what is refunded or cancelled there, we know better."""
+
+    shop_id: int
+    variant_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DepositCredited(Event):
     """A seller's deposit grew: lines that wait for it may go on."""
 

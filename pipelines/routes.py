@@ -6,6 +6,7 @@
     a buyer's order       OrderNoticed ─ pull ┐                ┌ reserve ─ LinesFunded
                              OrdersDue ─ sweep ┴ OrderChanged ─┴ release ─ CancellationAsked, DepositCredited
     what waits            DepositCredited ─ resume, StockMoved ─ resume_stock: they reserve; StockMoved ─ restock ─ PushDue
+    what a shop moves     ShopStockMoved ─ resend ─ PushDue
     what is bought        LinesFunded ─ purchase ─ PurchaseOrderMade ─ submit; CancellationAsked ─ ask_cancel
     what leaves           ShipmentReported ─ report_shipment
     the clock's payout    ShipmentReported ─ capture; MaturityDue ─ mature; SettlementApproved ─ pay;
@@ -40,6 +41,7 @@ from models.events import (
     RunApproved,
     SettlementApproved,
     ShipmentReported,
+    ShopStockMoved,
     StockMoved,
     VerifyDue,
 )  # fmt: skip
@@ -51,7 +53,7 @@ from pipelines.feeds.plan import plan
 from pipelines.feeds.read import read
 from pipelines.listings.plan import fan_out, plan_listings
 from pipelines.listings.push import push
-from pipelines.listings.restock import restock
+from pipelines.listings.restock import resend, restock
 from pipelines.listings.verify import verify
 from pipelines.orders.cancel import ask_cancel
 from pipelines.orders.pull import pull, sweep
@@ -92,6 +94,7 @@ ROUTES = (
     on(CancellationAsked, ask_cancel, queue="orders"),
     on(ShipmentReported, report_shipment, queue="orders"),
     on(StockMoved, restock, queue="catalogue", one_unit=True),
+    on(ShopStockMoved, resend, queue="catalogue", one_unit=True),
     on(ShipmentReported, capture, queue="money", one_unit=True),
     on(MaturityDue, mature, queue="money", one_unit=True),
     on(SettlementApproved, pay, queue="money", one_unit=True),

@@ -1,7 +1,7 @@
 """Lets shops show a stock that a reservation moved: only that figure, and at once."""
 
 from core.database import Database, UnitOfWork
-from models.events import ListingsDue, StockMoved
+from models.events import ListingsDue, ShopStockMoved, StockMoved
 from models.shops import Shop
 from pipelines.listings.plan import start_push
 
@@ -27,6 +27,12 @@ ASKED = "SELECT FROM message WHERE event = 'ListingsDue' AND lane = %s AND state
 """A plan that has not begun will see what moved now."""
 
 
+FORGOTTEN = """
+UPDATE listing SET sent = jsonb_set(sent, '{stock}', 'null')
+WHERE shop_id = %s AND variant_id = %s AND sent IS NOT NULL AND wanted IS NOT NULL"""
+"""What was sent no longer says what the shop shows, so that the push sends the figure again."""
+
+
 def restock(event: StockMoved, db: Database) -> None:
     """Sets the wanted stock of the variant's listings; where another supplier takes over, the shop is planned anew."""
     with db.unit_of_work(last=True) as uow:
@@ -35,6 +41,15 @@ def restock(event: StockMoved, db: Database) -> None:
                 Shop, shop_id, with_for_update={"key_share": True}, populate_existing=True
             )
             follow(uow, shop, event.offer_id)
+
+
+def resend(event: ShopStockMoved, db: Database) -> None:
+    """Sends the stock of a listing again that its shop moved by itself."""
+    with db.unit_of_work(last=True) as uow:
+        shop = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
+        uow.cursor().execute(FORGOTTEN, [event.shop_id, event.variant_id])
+        if shop.live_since is not None:
+            start_push(uow, shop, asked_by="hub", limit=True)
 
 
 def follow(uow: UnitOfWork, shop: Shop, offer_id: int) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from connectors.orders import ShopOrder, ShopOrderLine
 from core.database import UnitOfWork
 from core.settings import load
-from models.events import OrderChanged
+from models.events import OrderChanged, ShopStockMoved
 from models.orders import Order, OrderBuyer, OrderEvent, OrderLine
 from models.shops import Shop
 from pipelines.orders.lines import told as state_told
@@ -79,6 +79,7 @@ def gone(uow: UnitOfWork, shop: Shop, external_id: str) -> None:
     for line in lines:
         line.wanted = 0
         line.version += 1
+        _shop_counted(uow, order, line)
     tell(uow, order.id, "changed", "The order is no longer in the shop: nothing of it is wanted any more.")
     uow.emit(OrderChanged(tenant=order.seller_id, lane=order.lane, order_id=order.id))
 
@@ -168,9 +169,19 @@ def _line_taken(
     if line.wanted != wanted:
         text = f"The buyer wants {pieces(wanted, line.sku)} instead of {line.wanted}."
         tell(uow, order.id, "changed", text, line.id)
+        _shop_counted(uow, order, line)
     line.wanted, line.ordered = wanted, max(ordered, wanted)
     move(line, state, line.reason)
     return True
+
+
+def _shop_counted(uow: UnitOfWork, order: Order, line: OrderLine) -> None:
+    """What is taken back in a shop goes back on its shelf there, whether or not the supplier has it again."""
+    uow.emit(
+        ShopStockMoved(
+            tenant=order.seller_id, lane=order.lane, shop_id=order.shop_id, variant_id=line.variant_id
+        )
+    )
 
 
 def _line_made(

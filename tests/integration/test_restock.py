@@ -8,8 +8,8 @@ import pytest
 
 from core.database import Database
 from models.catalogue import Offer, give_back, take
-from models.events import StockMoved
-from pipelines.listings.restock import restock
+from models.events import ShopStockMoved, StockMoved
+from pipelines.listings.restock import resend, restock
 from pipelines.routes import ROUTES
 from tests import builders as make
 from tests.orders import Market, another_shop, market
@@ -125,3 +125,18 @@ def test_a_listing_no_longer_wanted_and_an_offer_without_listing_are_left_alone(
     db.run("UPDATE listing SET wanted = NULL")
     moved(db, of.offers[0], 1)
     assert (wanted(db), events(db)) == ([None], [])
+
+
+def test_what_a_shop_put_back_on_its_own_shelf_is_sent_again_there_and_nowhere_else(db: Database) -> None:
+    of = market(db, 5, 5)
+    another_shop(db, of)
+    before = wanted(db)
+    sent = rows(db, "SELECT id, sent->'stock' FROM listing ORDER BY id")
+    for _ in range(2):
+        resend(ShopStockMoved(tenant=1, lane="x", shop_id=of.shop, variant_id=of.variants[0]), db)
+    assert wanted(db) == before
+    assert rows(db, "SELECT id, sent->'stock' FROM listing ORDER BY id") == [(sent[0][0], None), *sent[1:]]
+    assert events(db) == ["PushDue"]
+    assert rows(db, "SELECT shop_id, plan - 'limits' FROM push") == [
+        (of.shop, {"create": 0, "update": 0, "stock": 1, "withdraw": 0})
+    ]

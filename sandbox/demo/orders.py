@@ -1,0 +1,140 @@
+"""Way B of the demo: buyers buy in both shops; the hub reserves, holds, orders at the suppliers, ships and tells the shops."""
+
+import csv
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from sandbox.demo.cast import CASA_VERDE, NORDEN, SELLERS, TRAILHEAD, Shop, say
+from sandbox.partners import SupplierOffice
+from sandbox.people import Hub, Trouble
+
+POT, LAMP, DARK_LAMP, MOUNTING = (
+    "CASAVERDE-CV-POT-TER-18CM", "NORDEN-NL-1001", "NORDEN-NL-1002", "NORDEN-NL-9001",
+)  # fmt: skip
+JACKET, JACKET_M, BIG_POT = (
+    "TRAILHEAD-TH-RIDGELINE-SH-MOSS-S", "TRAILHEAD-TH-RIDGELINE-SH-MOSS-M", "CASAVERDE-CV-POT-TER-24CM",
+)  # fmt: skip
+
+
+class Trade:
+    """The buyers' orders by the name they have in this story; each is the shop it was placed in and its number there."""
+
+    def __init__(self, hub: Hub, shops: dict[str, Shop], office: SupplierOffice, folder: Path) -> None:
+        self.hub, self.wohnlicht, self.bergzeit = hub, shops["WOHNLICHT"], shops["BERGZEIT"]
+        self.office, self.folder = office, folder
+        self.placed: dict[str, tuple[Shop, str]] = {}
+
+    def buy(self, name: str, shop: Shop, *lines: tuple[str, int]) -> None:
+        """A buyer buys in a shop."""
+        self.placed[name] = (shop, shop.buy(list(lines)))
+
+    def settle(self) -> None:
+        """Webhooks are only hints: every shop is swept too, then all that follows is waited for."""
+        for seller in SELLERS:
+            self.hub.ask("order", "pull", seller.shop)
+        self.hub.ask("message", "wait")
+
+    def order(self, name: str) -> dict[str, Any]:
+        """One order of the story as the hub tells it. Raises Trouble where it does not know it."""
+        shop, external = self.placed[name]
+        orders: list[dict[str, Any]] = self.hub.ask("order", "list", "--shop", shop.name, "--limit", "1000")["orders"]
+        for found in orders:
+            if found["external_id"] == external:
+                return found
+        raise Trouble(f"The hub does not know the order {external} of the shop {shop.name}.")
+
+    def states(self, name: str) -> list[str]:
+        """The states of the order's lines."""
+        return [line["state"] for line in self.order(name)["lines"]]
+
+
+def buyers_come(trade: Trade) -> None:
+    """Nine orders: one over the deposit, two for the last unit, one of two suppliers, one service among them."""
+    say("buyers buy in both shops")
+    first = [
+        ("two lamps", trade.wohnlicht, (LAMP, 2)),
+        ("four pots", trade.wohnlicht, (POT, 4)),
+        ("mounting", trade.wohnlicht, (MOUNTING, 1)),
+        ("of two suppliers", trade.wohnlicht, (DARK_LAMP, 1), (BIG_POT, 1)),
+        ("two jackets", trade.bergzeit, (JACKET, 2)),
+        ("changed mind", trade.bergzeit, (BIG_POT, 1)),
+    ]
+    with ThreadPoolExecutor() as hands:
+        for each in [hands.submit(trade.buy, *wish) for wish in first]:
+            each.result()
+    trade.settle()
+    say("two buyers in two shops want the last pot at the same moment; another buys for more than the deposit")
+    with ThreadPoolExecutor() as hands:
+        for each in [
+            hands.submit(trade.buy, "last pot, one", trade.wohnlicht, (POT, 1)),
+            hands.submit(trade.buy, "last pot, two", trade.bergzeit, (POT, 1)),
+            hands.submit(trade.buy, "three jackets", trade.bergzeit, (JACKET_M, 3)),
+        ]:
+            each.result()
+    trade.settle()
+    got = [name for name in ("last pot, one", "last pot, two") if trade.states(name) != ["awaiting_stock"]]
+    if len(got) != 1:
+        raise Trouble(f"{len(got)} buyers got the last pot; it should be exactly one.")
+    if trade.states("three jackets") != ["awaiting_deposit"]:
+        raise Trouble(f"The order over the deposit is {trade.states('three jackets')}, not waiting for it.")
+    say(f"exactly one got it; three jackets wait: {trade.order('three jackets')['lines'][0]['reason']}")
+
+
+def buyer_changes_his_mind(trade: Trade) -> None:
+    """Cancelled in the shop after the hub had ordered: the supplier is asked, and agrees."""
+    shop, external = trade.placed["changed mind"]
+    shop.cancel(external)
+    trade.settle()
+    for order in trade.hub.ask("po", "list", "--supplier", CASA_VERDE.code)["purchase_orders"]:
+        if order["state"] == "cancel_requested":
+            trade.hub.ask("po", "cancelled", str(order["id"]))
+    trade.hub.ask("message", "wait")
+    say(f"an order cancelled in the shop after the purchase: {CASA_VERDE.name} agrees, the hold is given back")
+
+
+def suppliers_answer(trade: Trade) -> None:
+    """Each in his own way: Norden by his order server, Casa Verde by a CSV file, Trailhead line by line."""
+    hub = trade.hub
+    say(f"{NORDEN.name} was asked by his order server, {CASA_VERDE.name} gets a CSV file, {TRAILHEAD.name} confirms by hand")
+    for order in orders_of(hub, NORDEN.code, "placed"):
+        hub.ask("po", "confirm", str(order["id"]))
+        ship(hub, order, carrier="DHL", number=f"00340434{order['id']:08}")
+    by_file(trade)
+    for order in orders_of(hub, TRAILHEAD.code, "placed"):
+        hub.ask("po", "confirm", str(order["id"]), "--number", f"TH-{order['id']:05}")
+        ship(hub, order, carrier="PostNL", number=f"3S{order['id']:09}")
+    hub.ask("message", "wait")
+
+
+def by_file(trade: Trade) -> None:
+    """Casa Verde reads the CSV of his orders, fills in what he ships, and sends it back: the four pots in two parcels."""
+    sent, answered = trade.folder / "casa-verde-orders.csv", trade.folder / "casa-verde-shipped.csv"
+    trade.hub.ask("po", "export", "--supplier", CASA_VERDE.code, "--out", str(sent))
+    with sent.open(encoding="utf-8-sig", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["state"] in ("placed", "accepted")]
+    filled = []
+    for place, row in enumerate(rows):
+        parcels = [3, 1] if row["quantity"] == "4" else [int(row["quantity"])]
+        for parcel, quantity in enumerate(parcels, 1):
+            filled.append(
+                {"reference": row["reference"], "line": row["line"], "confirmed": "yes", "shipped": str(quantity),
+                 "carrier": "Correos", "tracking": f"PQ{place:03}{parcel}ES"}
+            )  # fmt: skip
+    with answered.open("w", encoding="utf-8", newline="") as file:
+        out = csv.DictWriter(file, ["reference", "line", "confirmed", "shipped", "carrier", "tracking"])
+        out.writeheader()
+        out.writerows(filled)
+    trade.hub.ask("po", "import", str(answered))
+
+
+def orders_of(hub: Hub, supplier: str, state: str) -> list[dict[str, Any]]:
+    """A supplier's purchase orders in one state."""
+    found: list[dict[str, Any]] = hub.ask("po", "list", "--supplier", supplier, "--state", state)["purchase_orders"]
+    return found
+
+
+def ship(hub: Hub, order: dict[str, Any], **tracking: str) -> None:
+    """Everything that is open of a purchase order leaves in one parcel."""
+    words = [word for name, value in tracking.items() for word in (f"--{name}", value)]
+    hub.ask("ship", "add", str(order["id"]), "--key", f"parcel-{order['id']}", *words)
