@@ -15,17 +15,11 @@ from models.shops import Shop
 from web.queries.purchasing import po_lines
 from web.tables import ROWS, Ask, Column, Rows, Statement, paged, tally
 
-_lines = (
-    select(
-        OrderLine.order_id,
-        func.count().label("lines"),
-        func.sum(OrderLine.ordered).label("pieces"),
-        func.array_agg(OrderLine.state.distinct()).label("states"),
-        func.min(OrderLine.reason).label("reason"),
-    )
-    .group_by(OrderLine.order_id)
-    .subquery()
-)
+
+def _of_lines(what: Any) -> Any:
+    """A figure over an order's lines, counted for the rows that are shown alone and not for every order there is."""
+    return select(what).where(OrderLine.order_id == Order.id).correlate(Order).scalar_subquery()
+
 
 ORDER_COLUMNS = {
     "placed": Column(Order.placed_at, "-"),
@@ -192,11 +186,13 @@ def _orders(state: str = "", shop: str = "", q: str = "") -> Statement:
             Order.id, Order.number, Order.external_id, Order.shop_id, Shop.name.label("shop"), Order.seller_id,
             Company.name.label("seller"), Order.standing, Order.test, Order.currency, Order.total_minor, Order.placed_at,
             Order.received_at, Order.version, OrderBuyer.address["city"].astext.label("city"),
-            OrderBuyer.address["country"].astext.label("country"), _lines.c.lines.label("line_count"), _lines.c.pieces,
-            _lines.c.states, _lines.c.reason,
+            OrderBuyer.address["country"].astext.label("country"),
+            _of_lines(func.count()).label("line_count"), _of_lines(func.sum(OrderLine.ordered)).label("pieces"),
+            _of_lines(func.array_agg(OrderLine.state.distinct())).label("states"),
+            _of_lines(func.min(OrderLine.reason)).label("reason"),
         )
         .select_from(Order).join(Shop, Shop.id == Order.shop_id).join(Company, Company.id == Order.seller_id)
-        .outerjoin(OrderBuyer, OrderBuyer.order_id == Order.id).outerjoin(_lines, _lines.c.order_id == Order.id)
+        .outerjoin(OrderBuyer, OrderBuyer.order_id == Order.id)
     )  # fmt: skip
     mine = OrderLine.order_id == Order.id
     if state:

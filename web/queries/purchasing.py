@@ -12,17 +12,12 @@ from models.purchasing import BankDetails, PurchaseOrder, PurchaseOrderLine, Sup
 from models.shops import Shop
 from web.tables import ROWS, Ask, Column, Rows, Statement, paged, tally
 
-_pieces = (
-    select(
-        PurchaseOrderLine.purchase_order_id,
-        func.count().label("lines"),
-        func.sum(PurchaseOrderLine.quantity).label("quantity"),
-        func.sum(PurchaseOrderLine.shipped).label("shipped"),
-        func.sum(PurchaseOrderLine.quantity * PurchaseOrderLine.unit_cost).label("cost"),
-    )
-    .group_by(PurchaseOrderLine.purchase_order_id)
-    .subquery()
-)
+
+def _of_lines(what: Any) -> Any:
+    """A figure over a purchase order's lines, counted for the rows that are shown alone."""
+    mine = PurchaseOrderLine.purchase_order_id == PurchaseOrder.id
+    return select(what).where(mine).correlate(PurchaseOrder).scalar_subquery()
+
 
 PO_COLUMNS = {
     "made": Column(PurchaseOrder.made_at, "-"),
@@ -113,11 +108,12 @@ def _purchase_orders(supplier: str = "", state: str = "", q: str = "") -> Statem
             Shop.name.label("shop"), PurchaseOrder.supplier_id, Company.name.label("supplier"), PurchaseOrder.state,
             PurchaseOrder.external_number, PurchaseOrder.reason, PurchaseOrder.shipping_minor, PurchaseOrder.currency,
             PurchaseOrder.made_at, PurchaseOrder.asked_at, PurchaseOrder.placed_at, PurchaseOrder.answered_at,
-            _pieces.c.lines.label("line_count"), _pieces.c.quantity, _pieces.c.shipped, _pieces.c.cost,
+            _of_lines(func.count()).label("line_count"), _of_lines(func.sum(PurchaseOrderLine.quantity)).label("quantity"),
+            _of_lines(func.sum(PurchaseOrderLine.shipped)).label("shipped"),
+            _of_lines(func.sum(PurchaseOrderLine.quantity * PurchaseOrderLine.unit_cost)).label("cost"),
         )
         .select_from(PurchaseOrder).join(Company, Company.id == PurchaseOrder.supplier_id)
         .join(Order, Order.id == PurchaseOrder.order_id).join(Shop, Shop.id == Order.shop_id)
-        .outerjoin(_pieces, _pieces.c.purchase_order_id == PurchaseOrder.id)
     )  # fmt: skip
     if supplier:
         named = (
