@@ -86,6 +86,7 @@ def _present(t: "Trading") -> None:
     with t.db.unit_of_work() as uow:
         for po in rejected:
             answers.reject(uow, po, "The last one fell off the shelf this morning.")
+    t.sql("UPDATE listing SET why = jsonb_set(why, '{selection}', '1')")
     t.sql("UPDATE purchase_order SET state = 'unknown' WHERE id = ANY(%s)", doubted)
     t.sql(
         "UPDATE order_line SET state = 'submit_unknown', reason = 'The supplier''s server hung up before it answered.' WHERE id IN "
@@ -306,7 +307,8 @@ class Trading:
             session.query(Offer)
             .filter(
                 Offer.variant_id.in_(row[0] for row in session.execute(LISTED, {"shop": shop.id})),
-                Offer.cost.is_not(None), Offer.free > 5,
+                Offer.cost.is_not(None),
+                Offer.free > 5,
             )
             .order_by(Offer.id)
             .all()

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from web.deps import Db, Session, page
+from web.deps import Db, Session, page, settings_of
 from web.queries.overview import overview
 
 router = APIRouter()
@@ -13,5 +13,5 @@ router = APIRouter()
 def show(request: Request, db: Db, session: Session) -> Response:
     """Figures first, then what waits for a person, then what happened last."""
     with db.unit_of_work() as uow:
-        found = overview(uow)
+        found = overview(uow, settings_of(request).currency)
     return page(request, "overview.html", title="Overview", o=found)

@@ -13,13 +13,21 @@ from core.database import UnitOfWork
 from core.queues import QueueDepth, count_dead_letters, queue_depths, step_minutes
 from core.tables import DeadLetter
 from models.companies import Company
+from models.orders import OrderLine
+from models.purchasing import PurchaseOrder
+from models.settlement import BankEntry, BankStatementFile, SettlementRun
 from models.shops import Listing, Push, Shop
 from models.suppliers import Feed, FeedRun
 from web.charts import Spark, spark
+from web.queries.money import deposit_rows, payable_rows
+from web.queries.settlement import run_rows
 from web.tables import Statement, tally
 
 IN_REACH = ("waiting", "sent", "live", "drifted", "refused")
 """Listing states in which we want something in the shop; blocked ones we hold back ourselves."""
+WAITING = ("submit_unknown", "rejected", "awaiting_deposit", "awaiting_stock", "cancel_requested")
+"""States in which an order line does not go on by itself at once."""
+OPEN_RUNS = ("draft", "locked", "approved", "exported", "partly")
 HOURS, MINUTES = 24, 60
 
 
@@ -53,6 +61,12 @@ class Overview:
     recent: Sequence[Any]
     shops: Sequence[Any]
     companies: int
+    currency: str
+    orders_waiting: int
+    lines_waiting: dict[str, int]
+    risky: list[dict[str, Any]]
+    run: dict[str, Any] | None
+    payable: int
 
     @property
     def oldest(self) -> float | None:
@@ -70,8 +84,8 @@ class Overview:
         return sum(self.listings.get(state, 0) for state in IN_REACH)
 
 
-def overview(uow: UnitOfWork) -> Overview:
-    """The Overview as it stands now."""
+def overview(uow: UnitOfWork, currency: str) -> Overview:
+    """The Overview as it stands now; money in `currency`, `payable` in its minor units."""
     session, present = uow.session, now()
     since = present - timedelta(hours=HOURS)
     depths, minutes = queue_depths(uow), step_minutes(uow, MINUTES)
@@ -85,6 +99,11 @@ def overview(uow: UnitOfWork) -> Overview:
     )
     listings = tally(session, select(Listing.state, func.count()).group_by(Listing.state))
     by_hour = hourly(session, FeedRun.landed_at, true(), since)
+    waiting = tally(
+        session,
+        select(OrderLine.state, func.count()).where(OrderLine.state.in_(WAITING)).group_by(OrderLine.state),
+    )
+    last = next(iter(run_rows(session, 1)), None)
     dead_by_hour = hourly(session, DeadLetter.died_at, true(), since)
     return Overview(
         runs=runs,
@@ -104,7 +123,21 @@ def overview(uow: UnitOfWork) -> Overview:
         recent=session.execute(recent_runs(4)).mappings().all(),
         shops=session.execute(shops_by_trouble(4)).mappings().all(),
         companies=session.scalar(select(func.count()).where(Company.kind != "hub")) or 0,
+        currency=currency,
+        orders_waiting=session.scalar(
+            select(func.count(OrderLine.order_id.distinct())).where(OrderLine.state.in_(WAITING))
+        ) or 0,
+        lines_waiting={state: waiting[state] for state in WAITING if state in waiting},
+        risky=at_risk(deposit_rows(uow, currency)),
+        run=last if last and last["state"] in OPEN_RUNS else None,
+        payable=sum(row["available_minor"] for row in payable_rows(uow, currency)),
     )  # fmt: skip
+
+
+def at_risk(deposits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The deposits that hold orders up or owe the hub something, those that hold up most first."""
+    risky = [row for row in deposits if row["lines_waiting"] or row["owed_minor"] > 0]
+    return sorted(risky, key=lambda row: (-row["lines_waiting"], -row["owed_minor"], row["seller_id"]))
 
 
 def hourly(session: Session, moment: Any, condition: ColumnElement[bool], since: datetime) -> list[int]:
@@ -188,4 +221,27 @@ def tasks(session: Session, limit: int = 4) -> list[Task]:
         )
         for shop in shops
     ]
-    return found[:limit]
+    return sorted(found + trade_tasks(session, limit), key=lambda task: task.since or now())[:limit]
+
+
+def trade_tasks(session: Session, limit: int) -> list[Task]:
+    """What only a person can decide of orders and money: unknown purchase orders, unknown money, runs to lock and approve."""
+    doubted = session.execute(
+        select(PurchaseOrder.id, PurchaseOrder.reference, PurchaseOrder.reason, PurchaseOrder.asked_at, Company.name)
+        .join(Company, Company.id == PurchaseOrder.supplier_id)
+        .where(PurchaseOrder.state == "unknown").order_by(PurchaseOrder.id).limit(limit)
+    ).all()  # fmt: skip
+    lines = session.execute(
+        select(BankEntry.id, BankEntry.counterparty, BankEntry.problem, BankStatementFile.received_at)
+        .join(BankStatementFile, BankStatementFile.id == BankEntry.bank_statement_id)
+        .where(BankEntry.state == "unallocated").order_by(BankEntry.id).limit(limit)
+    ).all()  # fmt: skip
+    runs = session.execute(
+        select(SettlementRun.id, SettlementRun.state, SettlementRun.made_at)
+        .where(SettlementRun.state.in_(("draft", "locked"))).order_by(SettlementRun.id).limit(limit)
+    ).all()  # fmt: skip
+    return [
+        *(Task("package", "bad", f"{po.reference}: does {po.name} have it?", po.reason or "His system did not answer clearly.", f"/purchase-orders/{po.id}", po.asked_at) for po in doubted),
+        *(Task("building-bank", "wait", f"Whose money is it? {line.counterparty}", line.problem or "", f"/money/bank?state=unallocated#line-{line.id}", line.received_at) for line in lines),
+        *(Task("receipt", "wait", f"Settlement run {run.id} waits to be {'locked' if run.state == 'draft' else 'approved'}", "Look at its statements first.", f"/money/settlements/{run.id}", run.made_at) for run in runs),
+    ]  # fmt: skip
