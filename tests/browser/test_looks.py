@@ -10,14 +10,26 @@ PAGES = {
     "rich": (
         "/", "/queues", "/queues/messages?lane=shop:3", "/feeds", "/feeds/new", "/feeds/1", "/runs/{applied}", "/runs/{waiting}", "/runs/{refused}",
         "/shops", "/shops/new", "/shops/1", "/shops/1?state=drifted", "/shops/1/listings/5", "/shops/1/plan", "/dead-letters", "/dead-letters/1",
-        "/search?q=l", "/api/v1/docs", "/nowhere",
+        "/search?q=l", "/api/v1/docs", "/nowhere", *(f"/orders/{number}" for number in range(8, 16)), "/orders", "/orders?state=awaiting_deposit",
+        "/orders?q=nothing-like-it", "/orders/9/lines/{line}", "/purchase-orders", "/purchase-orders?supplier={supplier}", "/purchase-orders/{unknown_po}",
+        "/purchase-orders/{cancelled_po}", "/money", "/money/deposits/{poor}", "/money/deposits/{rich}", "/money/settlements", "/money/settlements/1",
+        "/money/settlements/2", "/money/statements/1", "/money/bank", "/money/accounts", "/money/accounts/bank", "/money/accounts/seller:{rich}:deposit",
+        "/money/entries/9", "/money/proof", "/money/accounts/nobody",
     ),
     "long_names": (
         "/", "/queues", "/feeds", "/feeds/1", "/runs/1", "/shops", "/shops/1", "/shops/1/listings/1", "/shops/1/listings/2", "/shops/1/plan",
-        "/dead-letters", "/dead-letters/1", "/search?q=Donau",
+        "/dead-letters", "/dead-letters/1", "/search?q=Donau", "/orders", *(f"/orders/{number}" for number in range(1, 6)), "/purchase-orders",
+        *(f"/purchase-orders/{number}" for number in (1, 2)), "/money", "/money/deposits/3", "/money/settlements", "/money/settlements/1",
+        "/money/statements/1", "/money/bank", "/money/accounts", "/money/accounts/seller:3:deposit", "/money/entries/5", "/money/proof",
     ),
-    "empty": ("/", "/queues", "/feeds", "/feeds/new", "/shops", "/shops/new", "/dead-letters", "/search"),
+    "empty": ("/", "/queues", "/feeds", "/feeds/new", "/shops", "/shops/new", "/dead-letters", "/search", "/orders", "/purchase-orders", "/money", "/money/settlements", "/money/bank", "/money/accounts", "/money/proof"),
 }  # fmt: skip
+
+NAMED = ("line", "supplier", "unknown_po", "cancelled_po", "poor", "rich")
+THINGS = """
+SELECT (SELECT min(id) FROM order_line WHERE order_id = 9), (SELECT min(supplier_id) FROM purchase_order),
+  (SELECT min(id) FROM purchase_order WHERE state = 'unknown'), (SELECT min(id) FROM purchase_order WHERE state = 'cancel_requested'),
+  (SELECT max(id) FROM company WHERE kind = 'seller'), (SELECT min(id) FROM company WHERE kind = 'seller')"""
 
 # The contrast of every visible text with what lies behind it; colours are resolved by drawing them.
 CONTRAST = """() => {
@@ -61,7 +73,8 @@ NAMES = """() => {
 def addresses(hub: Hub, scene: str) -> list[str]:
     with hub.console.db.unit_of_work() as uow:
         newest = dict(uow.cursor().execute("SELECT state, max(id) FROM feed_run GROUP BY state").fetchall())
-    return [address.format(**newest) for address in PAGES[scene]]
+        found = uow.cursor().execute(THINGS).fetchone()
+    return [address.format(**newest, **dict(zip(NAMED, found, strict=True))) for address in PAGES[scene]]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +96,7 @@ def test_pages(
     faults = []
     for address in addresses(hub, scene):
         page = sight.go(address)
+        page.evaluate("document.querySelectorAll('main details').forEach(each => each.open = true)")
         if over := sight.too_wide():
             faults.append(f"{address} is {over} px too wide")
         faults += [f"{address}: {text}" for text in page.evaluate(CONTRAST)]
@@ -93,6 +107,7 @@ def test_pages(
 
 def test_the_overview_fits_one_screen(hub_of: Callable[[str], Hub], look: Callable[..., Sight]) -> None:
     page = look(hub_of("rich")).go("/")
+    assert page.get_by_role("heading", name="Orders and money").is_visible()
     assert page.evaluate("document.documentElement.scrollHeight") <= 800
 
 
@@ -116,15 +131,18 @@ def test_a_phone_has_a_bottom_bar_of_four(hub_of: Callable[[str], Hub], look: Ca
     bar = page.locator("nav.bottom > *")
     assert [text.split("\n")[0].strip() for text in bar.all_inner_texts()] == [
         "Overview",
-        "Feeds",
-        "Shops",
+        "Orders",
+        "Money",
         "More",
     ]
-    assert page.locator("nav.bottom a[aria-current=page]").inner_text() == "Feeds"
+    assert page.locator("nav.bottom summary[aria-current=page]").inner_text().startswith("More")
     for entry in bar.all():
         box = entry.bounding_box()
         assert box and box["height"] >= 44
     page.locator("nav.bottom summary").click()
     page.locator("nav.bottom .sheet a", has_text="Dead letters").click()
     page.wait_for_url("**/dead-letters")
+    page.locator("nav.bottom a", has_text="Orders").click()
+    page.wait_for_url("**/orders")
+    assert page.locator("nav.bottom > a[aria-current=page]").inner_text() == "Orders"
     assert sight.wrong == []

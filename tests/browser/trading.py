@@ -70,7 +70,7 @@ def rich(db: Database) -> None:
         t.bank_speaks()
         _present(t)
         t.settle(mature_days=60, approve=False)
-        with db.unit_of_work() as uow:
+        with t.db.unit_of_work() as uow:
             ask(uow, t.company("CASA"), Money(25_000, "EUR"), "scene:withdraw")
 
 
@@ -117,7 +117,7 @@ def long_names(db: Database) -> None:
     words = "The supplier's system refuses it with a message that never seems to come to an end at all, and once more from the start"
     with trade(db) as t:
         t.agree("LONGLONGLONGLONGLONG", "99.99", 98_765_432_109, IBANS[0])
-        with db.unit_of_work() as uow:
+        with t.db.unit_of_work() as uow:
             uow.session.query(Offer).update({Offer.cost: Decimal("98765432.123456")})
         t.transfer("LANG", 987_654_321_098_765)
         t.bank.topup(123_456_789_012, "R" * 130, "Verwendungszweckverfasserinnenvereinigung " * 2)
@@ -130,7 +130,7 @@ def long_names(db: Database) -> None:
         t.run()
         t.deliver(orders[0], days=2, carrier="C" * 100, number="9" * 100)
         for po in t.purchase_orders(orders[1]):
-            with db.unit_of_work() as uow:
+            with t.db.unit_of_work() as uow:
                 answers.reject(uow, po, words)
         t.sql("UPDATE order_line SET reason = %s WHERE order_id > 1", words * 2)
         t.sql("UPDATE shipment SET problem = %s", words)
