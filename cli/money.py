@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import AsJson, hub, moment_of, show
+from cli.output import AsJson, hub, moment_of, narrow, show
 from core.errors import there_is
 from core.settings import load
 from ledger.proof import prove
@@ -32,7 +32,11 @@ Number = Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="The order lin
 def list_deposits(as_json: AsJson = False) -> None:
     """Every seller's deposit: available, held for orders, being withdrawn, and what he owes."""
     with hub() as db, db.unit_of_work() as uow:
-        show({"deposits": [in_major(row) for row in deposit_rows(uow, load().currency)]}, as_json)
+        found = [in_major(row) for row in deposit_rows(uow, load().currency)]
+    if not as_json:
+        shown = ("code", "seller", "available", "held", "withdrawing", "owed", "reference")
+        found = narrow(found, *shown)
+    show({"deposits": found}, as_json)
 
 
 @deposit.command("show")
@@ -88,7 +92,7 @@ def list_accounts(
     with hub() as db, db.unit_of_work() as uow:
         found = [in_major(row) for row in account_rows(uow, moment)]
     names = ("name", "company", "kind", "currency", "balance", "postings")
-    show({"accounts": [{name: row[name] for name in names} for row in found]}, as_json)
+    show({"accounts": narrow(found, *names)}, as_json)
 
 
 @account.command("show")
@@ -107,7 +111,7 @@ def show_account(
         lines = [in_major(row) for row in account_lines(uow, name, currency, before, limit)]
     if not as_json:
         shown = ("happened_at", "what_for", "in", "out", "balance", "entry_id")
-        lines = [{key: line[key] for key in shown} for line in lines]
+        lines = narrow(lines, *shown)
     show({**in_major(found), "lines": lines}, as_json)
 
 
@@ -115,7 +119,18 @@ def proof(as_json: AsJson = False) -> None:
     """Counts the whole ledger anew against orders, statements, payouts and the bank. Exit 1 where a check fails."""
     with hub() as db, db.unit_of_work() as uow:
         found = prove(uow)
-    show(found.as_json(), as_json)
+    told = found.as_json()
+    if not as_json:
+        told["checks"] = [
+            {
+                "holds": "yes" if check.ok else "NO",
+                "figure": check.figure,
+                "expected": check.expected,
+                "claim": check.sentence,
+            }
+            for check in found.checks
+        ]
+    show(told, as_json)
     if not found.ok:
         raise typer.Exit(1)
 

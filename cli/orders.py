@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import AsJson, hub, show
+from cli.output import AsJson, hub, narrow, show
 from cli.waiting import given_up_since, last_dead_letter, quiet, until
 from core.errors import Refused, Temporary, there_is
 from models.events import OrdersDue
@@ -132,7 +132,19 @@ def list_shipments(
 ) -> None:
     """Shipments, the newest first; `reported_at` is when the shop was told."""
     with hub() as db, db.unit_of_work() as uow:
-        show({"shipments": shipments_of(uow.session, order, limit=limit)}, as_json)
+        found = shipments_of(uow.session, order, limit=limit)
+    shown = (
+        "id",
+        "reference",
+        "supplier",
+        "key",
+        "carrier",
+        "number",
+        "shipped_at",
+        "reported_at",
+        "problem",
+    )
+    show({"shipments": found if as_json else narrow(found, *shown)}, as_json)
 
 
 @refunds.command("add")

@@ -88,6 +88,11 @@ def _plain(value: Any) -> str:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+def narrow(rows: Sequence[Mapping[str, Any]], *names: str) -> list[dict[str, Any]]:
+    """The columns that a person reads of rows that have more: a table must fit a terminal."""
+    return [{name: row[name] for name in names} for row in rows]
+
+
 def rows_of(query: Iterable[Any]) -> list[dict[str, Any]]:
     """Named rows of a SQLAlchemy query as plain dicts."""
     return [dict(row._mapping) for row in query]

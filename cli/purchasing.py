@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import AsJson, hub, show, write
+from cli.output import AsJson, hub, narrow, show, write
 from core.database import UnitOfWork
 from core.errors import Refused, there_is
 from core.settings import load
@@ -60,7 +60,7 @@ def list_pos(
             "external_number",
             "made_at",
         )
-        found = [{name: row[name] for name in shown} for row in found]
+        found = narrow(found, *shown)
     show({"states": states, "purchase_orders": found}, as_json)
 
 

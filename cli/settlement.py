@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import AsJson, hub, moment_of, show, write
+from cli.output import AsJson, hub, moment_of, narrow, show, write
 from cli.waiting import given_up_since, last_dead_letter, quiet, until
 from core.database import Database, UnitOfWork
 from core.errors import Refused, Temporary, there_is
@@ -43,6 +43,12 @@ Wait = Annotated[bool, typer.Option(help="Wait until the work it starts is over.
 Limit = Annotated[int, typer.Option(min=0, help="At most so many.")]
 Existing = Annotated[Path, typer.Argument(help="The file.", exists=True, dir_okay=False)]
 
+# What a person reads of each table; --json has everything.
+RUN = ("id", "state", "cut_off", "statements", "closing", "payout", "payouts", "paid", "returned")
+STATEMENT = ("id", "company", "opening", "total", "closing", "payout", "payout_state", "reason")
+PAYOUT = ("id", "kind", "company", "amount", "currency", "state", "end_to_end_id", "reason")
+BANK_LINE = ("id", "booked_on", "kind", "amount", "state", "counterparty", "reference", "problem")
+
 
 @settle.command("draft")
 def draft(
@@ -55,14 +61,14 @@ def draft(
     """Drafts a run over all that matured and is on no statement yet."""
     until_when = moment_of(cut_off) if cut_off is not None else None
     with hub() as db, db.unit_of_work() as uow:
-        show(described(uow, close.draft(uow, until_when).id), as_json)
+        show_whole(described(uow, close.draft(uow, until_when).id), as_json)
 
 
 @settle.command("lock")
 def lock(run: Run, as_json: AsJson = False) -> None:
     """Agrees to a draft: its cut-off and its lines are fixed."""
     with hub() as db, db.unit_of_work() as uow:
-        show(described(uow, close.lock(uow, run).id), as_json)
+        show_whole(described(uow, close.lock(uow, run).id), as_json)
 
 
 @settle.command("approve")
@@ -76,7 +82,7 @@ def approve(
     with hub() as db:
         given_up = working(db, lambda uow: close.approve(uow, run, by), f"paying run {run}", wait)
         with db.unit_of_work() as uow:
-            show(described(uow, run), as_json)
+            show_whole(described(uow, run), as_json)
     if given_up:
         raise Temporary(given_up)
 
@@ -85,14 +91,14 @@ def approve(
 def cancel(run: Run, as_json: AsJson = False) -> None:
     """Gives up a run that has no payment file yet; its lines go into the next one."""
     with hub() as db, db.unit_of_work() as uow:
-        show(described(uow, close.cancel(uow, run).id), as_json)
+        show_whole(described(uow, close.cancel(uow, run).id), as_json)
 
 
 @settle.command("close")
 def close_run(run: Run, as_json: AsJson = False) -> None:
     """Closes a run once the bank has spoken of each of its payouts."""
     with hub() as db, db.unit_of_work() as uow:
-        show(described(uow, close.close(uow, run).id), as_json)
+        show_whole(described(uow, close.close(uow, run).id), as_json)
 
 
 @settle.command("mature")
@@ -111,14 +117,15 @@ def mature(wait: Wait = True, as_json: AsJson = False) -> None:
 def list_runs(limit: Limit = 50, as_json: AsJson = False) -> None:
     """Settlement runs, the newest first."""
     with hub() as db, db.unit_of_work() as uow:
-        show({"runs": [in_major(row) for row in run_rows(uow.session, limit)]}, as_json)
+        runs = [in_major(row) for row in run_rows(uow.session, limit)]
+    show({"runs": runs if as_json else narrow(runs, *RUN)}, as_json)
 
 
 @settle.command("show")
 def show_run(run: Run, as_json: AsJson = False) -> None:
     """One run with its statements and payouts."""
     with hub() as db, db.unit_of_work() as uow:
-        show(described(uow, run), as_json)
+        show_whole(described(uow, run), as_json)
 
 
 @settle.command("statement")
@@ -138,6 +145,10 @@ def show_statement(
             from web.printing import statement_page
 
             written["html"] = write(html, statement_page(paper(uow, statement)).encode())
+    if not as_json:
+        found["lines"] = narrow(
+            found["lines"], "happened_at", "rule", "part", "in", "out", "balance", "entry_id"
+        )
     show({**found, **written}, as_json)
 
 
@@ -149,7 +160,8 @@ def list_payouts(
 ) -> None:
     """Payouts, the newest first, with what the bank said of them."""
     with hub() as db, db.unit_of_work() as uow:
-        show({"payouts": [in_major(row) for row in payout_rows(uow.session, run, limit)]}, as_json)
+        payouts = [in_major(row) for row in payout_rows(uow.session, run, limit)]
+    show({"payouts": payouts if as_json else narrow(payouts, *PAYOUT)}, as_json)
 
 
 @payout.command("file")
@@ -200,7 +212,8 @@ def import_statement(file: Existing, wait: Wait = True, as_json: AsJson = False)
     for line in lines:
         counts[line["state"]] = counts.get(line["state"], 0) + 1
     answer = {"statements": [in_major(row) for row in statements], "states": counts}
-    show({**answer, "lines": [in_major(row) for row in lines]}, as_json)
+    told = [in_major(row) for row in lines]
+    show({**answer, "lines": told if as_json else narrow(told, *BANK_LINE)}, as_json)
     if given_up:
         raise Temporary(given_up)
 
@@ -217,7 +230,7 @@ def list_lines(
     with hub() as db, db.unit_of_work() as uow:
         rows = [in_major(row) for row in last_bank_lines(uow.session, state, limit)]
         states = bank_states(uow.session)
-    show({"states": states, "lines": rows}, as_json)
+    show({"states": states, "lines": rows if as_json else narrow(rows, *BANK_LINE)}, as_json)
 
 
 @bank.command("allocate")
@@ -253,10 +266,19 @@ def working(db: Database, begin: Callable[[UnitOfWork], Any], what: str, wait: b
         return given_up_since(uow, LANE, dead)
 
 
+def show_whole(run: dict[str, Any], as_json: bool) -> None:
+    """Prints a run, for a person without what he does not read."""
+    if not as_json:
+        run["statements"] = narrow(run["statements"], *STATEMENT)
+        run["payouts"] = narrow(run["payouts"], *PAYOUT)
+    show(run, as_json)
+
+
 def described(uow: UnitOfWork, run_id: int) -> dict[str, Any]:
     """A run as an answer: its own facts, its statements and its payouts."""
     uow.session.flush()
     uow.session.expire_all()
     found = in_major(there_is(one_run(uow.session, run_id), f"Settlement run {run_id}"))
+    statements, payouts = found.pop("statement_rows"), found.pop("payout_rows")
     counts = {"statement_count": found.pop("statements"), "payout_count": found.pop("payouts")}
-    return {**found, **counts, "statements": found.pop("statement_rows"), "payouts": found.pop("payout_rows")}
+    return {**found, **counts, "statements": statements, "payouts": payouts}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.__main__ import main
 from core.clock import now
 from tests.commands import Shell, work_at_once
 from tests.settling import Settling, settling
@@ -113,6 +114,7 @@ def test_a_run_is_drafted_locked_approved_paid_and_closed(
     assert shell.ask("settle", "mature") == {"matured": 1, "pending": 1}
     told = shell.ask("settle", "draft")
     assert (told["id"], told["state"], told["statement_count"], told["payout_count"]) == (1, "draft", 1, 0)
+    assert not [name for name in told if name.endswith("_rows")]
     (statement,) = told["statements"]
     assert (statement["opening"], statement["total"], statement["closing"], statement["payout"]) == (
         "0.00", "30.00", "30.00", "30.00",
@@ -142,6 +144,14 @@ def test_a_run_is_drafted_locked_approved_paid_and_closed(
     assert (listed["state"], listed["payout"], listed["payouts"], listed["paid"], listed["returned"]) == (
         "closed", "30.00", 1, 1, 0,
     )  # fmt: skip
+    for words in (
+        ("settle", "list"),
+        ("settle", "show", "1"),
+        ("payout", "list"),
+        ("bank", "list"),
+        ("settle", "statement", "1"),
+    ):
+        assert "30.00" in shell.read(*words), words
     proof = shell.ask("proof")
     assert (
         proof["remainder"],
@@ -198,6 +208,7 @@ def test_unknown_money_is_allocated_once(hub: Settling, shell: Shell) -> None:
     told = [shell.ask("bank", "allocate", line["id"], seller) for _ in range(2)]
     assert told[0] == told[1]
     assert figures(shell.ask("deposit", "show", seller)) == ("50.00", "0.00", "0.00", "0.00")
+    assert hub.reference(seller) in shell.read("deposit", "list")
     assert shell.ask("bank", "list")["states"] == {"matched": 1}
     assert shell.refuse("bank", "allocate", line["id"], seller, "--key", "other")[0] == 2
     assert shell.refuse("bank", "allocate", 99, seller)[1].startswith("Bank line 99 is not there.")
@@ -261,3 +272,8 @@ def test_a_proof_that_fails_says_so_with_its_exit_code(hub: Settling, shell: She
     code, told, said = shell.run("proof")
     assert (code, told["ok"], said) == (1, False, "")
     assert [check["ok"] for check in told["checks"]].count(False) >= 1
+    shell.patch.setattr("sys.argv", ["entrepot", "proof"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert "NO" in shell.capsys.readouterr().out

@@ -164,6 +164,8 @@ def test_what_is_shipped_in_parts_is_shipped_once_by_its_key(trade: Trade, shell
     assert trade.po(1) == "shipped"
     told = shell.ask("ship", "list", "--order", 1)
     assert [(each["key"], each["reported_at"]) for each in told["shipments"]] == [("P2", None), ("P1", None)]
+    assert "00340" in shell.read("ship", "list")
+    assert "EP-1" in shell.read("po", "list")
     assert shell.ask("ship", "list", "--order", 2) == {"shipments": []}
 
 
