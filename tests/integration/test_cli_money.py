@@ -205,8 +205,8 @@ def test_unknown_money_is_allocated_once(hub: Settling, shell: Shell) -> None:
     assert (line["amount"], line["counterparty"], line["problem"]) == (
         "50.00", "Somebody", "The payer's text names no seller's deposit reference.",
     )  # fmt: skip
-    told = [shell.ask("bank", "allocate", line["id"], seller) for _ in range(2)]
-    assert told[0] == told[1]
+    both = [shell.ask("bank", "allocate", line["id"], seller) for _ in range(2)]
+    assert both[0] == both[1]
     assert figures(shell.ask("deposit", "show", seller)) == ("50.00", "0.00", "0.00", "0.00")
     assert hub.reference(seller) in shell.read("deposit", "list")
     assert shell.ask("bank", "list")["states"] == {"matched": 1}
