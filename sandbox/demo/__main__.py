@@ -29,7 +29,7 @@ WORDS = {
     "drift": "listings that differ",
     "orders": "orders with goods of ours",
     "parked": "order lines that wait, each with its reason",
-    "shipped": "shipments, all told to the shops",
+    "shipped": "order lines shipped, all told to the shops",
     "refunded": "order lines refunded after their shipment",
     "statements": "statements",
     "payouts": "payouts the bank has made",
@@ -42,7 +42,8 @@ WORDS = {
 def main() -> int:
     """Runs the demo. Exit 0: every figure is as it must be; 1: something is wrong with the work; 2: wrong usage."""
     parser = argparse.ArgumentParser(
-        prog="./run demo", description="Three suppliers' files become listings, orders, purchases and payouts."
+        prog="./run demo",
+        description="Three suppliers' files become listings, orders, purchases and payouts.",
     )
     parser.add_argument(
         "--once", action="store_true", help="stop everything at the end instead of staying up to look at"
@@ -77,7 +78,9 @@ def main() -> int:
 def run(hub: Hub, data: Path) -> dict[str, Any]:
     """The whole way once; the figures asked at its end. `seconds` from the first server's start to the last answer."""
     began = time.monotonic()
-    say("starting two shops, a picture server, a supplier's order server and a bank, with a certificate authority of their own")
+    say(
+        "starting two shops, a picture server, a supplier's order server and a bank, with a certificate authority of their own"
+    )
     folder = data / "sandbox"
     pictures = start_images(folder / "images")
     shops: dict[str, Shop] = {

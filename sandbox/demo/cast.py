@@ -38,7 +38,17 @@ class Supplier:
 
 
 # The IBANs are examples that banks print themselves; their check digits hold.
-NORDEN = Supplier("Norden Lampen GmbH", "NORDEN", "Preisliste", "norden-lampen.csv", "DE89370400440532013000", "Kiel", "DE", "8", "6.90")
+NORDEN = Supplier(
+    "Norden Lampen GmbH",
+    "NORDEN",
+    "Preisliste",
+    "norden-lampen.csv",
+    "DE89370400440532013000",
+    "Kiel",
+    "DE",
+    "8",
+    "6.90",
+)
 CASA_VERDE = Supplier(
     "Casa Verde", "CASAVERDE", "Shopping feed", "casa-verde.xml", "ES9121000418450200051332", "Valencia", "ES", "12.5", "4.50",
     ("--assumed-stock", "5"),
@@ -49,8 +59,17 @@ TRAILHEAD = Supplier(
 )  # fmt: skip
 SUPPLIERS = (NORDEN, CASA_VERDE, TRAILHEAD)
 
-WOHNLICHT = Seller("Wohnlicht Online", "WOHNLICHT", "woocommerce", "Wohnlicht", {"NORDEN": "60", "CASAVERDE": "45"}, "600.00")
-BERGZEIT = Seller("Bergzeit Kaufhaus", "BERGZEIT", "shopify", "Bergkaufhaus", {"TRAILHEAD": "80", "CASAVERDE": "50"}, "300.00")
+WOHNLICHT = Seller(
+    "Wohnlicht Online", "WOHNLICHT", "woocommerce", "Wohnlicht", {"NORDEN": "60", "CASAVERDE": "45"}, "600.00"
+)
+BERGZEIT = Seller(
+    "Bergzeit Kaufhaus",
+    "BERGZEIT",
+    "shopify",
+    "Bergkaufhaus",
+    {"TRAILHEAD": "80", "CASAVERDE": "50"},
+    "300.00",
+)
 SELLERS = (WOHNLICHT, BERGZEIT)
 
 

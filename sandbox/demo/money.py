@@ -47,8 +47,21 @@ def agree(hub: Hub, office_url: str, office_key: str, office_ca: str) -> None:
     """Commission, shipping and bank details of each supplier; Norden has an order server of his own."""
     for supplier in SUPPLIERS:
         by_server = supplier.code == "NORDEN"
-        way = ["--transport", "api", "--url", office_url, "--key", office_key, "--ca-file", office_ca] if by_server else []
-        hub.ask("supplier", "terms", supplier.code, "--commission", supplier.commission, "--shipping", supplier.shipping, *way)
+        way = (
+            ["--transport", "api", "--url", office_url, "--key", office_key, "--ca-file", office_ca]
+            if by_server
+            else []
+        )
+        hub.ask(
+            "supplier",
+            "terms",
+            supplier.code,
+            "--commission",
+            supplier.commission,
+            "--shipping",
+            supplier.shipping,
+            *way,
+        )
         hub.ask(
             "company", "bank", supplier.code, "--holder", supplier.name, "--iban", supplier.iban, "--town", supplier.town,
             "--country", supplier.country,

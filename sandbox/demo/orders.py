@@ -38,7 +38,9 @@ class Trade:
     def order(self, name: str) -> dict[str, Any]:
         """One order of the story as the hub tells it. Raises Trouble where it does not know it."""
         shop, external = self.placed[name]
-        orders: list[dict[str, Any]] = self.hub.ask("order", "list", "--shop", shop.name, "--limit", "1000")["orders"]
+        orders: list[dict[str, Any]] = self.hub.ask("order", "list", "--shop", shop.name, "--limit", "1000")[
+            "orders"
+        ]
         for found in orders:
             if found["external_id"] == external:
                 return found
@@ -64,7 +66,9 @@ def buyers_come(trade: Trade) -> None:
         for each in [hands.submit(trade.buy, *wish) for wish in first]:
             each.result()
     trade.settle()
-    say("two buyers in two shops want the last pot at the same moment; another buys for more than the deposit")
+    say(
+        "two buyers in two shops want the last pot at the same moment; another buys for more than the deposit"
+    )
     with ThreadPoolExecutor() as hands:
         for each in [
             hands.submit(trade.buy, "last pot, one", trade.wohnlicht, (POT, 1)),
@@ -90,13 +94,17 @@ def buyer_changes_his_mind(trade: Trade) -> None:
         if order["state"] == "cancel_requested":
             trade.hub.ask("po", "cancelled", str(order["id"]))
     trade.hub.ask("message", "wait")
-    say(f"an order cancelled in the shop after the purchase: {CASA_VERDE.name} agrees, the hold is given back")
+    say(
+        f"an order cancelled in the shop after the purchase: {CASA_VERDE.name} agrees, the hold is given back"
+    )
 
 
 def suppliers_answer(trade: Trade) -> None:
     """Each in his own way: Norden by his order server, Casa Verde by a CSV file, Trailhead line by line."""
     hub = trade.hub
-    say(f"{NORDEN.name} was asked by his order server, {CASA_VERDE.name} gets a CSV file, {TRAILHEAD.name} confirms by hand")
+    say(
+        f"{NORDEN.name} was asked by his order server, {CASA_VERDE.name} gets a CSV file, {TRAILHEAD.name} confirms by hand"
+    )
     for order in orders_of(hub, NORDEN.code, "placed"):
         hub.ask("po", "confirm", str(order["id"]))
         ship(hub, order, carrier="DHL", number=f"00340434{order['id']:08}")
@@ -130,7 +138,9 @@ def by_file(trade: Trade) -> None:
 
 def orders_of(hub: Hub, supplier: str, state: str) -> list[dict[str, Any]]:
     """A supplier's purchase orders in one state."""
-    found: list[dict[str, Any]] = hub.ask("po", "list", "--supplier", supplier, "--state", state)["purchase_orders"]
+    found: list[dict[str, Any]] = hub.ask("po", "list", "--supplier", supplier, "--state", state)[
+        "purchase_orders"
+    ]
     return found
 
 

@@ -1,18 +1,15 @@
 """Way A with kill -9 in the middle, of workers, relay, scheduler and RabbitMQ: nothing lost, doubled or stuck."""
 
-import os
-import signal
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from sandbox.people import Hub, free_port, stop_all
 from sandbox.rabbitmq import OwnRabbit
 from tests.journeys.conftest import connected, wanted, write
+from tests.journeys.trading import kill_process
 
 FILES = 3
 LAMPS = 60
@@ -47,7 +44,7 @@ def test_files_in_a_row_with_everything_killed_in_between(broker: OwnRabbit | No
                 str(write(folder / f"{place}.csv", LAMPS, price=10 + place)),
                 "--no-wait",
             )
-            kill(
+            kill_process(
                 hub,
                 ["pipelines.worker", "pipelines.relay", "schedules", "web"][place % 4]
                 if broker
@@ -55,7 +52,7 @@ def test_files_in_a_row_with_everything_killed_in_between(broker: OwnRabbit | No
             )
             if broker and place == 2:
                 broker.kill()
-                kill(hub, "pipelines.worker")
+                kill_process(hub, "pipelines.worker")
                 broker.up()
         hub.ask("message", "wait", "--timeout", "240")
         hub.ask("shop", "verify", "licht")
@@ -72,19 +69,3 @@ def test_files_in_a_row_with_everything_killed_in_between(broker: OwnRabbit | No
         assert shop.held()["NORDEN-L-0000"] == (f"{(10 + FILES) * 1.4:.2f}", 5), "the last file counts"
     finally:
         stop_all()
-
-
-def kill(hub: Hub, module: str) -> None:
-    """kill -9 of the supervisor's child that runs this module, as soon as there is one."""
-    assert hub.supervisor is not None
-    supervisor = psutil.Process(hub.supervisor.pid)
-    while True:
-        for child in supervisor.children():
-            try:
-                if module in child.cmdline():
-                    os.kill(child.pid, signal.SIGKILL)
-                    child.wait(10)
-                    return
-            except (psutil.NoSuchProcess, psutil.ZombieProcess):
-                continue
-        threading.Event().wait(0.05)  # the supervisor is about to start it again

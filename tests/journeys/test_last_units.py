@@ -1,0 +1,31 @@
+"""200 buyers in two shops want the last 20 pieces at once: exactly 20 are covered, on both brokers."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.people import Hub
+from tests.journeys.trading import Market
+
+SKU = "NORDEN-L-0000"
+
+
+@pytest.mark.timeout(400)
+def test_of_200_buyers_in_two_shops_exactly_20_get_the_20_pieces(hub: Hub, folder: Path) -> None:
+    market = Market(hub, folder, stock=20)
+    market.open()
+    made = market.buy_at_once([(market.shops[place % 2], SKU) for place in range(200)])
+    sold = sum(map(len, made.values()))
+    assert 20 <= sold <= 40, "each shop sells what it shows, and no more"
+    market.swept()
+    states = market.line_states()
+    assert states["submitting"] == 20
+    assert states["awaiting_stock"] == sold - 20
+    assert set(states) <= {"submitting", "awaiting_stock"}
+    for shop in market.shops:
+        assert sorted(order["external_id"] for order in market.orders(shop)) == sorted(made[shop.name])
+    lines = [line for shop in market.shops for order in market.orders(shop) for line in order["lines"]]
+    assert sum(line["covered"] for line in lines) == 20
+    assert sum(po["quantity"] for po in hub.ask("po", "list")["purchase_orders"]) == 20
+    assert {shop.held()[SKU][1] for shop in market.shops} == {0}
+    market.proved()
