@@ -14,13 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.demo import listings, money, orders
-from sandbox.demo.cast import SELLERS, Shop, say
+from sandbox.demo.cast import SELLERS, say
 from sandbox.feeds.make import write
 from sandbox.partners import Bank, SupplierOffice
-from sandbox.people import Hub, ShopifyServer, ShopServer, Trouble, free_port, start_images, stop_all
+from sandbox.people import (
+    Hub,
+    Shopfront,
+    ShopifyServer,
+    ShopServer,
+    Trouble,
+    free_port,
+    start_images,
+    stop_all,
+)
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-SERVERS = {"woocommerce": ShopServer, "shopify": ShopifyServer}
+SERVERS: dict[str, type[Shopfront]] = {"woocommerce": ShopServer, "shopify": ShopifyServer}
 WORDS = {
     "offers": "offers taken in",
     "rejects": "records refused, each with its reason",
@@ -83,7 +92,7 @@ def run(hub: Hub, data: Path) -> dict[str, Any]:
     )
     folder = data / "sandbox"
     pictures = start_images(folder / "images")
-    shops: dict[str, Shop] = {
+    shops: dict[str, Shopfront] = {
         seller.code: SERVERS[seller.channel](folder / seller.code.lower(), seller.shop) for seller in SELLERS
     }
     office = SupplierOffice(folder / "norden", "Norden Lampen")
@@ -105,7 +114,7 @@ def run(hub: Hub, data: Path) -> dict[str, Any]:
     return figures(hub, shops, began)
 
 
-def figures(hub: Hub, shops: dict[str, Shop], began: float) -> dict[str, Any]:
+def figures(hub: Hub, shops: dict[str, Shopfront], began: float) -> dict[str, Any]:
     """The last line: the hub's own figures by its command line; live listings and drift where hub and shop agree."""
     live = drift = 0
     for seller in SELLERS:

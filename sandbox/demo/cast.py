@@ -3,10 +3,6 @@
 import sys
 from dataclasses import dataclass
 
-from sandbox.people import ShopifyServer, ShopServer
-
-Shop = ShopServer | ShopifyServer
-
 
 @dataclass(frozen=True)
 class Seller:

@@ -3,11 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sandbox.demo.cast import SELLERS, SUPPLIERS, Seller, Shop, Supplier, say
-from sandbox.people import Hub
+from sandbox.demo.cast import SELLERS, SUPPLIERS, Seller, Supplier, say
+from sandbox.people import Hub, Shopfront
 
 
-def list_everything(hub: Hub, shops: dict[str, Shop], files: dict[str, Path]) -> None:
+def list_everything(hub: Hub, shops: dict[str, Shopfront], files: dict[str, Path]) -> None:
     """From three files and two empty shops to true listings."""
     with ThreadPoolExecutor() as hands:
         done = [hands.submit(supply, hub, supplier, files[supplier.file]) for supplier in SUPPLIERS]
@@ -30,7 +30,7 @@ def supply(hub: Hub, supplier: Supplier, file: Path) -> None:
     )
 
 
-def connect(hub: Hub, seller: Seller, shop: Shop) -> None:
+def connect(hub: Hub, seller: Seller, shop: Shopfront) -> None:
     """A seller joins and connects his shop."""
     say(f"{seller.name} connects {shop.url}")
     hub.ask("seller", "add", seller.name, "--code", seller.code)

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from sandbox.demo.cast import CASA_VERDE, NORDEN, SELLERS, TRAILHEAD, Shop, say
+from sandbox.demo.cast import CASA_VERDE, NORDEN, SELLERS, TRAILHEAD, say
 from sandbox.partners import SupplierOffice
-from sandbox.people import Hub, Trouble
+from sandbox.people import Hub, Shopfront, Trouble
 
 POT, LAMP, DARK_LAMP, MOUNTING = (
     "CASAVERDE-CV-POT-TER-18CM", "NORDEN-NL-1001", "NORDEN-NL-1002", "NORDEN-NL-9001",
@@ -20,12 +20,12 @@ JACKET, JACKET_M, BIG_POT = (
 class Trade:
     """The buyers' orders by the name they have in this story; each is the shop it was placed in and its number there."""
 
-    def __init__(self, hub: Hub, shops: dict[str, Shop], office: SupplierOffice, folder: Path) -> None:
+    def __init__(self, hub: Hub, shops: dict[str, Shopfront], office: SupplierOffice, folder: Path) -> None:
         self.hub, self.wohnlicht, self.bergzeit = hub, shops["WOHNLICHT"], shops["BERGZEIT"]
         self.office, self.folder = office, folder
-        self.placed: dict[str, tuple[Shop, str]] = {}
+        self.placed: dict[str, tuple[Shopfront, str]] = {}
 
-    def buy(self, name: str, shop: Shop, *lines: tuple[str, int]) -> None:
+    def buy(self, name: str, shop: Shopfront, *lines: tuple[str, int]) -> None:
         """A buyer buys in a shop."""
         self.placed[name] = (shop, shop.buy(list(lines)))
 
@@ -54,7 +54,7 @@ class Trade:
 def buyers_come(trade: Trade) -> None:
     """Nine orders: one over the deposit, two for the last unit, one of two suppliers, one service among them."""
     say("buyers buy in both shops")
-    first = [
+    first: list[Any] = [
         ("two lamps", trade.wohnlicht, (LAMP, 2)),
         ("four pots", trade.wohnlicht, (POT, 4)),
         ("mounting", trade.wohnlicht, (MOUNTING, 1)),
@@ -63,7 +63,7 @@ def buyers_come(trade: Trade) -> None:
         ("changed mind", trade.bergzeit, (BIG_POT, 1)),
     ]
     with ThreadPoolExecutor() as hands:
-        for each in [hands.submit(trade.buy, *wish) for wish in first]:
+        for each in [hands.submit(trade.buy, name, shop, *lines) for name, shop, *lines in first]:
             each.result()
     trade.settle()
     say(

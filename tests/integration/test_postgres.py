@@ -243,9 +243,7 @@ def test_killed_holder_and_postmaster_together(data: Path) -> None:
     assert postmaster(data / "postgres") is None
 
 
-@pytest.mark.parametrize(
-    "leftover", [f"{os.getpid()}\n/elsewhere\n1\n5432\n\n\n\nready\n", ""], ids=["another", "empty"]
-)
+@pytest.mark.parametrize("leftover", [f"{os.getpid()}\n/elsewhere\n1\n5432\n", ""], ids=["another", "empty"])
 def test_restart_past_a_lock_file_of_another_program_or_of_a_crashed_machine(
     data: Path, leftover: str
 ) -> None:
