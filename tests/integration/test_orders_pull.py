@@ -1,6 +1,8 @@
 """Taking orders over from a shop: ours only, the newest telling only, each once, by webhook and by sweep."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -304,3 +306,20 @@ def test_the_watermark_never_goes_back_and_stays_behind_the_present(db: Database
     shop.holds(told(of, 1, minutes=60 * 24 * 36500))
     swept(db, of)
     assert one(db, "SELECT orders_watermark < now() - interval '4 seconds' FROM shop") is True
+
+
+def test_four_tellings_of_a_new_order_at_once_make_one(db: Database, shop: ToldShop) -> None:
+    of = market(db, 9, 9)
+    shop.holds(told(of, 2, 1))
+    gate = threading.Barrier(4)
+
+    def hear(_: int) -> None:
+        gate.wait(timeout=10)
+        pull(OrderNoticed(tenant=of.seller, lane=f"shop:{of.shop}", shop_id=of.shop, external_id="1001"), db)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(hear, range(4)))
+    assert one(db, "SELECT count(*) FROM shop_order") == 1
+    assert lines_of(db) == [("received", 2, 2, 0, 0, 0), ("received", 1, 1, 0, 0, 0)]
+    assert [what for what, _ in story(db)] == ["received"]
+    assert changes(db) == [1]

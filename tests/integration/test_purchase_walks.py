@@ -101,8 +101,9 @@ def agree(trade: Trade) -> None:
     ), "what is shipped left in a shipment"
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4, random.SystemRandom().randrange(10**9)])
-def test_whatever_they_say_in_whatever_order_the_books_agree(trade: Trade, seed: int) -> None:
+@pytest.mark.parametrize("known", [1, 2, 3, 4, None])
+def test_whatever_they_say_in_whatever_order_the_books_agree(trade: Trade, known: int | None) -> None:
+    seed = known or random.SystemRandom().randrange(10**9)
     print(f"seed {seed}")
     chance = random.Random(seed)
     norden, sueden = trade.supplier("Norden"), trade.supplier("Sueden")
