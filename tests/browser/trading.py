@@ -116,7 +116,7 @@ def long_names(db: Database) -> None:
     """Trade where every name is too long and every amount has twelve digits."""
     words = "The supplier's system refuses it with a message that never seems to come to an end at all, and once more from the start"
     with trade(db) as t:
-        t.agree("LONGLONGLONGLONGLONG", "99.99", 98_765_432_109, IBANS[0])
+        t.agree("LONGLONGLONGLONGLONG", "99.99", 9_876_543_210, IBANS[0])
         with t.db.unit_of_work() as uow:
             uow.session.query(Offer).update({Offer.cost: Decimal("98765432.123456")})
         t.transfer("LANG", 987_654_321_098_765)
