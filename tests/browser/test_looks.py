@@ -64,6 +64,8 @@ NAMES = """() => {
     if (!field.labels?.length && !field.ariaLabel && field.ariaHidden !== "true") wrong.push(`field ${field.name}`);
   for (const act of document.querySelectorAll("a[href], button, summary"))
     if (!(act.textContent.trim() || act.ariaLabel)) wrong.push(`nameless ${act.outerHTML.slice(0, 80)}`);
+  for (const table of document.querySelectorAll(".card table"))
+    if (!table.closest(".scroll, pre") && table.getBoundingClientRect().right > table.closest(".card").getBoundingClientRect().right + 1) wrong.push(`a table sticks out: ${table.textContent.trim().slice(0, 40)}`);
   const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
   if (new Set(ids).size !== ids.length) wrong.push("an id twice");
   return wrong;
