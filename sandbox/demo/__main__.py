@@ -10,11 +10,12 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sandbox.demo import listings, money, orders
-from sandbox.demo.cast import SELLERS, say
+from sandbox.demo.cast import SELLERS, say, together
 from sandbox.feeds.make import write
 from sandbox.partners import Bank, SupplierOffice
 from sandbox.people import (
@@ -102,9 +103,9 @@ def run(hub: Hub, data: Path) -> dict[str, Any]:
     hub.start()
     files = {file.name: file for file in write(folder / "feeds", pictures.url)}
     listings.list_everything(hub, shops, files)
-    money.agree(hub, office.url, office.key, office.ca_file)
+    money.agree(hub, office)
     money.deposits_come_in(books)
-    trade = orders.Trade(hub, shops, office, folder)
+    trade = orders.Trade(hub, shops, folder)
     orders.buyers_come(trade)
     orders.buyer_changes_his_mind(trade)
     orders.suppliers_answer(trade)
@@ -117,8 +118,8 @@ def run(hub: Hub, data: Path) -> dict[str, Any]:
 def figures(hub: Hub, shops: dict[str, Shopfront], began: float) -> dict[str, Any]:
     """The last line: the hub's own figures by its command line; live listings and drift where hub and shop agree."""
     live = drift = 0
+    together(*(partial(hub.ask, "shop", "verify", seller.shop) for seller in SELLERS))
     for seller in SELLERS:
-        hub.ask("shop", "verify", seller.shop)
         held = shops[seller.code].held()
         for listing in hub.ask("listing", "list", seller.shop, "--limit", "100000")["listings"]:
             wanted = listing["wanted"]

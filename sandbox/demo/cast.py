@@ -1,6 +1,8 @@
 """Who plays in the demo: three suppliers, two sellers with a shop each, and what a word of progress looks like."""
 
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 
@@ -67,6 +69,14 @@ BERGZEIT = Seller(
     "300.00",
 )
 SELLERS = (WOHNLICHT, BERGZEIT)
+
+
+def together(*acts: Callable[[], object]) -> None:
+    """Several people act at the same moment; what one of them raises is raised when all are done."""
+    with ThreadPoolExecutor(len(acts)) as hands:
+        done = [hands.submit(act) for act in acts]
+    for each in done:
+        each.result()
 
 
 def say(line: str) -> None:

@@ -1,22 +1,20 @@
 """Way A of the demo: suppliers drop their files, sellers connect their shops and choose, the hub lists and reads back."""
 
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from sandbox.demo.cast import SELLERS, SUPPLIERS, Seller, Supplier, say
+from sandbox.demo.cast import SELLERS, SUPPLIERS, Seller, Supplier, say, together
 from sandbox.people import Hub, Shopfront
 
 
 def list_everything(hub: Hub, shops: dict[str, Shopfront], files: dict[str, Path]) -> None:
     """From three files and two empty shops to true listings."""
-    with ThreadPoolExecutor() as hands:
-        done = [hands.submit(supply, hub, supplier, files[supplier.file]) for supplier in SUPPLIERS]
-        done += [hands.submit(connect, hub, seller, shops[seller.code]) for seller in SELLERS]
-        for each in done:
-            each.result()
-        hub.ask("message", "wait")
-        for each in [hands.submit(choose_and_push, hub, seller) for seller in SELLERS]:
-            each.result()
+    together(
+        *(partial(supply, hub, supplier, files[supplier.file]) for supplier in SUPPLIERS),
+        *(partial(connect, hub, seller, shops[seller.code]) for seller in SELLERS),
+    )
+    hub.ask("message", "wait")
+    together(*(partial(choose_and_push, hub, seller) for seller in SELLERS))
 
 
 def supply(hub: Hub, supplier: Supplier, file: Path) -> None:

@@ -1,10 +1,11 @@
 """Way C of the demo: deposits come in, captured money matures, is settled, paid, once returned, and proved."""
 
+from functools import partial
 from pathlib import Path
 
-from sandbox.demo.cast import CASA_VERDE, SELLERS, SUPPLIERS, Seller, say
+from sandbox.demo.cast import CASA_VERDE, NORDEN, SELLERS, SUPPLIERS, Seller, Supplier, say, together
 from sandbox.demo.orders import Trade
-from sandbox.partners import Bank
+from sandbox.partners import Bank, SupplierOffice
 from sandbox.people import Hub
 
 OTHER_IBAN = "ES7921000813610123456789"
@@ -37,42 +38,45 @@ class Money:
         run = str(self.hub.ask("settle", "draft")["id"])
         self.hub.ask("settle", "lock", run)
         self.hub.ask("settle", "approve", run)
-        self.hub.ask("message", "wait")
         file = self.folder / f"payments-{run}.xml"
         self.hub.ask("payout", "file", run, "--out", str(file))
         self.bank.pay(file)
 
 
-def agree(hub: Hub, office_url: str, office_key: str, office_ca: str) -> None:
+def agree(hub: Hub, office: SupplierOffice) -> None:
     """Commission, shipping and bank details of each supplier; Norden has an order server of his own."""
-    for supplier in SUPPLIERS:
-        by_server = supplier.code == "NORDEN"
-        way = (
-            ["--transport", "api", "--url", office_url, "--key", office_key, "--ca-file", office_ca]
-            if by_server
-            else []
-        )
-        hub.ask(
-            "supplier",
-            "terms",
-            supplier.code,
-            "--commission",
-            supplier.commission,
-            "--shipping",
-            supplier.shipping,
-            *way,
-        )
-        hub.ask(
-            "company", "bank", supplier.code, "--holder", supplier.name, "--iban", supplier.iban, "--town", supplier.town,
-            "--country", supplier.country,
-        )  # fmt: skip
+    together(*(partial(terms, hub, supplier, office) for supplier in SUPPLIERS))
+
+
+def terms(hub: Hub, supplier: Supplier, office: SupplierOffice) -> None:
+    """What is agreed with one supplier."""
+    agreed = ["--commission", supplier.commission, "--shipping", supplier.shipping]
+    if supplier is NORDEN:
+        agreed += [
+            "--transport",
+            "api",
+            "--url",
+            office.url,
+            "--key",
+            office.key,
+            "--ca-file",
+            office.ca_file,
+        ]
+    hub.ask("supplier", "terms", supplier.code, *agreed)
+    account(hub, supplier, supplier.iban)
+
+
+def account(hub: Hub, supplier: Supplier, iban: str) -> None:
+    """Where a supplier wants his money."""
+    holder = ["--holder", supplier.name, "--town", supplier.town, "--country", supplier.country]
+    hub.ask("company", "bank", supplier.code, "--iban", iban, *holder)
 
 
 def deposits_come_in(money: Money) -> None:
     """Both sellers pay in before anybody buys."""
     for seller in SELLERS:
-        money.pay_in(seller, seller.deposit)
         say(f"{seller.name} transfers {seller.deposit} EUR as his deposit")
+    together(*(partial(money.pay_in, seller, seller.deposit) for seller in SELLERS))
     money.bank_day()
 
 
@@ -98,10 +102,7 @@ def settle_everything(money: Money, trade: Trade) -> None:
     shop.refund(external, [("NORDEN-NL-1001", 1)])
     trade.settle()
     say("one of two lamps is refunded after the payout: Norden owes it")
-    money.hub.ask(
-        "company", "bank", CASA_VERDE.code, "--holder", CASA_VERDE.name, "--iban", OTHER_IBAN, "--town", CASA_VERDE.town,
-        "--country", CASA_VERDE.country,
-    )  # fmt: skip
+    account(money.hub, CASA_VERDE, OTHER_IBAN)
     money.run()
     money.bank_day()
     say(f"{CASA_VERDE.name} gives another account and is paid with the next run")

@@ -1,12 +1,11 @@
 """Way B of the demo: buyers buy in both shops; the hub reserves, holds, orders at the suppliers, ships and tells the shops."""
 
 import csv
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sandbox.demo.cast import CASA_VERDE, NORDEN, SELLERS, TRAILHEAD, say
-from sandbox.partners import SupplierOffice
+from sandbox.demo.cast import CASA_VERDE, NORDEN, SELLERS, TRAILHEAD, Supplier, say, together
 from sandbox.people import Hub, Shopfront, Trouble
 
 POT, LAMP, DARK_LAMP, MOUNTING = (
@@ -20,9 +19,13 @@ JACKET, JACKET_M, BIG_POT = (
 class Trade:
     """The buyers' orders by the name they have in this story; each is the shop it was placed in and its number there."""
 
-    def __init__(self, hub: Hub, shops: dict[str, Shopfront], office: SupplierOffice, folder: Path) -> None:
-        self.hub, self.wohnlicht, self.bergzeit = hub, shops["WOHNLICHT"], shops["BERGZEIT"]
-        self.office, self.folder = office, folder
+    def __init__(self, hub: Hub, shops: dict[str, Shopfront], folder: Path) -> None:
+        self.hub, self.wohnlicht, self.bergzeit, self.folder = (
+            hub,
+            shops["WOHNLICHT"],
+            shops["BERGZEIT"],
+            folder,
+        )
         self.placed: dict[str, tuple[Shopfront, str]] = {}
 
     def buy(self, name: str, shop: Shopfront, *lines: tuple[str, int]) -> None:
@@ -31,8 +34,7 @@ class Trade:
 
     def settle(self) -> None:
         """Webhooks are only hints: every shop is swept too, then all that follows is waited for."""
-        for seller in SELLERS:
-            self.hub.ask("order", "pull", seller.shop)
+        together(*(partial(self.hub.ask, "order", "pull", seller.shop) for seller in SELLERS))
         self.hub.ask("message", "wait")
 
     def order(self, name: str) -> dict[str, Any]:
@@ -62,20 +64,16 @@ def buyers_come(trade: Trade) -> None:
         ("two jackets", trade.bergzeit, (JACKET, 2)),
         ("changed mind", trade.bergzeit, (BIG_POT, 1)),
     ]
-    with ThreadPoolExecutor() as hands:
-        for each in [hands.submit(trade.buy, name, shop, *lines) for name, shop, *lines in first]:
-            each.result()
+    together(*(partial(trade.buy, name, shop, *lines) for name, shop, *lines in first))
     trade.settle()
     say(
         "two buyers in two shops want the last pot at the same moment; another buys for more than the deposit"
     )
-    with ThreadPoolExecutor() as hands:
-        for each in [
-            hands.submit(trade.buy, "last pot, one", trade.wohnlicht, (POT, 1)),
-            hands.submit(trade.buy, "last pot, two", trade.bergzeit, (POT, 1)),
-            hands.submit(trade.buy, "three jackets", trade.bergzeit, (JACKET_M, 3)),
-        ]:
-            each.result()
+    together(
+        partial(trade.buy, "last pot, one", trade.wohnlicht, (POT, 1)),
+        partial(trade.buy, "last pot, two", trade.bergzeit, (POT, 1)),
+        partial(trade.buy, "three jackets", trade.bergzeit, (JACKET_M, 3)),
+    )
     trade.settle()
     got = [name for name in ("last pot, one", "last pot, two") if trade.states(name) != ["awaiting_stock"]]
     if len(got) != 1:
@@ -105,14 +103,20 @@ def suppliers_answer(trade: Trade) -> None:
     say(
         f"{NORDEN.name} was asked by his order server, {CASA_VERDE.name} gets a CSV file, {TRAILHEAD.name} confirms by hand"
     )
-    for order in orders_of(hub, NORDEN.code, "placed"):
-        hub.ask("po", "confirm", str(order["id"]))
-        ship(hub, order, carrier="DHL", number=f"00340434{order['id']:08}")
-    by_file(trade)
-    for order in orders_of(hub, TRAILHEAD.code, "placed"):
-        hub.ask("po", "confirm", str(order["id"]), "--number", f"TH-{order['id']:05}")
-        ship(hub, order, carrier="PostNL", number=f"3S{order['id']:09}")
+    together(
+        partial(by_hand, hub, NORDEN, "DHL", "0034043{:08}"), partial(by_hand, hub, TRAILHEAD, "PostNL", "3S{:09}"),
+        partial(by_file, trade),
+    )  # fmt: skip
     hub.ask("message", "wait")
+
+
+def by_hand(hub: Hub, supplier: Supplier, carrier: str, number: str) -> None:
+    """A supplier confirms what he was asked for and ships each order in one parcel."""
+    asked = ("po", "list", "--supplier", supplier.code, "--state", "placed")
+    for order in hub.ask(*asked)["purchase_orders"]:
+        hub.ask("po", "confirm", str(order["id"]))
+        tracking = ("--carrier", carrier, "--number", number.format(order["id"]))
+        hub.ask("ship", "add", str(order["id"]), "--key", f"parcel-{order['id']}", *tracking)
 
 
 def by_file(trade: Trade) -> None:
@@ -134,17 +138,3 @@ def by_file(trade: Trade) -> None:
         out.writeheader()
         out.writerows(filled)
     trade.hub.ask("po", "import", str(answered))
-
-
-def orders_of(hub: Hub, supplier: str, state: str) -> list[dict[str, Any]]:
-    """A supplier's purchase orders in one state."""
-    found: list[dict[str, Any]] = hub.ask("po", "list", "--supplier", supplier, "--state", state)[
-        "purchase_orders"
-    ]
-    return found
-
-
-def ship(hub: Hub, order: dict[str, Any], **tracking: str) -> None:
-    """Everything that is open of a purchase order leaves in one parcel."""
-    words = [word for name, value in tracking.items() for word in (f"--{name}", value)]
-    hub.ask("ship", "add", str(order["id"]), "--key", f"parcel-{order['id']}", *words)
