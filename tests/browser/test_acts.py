@@ -135,6 +135,8 @@ def test_keys(hub_of: HubOf, look: Look) -> None:
         ("f", "/feeds"),
         ("s", "/shops"),
         ("q", "/queues"),
+        ("r", "/orders"),
+        ("m", "/money"),
         ("d", "/dead-letters"),
         ("o", "/"),
     ):
@@ -217,4 +219,65 @@ def test_an_ended_session_leads_a_polling_page_to_the_door(hub_of: HubOf, look: 
         uow.cursor().execute("DELETE FROM web_session")
     page.wait_for_url("**/login")
     expect(page.get_by_label("Operator's password")).to_be_visible()
+    assert sight.wrong == []
+
+
+@pytest.mark.parametrize(("script", "width"), [(True, 1280), (False, PHONE)])
+def test_answering_for_a_supplier(hub_of: HubOf, look: Look, script: bool, width: int) -> None:
+    hub = hub_of(f"rich:answer-{script}")
+    po, order = rows(
+        hub.console.db, "SELECT min(id), min(order_id) FROM purchase_order WHERE state = 'placed'"
+    )[0]
+    sight = look(hub, width, script=script)
+    page = sight.go(f"/orders/{order}")
+    page.get_by_label("The supplier's own number for").fill("AB-77")
+    page.get_by_role("button", name="Confirm").click()
+    expect(page.get_by_role("status")).to_contain_text("the supplier confirmed it")
+    page.get_by_text("A parcel left", exact=True).click()
+    page.get_by_label("Carrier").fill("DHL")
+    page.get_by_role("button", name="Note the parcel").click()
+    expect(page.get_by_role("status")).to_contain_text("the parcel left")
+    state = "SELECT state, external_number FROM purchase_order WHERE id = %s"
+    assert rows(hub.console.db, state, po) == [("shipped", "AB-77")]
+    assert sight.wrong == []
+
+
+@pytest.mark.parametrize(("script", "width"), [(True, 1280), (False, PHONE)])
+def test_money_that_is_paid_in_and_allocated(hub_of: HubOf, look: Look, script: bool, width: int) -> None:
+    hub = hub_of(f"rich:money-{script}")
+    sight = look(hub, width, script=script)
+    page = sight.go("/money")
+    if script:
+        expect(page.get_by_role("link", name="ledger proved")).to_be_visible()
+    else:
+        page.get_by_role("link", name="Prove the ledger").click()
+        expect(page.locator("h1 + .chip")).to_have_text("proved")
+        page.go_back()
+    page.get_by_role("link", name="Lichtblick Wohnen").click()
+    page.get_by_label("Paid by card").fill("500,00")
+    page.get_by_role("button", name="Credit it").click()
+    expect(page.get_by_role("status")).to_contain_text("The deposit is credited")
+    expect(page.locator(".figure").first).to_contain_text("590.00 EUR")
+    page = sight.go("/money/bank")
+    page.get_by_label("Whose money line").select_option(label="Lichtblick Wohnen (LICHT)")
+    page.get_by_role("button", name="Into his deposit").click()
+    expect(page.get_by_role("status")).to_contain_text("The money is in the seller's deposit")
+    assert (
+        one(
+            hub.console.db,
+            "SELECT balance FROM account WHERE name LIKE 'seller:%%:deposit' AND company_id = 6",
+        )
+        == 71_000
+    )
+    assert sight.wrong == []
+
+
+def test_a_line_of_an_account_unfolds_without_script(hub_of: HubOf, look: Look) -> None:
+    sight = look(hub_of("rich"), script=False)
+    page = sight.go("/money/accounts/bank")
+    postings = page.locator("table.postings").first
+    expect(postings).not_to_be_visible()
+    page.locator("details.raw summary").first.click()
+    expect(postings).to_be_visible()
+    expect(postings).to_contain_text("bank → supplier:3:available")
     assert sight.wrong == []

@@ -86,7 +86,6 @@ def _present(t: "Trading") -> None:
     with t.db.unit_of_work() as uow:
         for po in rejected:
             answers.reject(uow, po, "The last one fell off the shelf this morning.")
-    t.sql("UPDATE listing SET why = jsonb_set(why, '{selection}', '1')")
     t.sql("UPDATE purchase_order SET state = 'unknown' WHERE id = ANY(%s)", doubted)
     t.sql(
         "UPDATE order_line SET state = 'submit_unknown', reason = 'The supplier''s server hung up before it answered.' WHERE id IN "
@@ -147,7 +146,9 @@ def trade(db: Database) -> Iterator["Trading"]:
         stepped = Database(db.url, ROUTES)
         bank = Bank(Path(folder) / "bank", date(2026, 11, 2))
         try:
-            yield Trading(stepped, bank, Path(folder))
+            made = Trading(stepped, bank, Path(folder))
+            made.sql("UPDATE listing SET why = jsonb_set(why, '{selection}', '1')")
+            yield made
         finally:
             bank.close()
             stepped.close()

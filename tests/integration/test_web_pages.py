@@ -11,7 +11,7 @@ import pytest
 
 from core.clock import now
 from tests import builders as make
-from tests.browser import scenes
+from tests.browser import scenes, trading
 from tests.console import Console, console
 from tests.stepping import one
 
@@ -27,12 +27,25 @@ PAGES = (
     "/search?q=a",
     "/api/v1/docs",
     "/queues/messages",
+    "/orders",
+    "/orders?state=shipped&sort=number&q=e",
+    "/orders?state=nonsense&shop=x&after=nonsense",
+    "/purchase-orders",
+    "/purchase-orders?supplier=x&state=nonsense",
+    "/money",
+    "/money/settlements",
+    "/money/settlements?before=x",
+    "/money/bank",
+    "/money/bank?state=unallocated&q=e",
+    "/money/accounts",
+    "/money/proof",
 )
 THINGS = (
     "/feeds/1", "/runs/1", "/shops/1", "/shops/1/plan", "/shops/1/listings/1", "/dead-letters/1", "/queues?queue=feeds",
     "/queues/messages?lane=shop:1", "/feeds?state=waiting&q=e&sort=-offers", "/shops?state=trouble&sort=seller",
     "/shops/1?state=drifted&sort=sku&q=l", "/runs/1?rule=missing_price", "/dead-letters?state=all&q=shop&sort=attempts",
     "/feeds?after=nonsense&sort=nonsense", "/feeds/1?before=%00", "/shops/1/plan?kind=create&after=x",
+    "/orders/1", "/purchase-orders/1", "/money/settlements/1", "/money/statements/1", "/money/accounts/bank", "/money/entries/1",
 )  # fmt: skip
 
 
@@ -76,6 +89,8 @@ def opened(database_url: str, tmp_path: Path) -> Iterator[Console]:
 def test_every_page_answers_and_is_free_of_inline_code(opened: Console, scene: str) -> None:
     with opened.db.unit_of_work() as uow:
         getattr(scenes, scene)(uow.session)
+    if traded := getattr(trading, scene, None):
+        traded(opened.db)
     statuses = {}
     for address in PAGES + THINGS:
         answer = opened.get(address)
@@ -85,7 +100,13 @@ def test_every_page_answers_and_is_free_of_inline_code(opened: Console, scene: s
         assert parser.found == [], address
         assert "None" not in re.sub(r"<[^>]*>", " ", answer.text).replace("None selected", ""), address
     missing = {address for address, status in statuses.items() if status == 404}
-    things = {address for address in THINGS if re.match(r"/(feeds|runs|shops|dead-letters)/\d", address)}
+    things = {
+        address
+        for address in THINGS
+        if re.match(
+            r"/(feeds|runs|shops|dead-letters|orders|purchase-orders|money/[a-z]+)/(\d|bank)", address
+        )
+    }
     assert missing == (things if scene == "empty" else set())
     assert set(statuses.values()) <= {200, 404}
 
