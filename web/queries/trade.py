@@ -32,7 +32,7 @@ def order_counts(session: Session, shop_id: int | None = None) -> tuple[int, dic
 
 def first_state(states: list[str]) -> str:
     """The state that an order shows: the most urgent one of its lines."""
-    return min(states, key=URGENCY.index)
+    return min(states, key=URGENCY.index, default="received")
 
 
 def waiting_for_deposit(session: Session, seller_id: int, limit: int = 50) -> list[dict[str, Any]]:
