@@ -92,6 +92,7 @@ class OrderLine(Base):
     `wanted` is what the buyer still wants: ordered, less what was taken back or refunded in the shop. `covered` has a
     reservation and a hold; `shipped` of it left the supplier; `refunded` of the shipped came back. What is not shipped
     of `covered` beyond `wanted` is released, what is shipped beyond it is refunded; pipelines/orders/lines.py decides.
+    `overruled` pieces are not wanted and paid all the same: the supplier did not cancel them, or they left before that.
 
     A transition is `UPDATE … WHERE id AND version`; no row means that somebody else was first. `reason` is a sentence
     for whoever asks why it waits. `offer_id`, `unit_cost` are those of the offer that covers it (None before).
@@ -102,7 +103,7 @@ class OrderLine(Base):
         UniqueConstraint("order_id", "external_id"),
         CheckConstraint("state IN ('" + "', '".join(LINE_STATES) + "')", name="state"),
         CheckConstraint(
-            "0 <= refunded AND refunded <= shipped AND shipped <= covered AND 0 <= wanted AND wanted <= ordered",
+            "0 <= refunded AND refunded <= shipped AND shipped <= covered AND 0 <= wanted AND wanted <= ordered AND 0 <= overruled",
             name="quantities",
         ),
         Index(None, "variant_id"),
@@ -123,6 +124,7 @@ class OrderLine(Base):
     covered: Mapped[int] = mapped_column(server_default="0")
     shipped: Mapped[int] = mapped_column(server_default="0")
     refunded: Mapped[int] = mapped_column(server_default="0")
+    overruled: Mapped[int] = mapped_column(server_default="0")
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(Text)
     offer_id: Mapped[int | None] = mapped_column(ForeignKey("offer.id"))

@@ -424,6 +424,7 @@ def upgrade() -> None:
         sa.Column("covered", sa.Integer(), server_default="0", nullable=False),
         sa.Column("shipped", sa.Integer(), server_default="0", nullable=False),
         sa.Column("refunded", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("overruled", sa.Integer(), server_default="0", nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("offer_id", sa.Integer(), nullable=True),
@@ -435,7 +436,7 @@ def upgrade() -> None:
             name=op.f("ck_order_line_state"),
         ),
         sa.CheckConstraint(
-            "0 <= refunded AND refunded <= shipped AND shipped <= covered AND 0 <= wanted AND wanted <= ordered",
+            "0 <= refunded AND refunded <= shipped AND shipped <= covered AND 0 <= wanted AND wanted <= ordered AND 0 <= overruled",
             name=op.f("ck_order_line_quantities"),
         ),
         sa.ForeignKeyConstraint(["offer_id"], ["offer.id"], name=op.f("fk_order_line_offer_id_offer")),

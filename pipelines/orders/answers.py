@@ -8,7 +8,7 @@ from core.database import UnitOfWork
 from core.errors import Refused
 from models.events import CancellationAsked, OrderChanged, PurchaseOrderMade
 from models.purchasing import PurchaseOrder
-from pipelines.orders.opened import ENDED, Opened, in_doubt, let_go, line_standing, opened, settle
+from pipelines.orders.opened import ENDED, Opened, in_doubt, let_go, opened, settle, stand_again
 from pipelines.orders.stored import tell
 
 LONGEST_REASON, LONGEST_NUMBER = 500, 100
@@ -164,9 +164,7 @@ def cancel_unwanted(uow: UnitOfWork, what: Opened, *, whole: bool = False) -> No
     pieces = [(part, part.open if whole else part.unwanted) for part in what.parts]
     count = sum(quantity for _, quantity in pieces)
     let_go(uow, what, pieces, "cancel", "cancelled before it was shipped", "rejected")
-    for part in what.parts:
-        if part.line.state == "cancel_requested":
-            part.move(line_standing(what, part))
+    stand_again(what)
     what.po.reason = None
     settle(what)
     text = f"{count} pieces of {what.po.reference} are cancelled at the supplier."
@@ -174,13 +172,15 @@ def cancel_unwanted(uow: UnitOfWork, what: Opened, *, whole: bool = False) -> No
 
 
 def keep(uow: UnitOfWork, what: Opened, reason: str) -> None:
-    """The cancellation came too late: its lines stand as accepted, with the reason."""
+    """The cancellation came too late: its lines stand as accepted, with the reason, and what he ships is paid."""
+    count = sum(part.unwanted for part in what.parts)
     for part in what.parts:
         if part.line.state == "cancel_requested":
+            part.line.overruled += part.unwanted
             part.move("accepted", f"The supplier does not cancel it: {reason}")
     accept(what)
     what.po.reason = f"Cancellation refused: {reason}"
-    text = f"The supplier does not cancel {what.po.reference}: {reason}"
+    text = f"The supplier does not cancel {count} pieces of {what.po.reference}, so they are paid: {reason}"
     tell(uow, what.order.id, "cancel_refused", text, link=what.link)
 
 

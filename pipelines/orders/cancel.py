@@ -4,7 +4,7 @@ from core.database import Database
 from core.errors import Refused
 from models.events import CancellationAsked, PurchaseOrderMade
 from pipelines.orders.answers import cancel_unwanted, keep
-from pipelines.orders.opened import Opened, in_doubt, opened, settle
+from pipelines.orders.opened import Opened, in_doubt, opened, settle, stand_again
 from pipelines.orders.transport import way_to
 
 
@@ -43,6 +43,7 @@ def ask_cancel(event: CancellationAsked, db: Database) -> None:
                     )
                 )
         elif not any(part.unwanted for part in what.parts):
+            stand_again(what)
             settle(what)
         elif answer is True:
             cancel_unwanted(uow, what, whole=True)

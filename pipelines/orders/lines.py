@@ -23,6 +23,8 @@ class Line(Protocol):
     @property
     def refunded(self) -> int: ...
     @property
+    def overruled(self) -> int: ...
+    @property
     def state(self) -> str: ...
 
 
@@ -36,6 +38,7 @@ class Facts:
     shipped: int = 0
     refunded: int = 0
     state: str = "received"
+    overruled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ class Needs:
 
 def facts_of(line: Line) -> Facts:
     """The value of a stored line."""
-    return Facts(line.ordered, line.wanted, line.covered, line.shipped, line.refunded, line.state)
+    return Facts(
+        line.ordered, line.wanted, line.covered, line.shipped, line.refunded, line.state, line.overruled
+    )
 
 
 def needs(line: Line) -> Needs:
@@ -58,10 +63,11 @@ def needs(line: Line) -> Needs:
 
     A line is covered once, whole and from one offer: where the buyer wants more than was covered for him, the rest is
     not bought behind his back under another hold; `beyond` tells of it. What he gave back is refunded only as far as
-    it was shipped: what is open goes first, since it costs nobody anything.
+    it was shipped: what is open goes first, since it costs nobody anything. Overruled pieces stay: the supplier, who did
+    not cancel them, is paid for them.
     """
     kept = line.covered - line.refunded
-    excess = max(0, kept - line.wanted)
+    excess = max(0, kept - line.wanted - line.overruled)
     open_ = line.covered - line.shipped
     back = min(excess, open_)
     at_supplier = line.state in AT_SUPPLIER
@@ -80,12 +86,23 @@ def beyond(line: Line) -> int:
 
 def released(line: Line, quantity: int) -> Facts:
     """The line after `quantity` open pieces were let go: at its supplier no longer, where nothing is open."""
-    return _settled(replace(facts_of(line), covered=line.covered - quantity))
+    return _settled(_bounded(replace(facts_of(line), covered=line.covered - quantity)))
 
 
 def refunded(line: Line, quantity: int) -> Facts:
     """The line after `quantity` shipped pieces were refunded."""
     return _settled(replace(facts_of(line), refunded=line.refunded + quantity))
+
+
+def came_back(line: Line, quantity: int) -> Facts:
+    """The line after `quantity` shipped pieces reached the supplier again, whatever the shop says: overruled ones first."""
+    after = refunded(line, quantity)
+    return replace(after, overruled=max(0, line.overruled - quantity))
+
+
+def wanted_anew(line: Line, wanted: int) -> Facts:
+    """The line once `wanted` pieces are wanted of it: a piece that is wanted again is overruled no longer."""
+    return _bounded(replace(facts_of(line), wanted=wanted))
 
 
 def state_of(line: Line) -> str:
@@ -110,6 +127,11 @@ def told(state: str, *, wanted: int, covered: int, paid: bool) -> str:
     if state == "unpaid" or (state == "cancelled" and wanted):
         return "received"
     return state
+
+
+def _bounded(line: Facts) -> Facts:
+    """No more is overruled than is kept beyond what is wanted."""
+    return replace(line, overruled=max(0, min(line.overruled, line.covered - line.refunded - line.wanted)))
 
 
 def _settled(line: Facts) -> Facts:

@@ -119,6 +119,13 @@ def line_standing(what: Opened, part: Part) -> str:
     return "submitting" if what.po.placed_at or not what.po.asked_at else "submit_unknown"
 
 
+def stand_again(what: Opened) -> None:
+    """Lines of which nothing is asked to be cancelled any more stand as they did before."""
+    for part in what.parts:
+        if part.line.state == "cancel_requested":
+            part.move(line_standing(what, part))
+
+
 def let_go(
     uow: UnitOfWork, what: Opened, quantities: Iterable[tuple[Part, int]], why: str, reason: str, rest: str
 ) -> None:
@@ -137,7 +144,7 @@ def let_go(
         key = f"{why}:{what.po.id}:{part.line.id}:{part.bought.quantity}"
         done = release(uow, part.line.id, quantity, key, f"{what.po.reference}: {reason}")
         after = released(part.line, quantity)
-        part.line.covered = after.covered
+        part.line.covered, part.line.overruled = after.covered, after.overruled
         part.bought.quantity -= quantity
         offers[part.reservation.offer_id] = None
         nothing_left = after.covered == 0 and part.line.wanted > 0

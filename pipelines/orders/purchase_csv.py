@@ -37,7 +37,7 @@ HEADER = (
 
 OPEN = """
 SELECT p.reference, l.id, b.supplier_sku, l.title, b.quantity - b.shipped,
-  CASE WHEN l.state = 'cancel_requested' THEN least(b.quantity - b.shipped, greatest(0, l.covered - l.refunded - l.wanted)) ELSE 0 END,
+  CASE WHEN l.state = 'cancel_requested' THEN least(b.quantity - b.shipped, greatest(0, l.covered - l.refunded - l.wanted - l.overruled)) ELSE 0 END,
   b.unit_cost, p.currency, a.address, p.state
 FROM purchase_order p
 JOIN purchase_order_line b ON b.purchase_order_id = p.id

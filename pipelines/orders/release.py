@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from core.clock import now
 from core.database import Database, UnitOfWork
@@ -10,13 +10,13 @@ from core.errors import Temporary
 from ledger import holds
 from models.catalogue import give_back, lock_offers
 from models.events import CancellationAsked, DepositCredited, OrderChanged, StockMoved
-from models.orders import Order, OrderLine, Reservation
+from models.orders import Order, OrderEvent, OrderLine, Reservation
 from models.purchasing import PurchaseOrder, PurchaseOrderLine
 from pipelines.orders.lines import Facts, needs, refunded, released, state_of
 from pipelines.orders.stored import lock_order, move, pieces, tell
 
 WITH_SUPPLIER = ("submitting", "unknown", "placed", "accepted")
-"""States of a purchase order that can still be asked to be cancelled."""
+"""States of a purchase order that can be asked to be cancelled; one already asked is asked again where more is to go."""
 
 NOT_CAPTURED = """
 SELECT coalesce(sum(captured - refunded), 0) < %s FROM hold WHERE line_id = %s"""
@@ -77,12 +77,30 @@ def let_go(uow: UnitOfWork, order_id: int, moment: datetime) -> None:
 
 
 def _ask_suppliers(uow: UnitOfWork, order: Order, lines: list[OrderLine]) -> list[PurchaseOrder]:
-    """Marks each purchase order that has more than the buyer wants; the supplier says whether it still can be cancelled."""
+    """Marks each purchase order that has more than the buyer wants; the supplier says whether it still can be cancelled.
+
+    One that is asked already is asked again only where the number of pieces is another one now.
+    """
+    texts = {
+        line.id: f"The supplier is asked to cancel {pieces(needs(line).cancel, line.sku)}." for line in lines
+    }
+    news = [
+        line for line in lines if line.state != "cancel_requested" or _last_asked(uow, line) != texts[line.id]
+    ]
     asked = list(
         uow.session.scalars(
             select(PurchaseOrder)
             .join(PurchaseOrderLine, PurchaseOrderLine.purchase_order_id == PurchaseOrder.id)
-            .where(PurchaseOrderLine.line_id.in_([line.id for line in lines]), PurchaseOrder.state.in_(WITH_SUPPLIER))
+            .where(
+                PurchaseOrderLine.line_id.in_([line.id for line in lines]),
+                or_(
+                    PurchaseOrder.state.in_(WITH_SUPPLIER),
+                    and_(
+                        PurchaseOrder.state == "cancel_requested",
+                        PurchaseOrderLine.line_id.in_([line.id for line in news]),
+                    ),
+                ),
+            )
             .order_by(PurchaseOrder.id)
             .with_for_update(of=PurchaseOrder, key_share=True)
             .execution_options(populate_existing=True)
@@ -91,18 +109,24 @@ def _ask_suppliers(uow: UnitOfWork, order: Order, lines: list[OrderLine]) -> lis
     for purchase in asked:
         purchase.state = "cancel_requested"
         purchase.version += 1
-    for line in lines:
-        if line.state != "cancel_requested":
-            excess = needs(line).cancel
-            move(line, "cancel_requested", f"The supplier is asked to cancel {pieces(excess, line.sku)}.")
-            tell(
-                uow,
-                order.id,
-                "cancel_asked",
-                f"The supplier is asked to cancel {pieces(excess, line.sku)}.",
-                line.id,
-            )
+    for line in news:
+        move(line, "cancel_requested", texts[line.id])
+        tell(uow, order.id, "cancel_asked", texts[line.id], line.id)
     return asked
+
+
+def _last_asked(uow: UnitOfWork, line: OrderLine) -> str | None:
+    """What the story said last of asking to cancel this line."""
+    return uow.session.scalar(
+        select(OrderEvent.text)
+        .where(
+            OrderEvent.line_id == line.id,
+            OrderEvent.order_id == line.order_id,
+            OrderEvent.what == "cancel_asked",
+        )
+        .order_by(OrderEvent.id.desc())
+        .limit(1)
+    )
 
 
 def _release(uow: UnitOfWork, order: Order, line: OrderLine, kept: Reservation, quantity: int) -> bool:
@@ -160,5 +184,5 @@ def _end_reservation(uow: UnitOfWork, order: Order, line: OrderLine, kept: Reser
 
 
 def _take(line: OrderLine, after: Facts) -> None:
-    line.covered, line.refunded = after.covered, after.refunded
+    line.covered, line.refunded, line.overruled = after.covered, after.refunded, after.overruled
     move(line, after.state, line.reason if after.state == line.state else None)

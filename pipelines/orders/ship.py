@@ -13,7 +13,7 @@ from core.errors import Refused
 from models.events import ShipmentReported
 from models.purchasing import Shipment, ShipmentLine
 from pipelines.orders.answers import accept
-from pipelines.orders.lines import state_of
+from pipelines.orders.lines import needs, state_of
 from pipelines.orders.opened import ENDED, Opened, Part, opened, settle
 from pipelines.orders.stored import pieces, tell
 
@@ -112,15 +112,16 @@ def _chosen(what: Opened, lines: Mapping[int, int] | None) -> list[tuple[Part, i
 
 
 def _leave(uow: UnitOfWork, what: Opened, made: Shipment, part: Part, quantity: int) -> None:
-    unwanted = part.unwanted
+    unwanted = needs(part.line).cancel  # also what the supplier is not asked to cancel yet
     uow.session.add(ShipmentLine(shipment_id=made.id, line_id=part.line.id, quantity=quantity))
     part.bought.shipped += quantity
     part.line.shipped += quantity
     part.reservation.quantity -= quantity
     part.reservation.sold += quantity
     part.reservation.sold_at = made.shipped_at
-    late = unwanted - part.unwanted
-    reason = f"{late} of it left before the supplier could cancel them." if late else None
+    late = unwanted - needs(part.line).cancel
+    part.line.overruled += late
+    reason = f"{late} of it left before the supplier could cancel them and are paid." if late else None
     if part.open == 0:
         part.move(state_of(part.line), reason)
     else:

@@ -7,7 +7,7 @@ from ledger import holds
 from ledger.holds import Done
 from models.events import DepositCredited
 from models.orders import OrderLine
-from pipelines.orders.lines import refunded
+from pipelines.orders.lines import came_back
 from pipelines.orders.stored import lock_order, move, pieces, tell
 
 NOT_CAPTURED = "SELECT coalesce(sum(captured - refunded), 0) < %s FROM hold WHERE line_id = %s"
@@ -16,7 +16,8 @@ NOT_CAPTURED = "SELECT coalesce(sum(captured - refunded), 0) < %s FROM hold WHER
 def take_back(uow: UnitOfWork, line_id: int, quantity: int, key: str) -> Done:
     """Gives the seller his money for `quantity` shipped pieces back; the same key again changes nothing.
 
-    `wanted` stays the shop's: when the buyer's refund is told there later, these pieces are not refunded once more.
+    `wanted` stays the shop's: when the buyer's refund is told there later, these pieces are not refunded once more. Of a
+    line with pieces that the supplier did not cancel, those count as come back first.
     Raises Refused: "not_found", "quantity", "beyond_shipped" where fewer are shipped and not refunded, "key_reused";
     Temporary where their shipment is not captured yet.
     """
@@ -42,8 +43,8 @@ def take_back(uow: UnitOfWork, line_id: int, quantity: int, key: str) -> Done:
     done = holds.refund(uow, line_id=line.id, quantity=quantity, key=key, happened_at=moment)
     if done.again:
         return done
-    after = refunded(line, quantity)
-    line.refunded = after.refunded
+    after = came_back(line, quantity)
+    line.refunded, line.overruled = after.refunded, after.overruled
     move(line, after.state, line.reason if after.state == line.state else None)
     text = f"{pieces(quantity, line.sku)} came back to the supplier; {done.amount} went back to the deposit."
     tell(uow, order.id, "refunded", text, line.id, link=f"entry:{done.entry_id}" if done.entry_id else None)

@@ -13,6 +13,7 @@ from models.events import OrderChanged, ShopStockMoved
 from models.orders import Order, OrderBuyer, OrderEvent, OrderLine
 from models.shops import Shop
 from pipelines.orders.lines import told as state_told
+from pipelines.orders.lines import wanted_anew
 from pipelines.orders.stored import lock_order, move, pieces, tell
 
 # By the id the shop gave our listing; else by the SKU of a listing that was sent there, whose product was made anew.
@@ -170,6 +171,7 @@ def _line_taken(
         text = f"The buyer wants {pieces(wanted, line.sku)} instead of {line.wanted}."
         tell(uow, order.id, "changed", text, line.id)
         _shop_counted(uow, order, line)
+    line.overruled = wanted_anew(line, wanted).overruled
     line.wanted, line.ordered = wanted, max(ordered, wanted)
     move(line, state, line.reason)
     return True

@@ -9,6 +9,7 @@ from core.database import Database
 from core.errors import Refused
 from pipelines.orders import answers
 from pipelines.orders.ship import ship
+from pipelines.orders.take_back import take_back
 from pipelines.routes import ROUTES
 from sandbox.supplier import SupplierServer
 from tests.stepping import one, rows
@@ -198,6 +199,75 @@ def test_a_cancellation_he_refuses_leaves_everything_covered(trade: Trade) -> No
     )
     assert trade.story(1).count("cancel_refused") == 1
     assert refusal(trade, answers.cancelled, po_id) == "not_asked"
+    assert one(trade.db, "SELECT overruled FROM order_line") == 2
+    trade.want(1, 0)
+    assert (trade.po(po_id), trade.lines(1)) == ("accepted", [("accepted", 0, 2, 0)]), "he said no already"
+    assert trade.waiting(CANCEL) == 0
+
+
+def test_what_he_refused_to_cancel_is_paid_and_refunded_only_when_it_comes_back(trade: Trade) -> None:
+    po_id = trade.placed((trade.offer(trade.supplier()), 3))
+    (line,) = trade.line_ids(po_id)
+    trade.want(1, 1)
+    trade.run(CANCEL)
+    answer(trade, answers.cancel_refused, po_id, "It is on the lorry.")
+    answer(trade, ship, po_id, "P1")
+    trade.run("settlement.capture.capture")
+    paid, held = trade.money()
+    assert (held, captured(trade)) == (0, [(3, 0)])
+    trade.want(1, 1)
+    assert (trade.money(), captured(trade)) == ((paid, 0), [(3, 0)]), "the late pieces are paid"
+    give_back(trade, line, 2, "R1")
+    returned = trade.money()[0]
+    assert (returned > paid, captured(trade)) == (True, [(3, 2)])
+    assert one(trade.db, "SELECT overruled FROM order_line") == 0
+    trade.want(1, 1)
+    assert (trade.money()[0], captured(trade)) == (returned, [(3, 2)]), "never a second refund"
+    trade.want(1, 0)
+    assert captured(trade) == [(3, 3)], "the wanted one came back too"
+
+
+def test_what_left_before_he_was_asked_is_paid(trade: Trade) -> None:
+    po_id = trade.placed((trade.offer(trade.supplier()), 2))
+    trade.want(1, 0, run=False)
+    answer(trade, ship, po_id, "P1")
+    trade.run("settlement.capture.capture")
+    paid = trade.money()
+    trade.run("orders.release.release")
+    assert (trade.money(), captured(trade), trade.lines(1)) == (paid, [(2, 0)], [("shipped", 0, 2, 2)])
+
+
+def test_a_cancellation_that_grows_is_asked_anew_of_a_server(trade: Trade, server: SupplierServer) -> None:
+    po_id = trade.placed((trade.offer(from_server(trade, server)), 3))
+    trade.want(1, 1)
+    trade.run(CANCEL)
+    assert trade.po(po_id) == "cancel_requested", "a part is not asked of a server"
+    trade.want(1, 0)
+    trade.run(CANCEL, twice=True)
+    assert (trade.po(po_id), trade.lines(1)) == ("cancelled", [("cancelled", 0, 0, 0)])
+    assert trade.money() == (10_000, 0)
+
+
+def test_wanted_again_before_he_was_asked_it_goes_on_and_can_be_asked_again(trade: Trade) -> None:
+    po_id = trade.placed((trade.offer(trade.supplier()), 2))
+    answer(trade, answers.confirm, po_id)
+    trade.want(1, 0)
+    trade.want(1, 2)
+    trade.run(CANCEL)
+    assert (trade.po(po_id), trade.lines(1)) == ("accepted", [("accepted", 2, 2, 0)])
+    trade.want(1, 0)
+    assert (trade.po(po_id), trade.waiting(CANCEL)) == ("cancel_requested", 1)
+    assert trade.story(1).count("cancel_asked") == 2
+
+
+def captured(trade: Trade) -> list[tuple[int, int]]:
+    """(captured, refunded) of each hold."""
+    return rows(trade.db, "SELECT captured, refunded FROM hold ORDER BY line_id")
+
+
+def give_back(trade: Trade, line_id: int, quantity: int, key: str) -> None:
+    with trade.db.unit_of_work() as uow:
+        take_back(uow, line_id, quantity, key)
 
 
 def test_what_was_never_sent_is_cancelled_without_asking_and_the_rest_is_sent(

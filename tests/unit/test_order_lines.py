@@ -13,11 +13,13 @@ from pipelines.orders.lines import (
     Facts,
     Needs,
     beyond,
+    came_back,
     needs,
     refunded,
     released,
     state_of,
     told,
+    wanted_anew,
 )
 
 STATES = st.sampled_from(LINE_STATES)
@@ -29,9 +31,9 @@ def lines(draw: Any) -> Facts:
     covered = draw(st.integers(0, 6))
     shipped = draw(st.integers(0, covered))
     ordered = draw(st.integers(0, 8))
-    return Facts(
-        ordered, draw(st.integers(0, ordered)), covered, shipped, draw(st.integers(0, shipped)), draw(STATES)
-    )
+    wanted, refunded_ = draw(st.integers(0, ordered)), draw(st.integers(0, shipped))
+    overruled = draw(st.integers(0, covered - refunded_))
+    return Facts(ordered, wanted, covered, shipped, refunded_, draw(STATES), overruled)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,10 @@ def lines(draw: Any) -> Facts:
         (Facts(3, 1, 3, 3, state="shipped"), Needs(refund=2)),
         (Facts(3, 1, 3, 3, 1, state="shipped"), Needs(refund=1)),
         (Facts(5, 5, 3, state="funded"), Needs()),
+        (Facts(3, 0, 3, 0, 0, "accepted", 3), Needs()),
+        (Facts(3, 0, 3, 3, 0, "shipped", 2), Needs(refund=1)),
+        (Facts(3, 0, 3, 1, 0, "accepted", 1), Needs(cancel=2)),
+        (Facts(3, 0, 3, 3, 3, "refunded", 0), Needs()),
     ],
 )
 def test_what_is_needed(line: Facts, expected: Needs) -> None:
@@ -66,8 +72,8 @@ def test_what_is_needed_fits_what_is_there_and_brings_cover_down_to_the_wish(lin
     assert wants.refund == 0 or wants.release + wants.cancel == open_
     assert wants.cover == 0 or (line.covered == 0 and wants.cover == line.wanted)
     back = wants.release + wants.cancel + wants.refund
-    assert line.covered - line.refunded - back <= max(line.wanted, 0) or back == 0
-    assert back == max(0, line.covered - line.refunded - line.wanted)
+    assert line.covered - line.refunded - back <= line.wanted + line.overruled or back == 0
+    assert back == max(0, line.covered - line.refunded - line.wanted - line.overruled)
     assert (wants.cancel > 0) <= (line.state in AT_SUPPLIER)
 
 
@@ -83,10 +89,28 @@ def test_once_done_nothing_more_is_needed(line: Facts) -> None:
     assert (left.release, left.cancel, left.refund) == (0, 0, 0)
     assert 0 <= after.refunded <= after.shipped <= after.covered
     assert after.wanted == line.wanted
+    assert 0 <= after.overruled <= line.overruled
     if after.wanted == 0 and after.covered == 0:
         assert state_of(after) == "cancelled"
     if wants.refund and after.refunded == after.shipped == after.covered:
         assert after.state == "refunded"
+
+
+@given(lines(), st.data())
+def test_what_comes_back_by_itself_is_never_refunded_twice(line: Facts, data: st.DataObject) -> None:
+    back = data.draw(st.integers(0, line.shipped - line.refunded))
+    after = came_back(line, back)
+    before, left = needs(line), needs(replace(after, state=line.state))
+    assert (after.refunded, after.overruled) == (line.refunded + back, max(0, line.overruled - back))
+    assert left.refund <= before.refund
+    assert left.cancel + left.release <= before.cancel + before.release
+
+
+@given(lines(), st.integers(0, 8))
+def test_a_piece_wanted_again_is_overruled_no_longer(line: Facts, wanted: int) -> None:
+    after = wanted_anew(line, wanted)
+    assert after.overruled == max(0, min(line.overruled, line.covered - line.refunded - wanted))
+    assert (after.wanted, after.covered, after.state) == (wanted, line.covered, line.state)
 
 
 @given(lines())
