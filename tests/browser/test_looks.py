@@ -82,7 +82,7 @@ def addresses(hub: Hub, scene: str) -> list[str]:
 @pytest.mark.parametrize(
     ("scene", "width", "theme"),
     [
-        *[("rich", width, theme) for width in (WIDE, PHONE) for theme in ("light", "dark")],
+        *[("rich", width, theme) for width, theme in ((WIDE, "light"), (PHONE, "dark"))],
         *[
             (scene, width, theme)
             for scene in ("long_names", "empty")

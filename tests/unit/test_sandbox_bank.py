@@ -28,7 +28,7 @@ NEXT = DAY + timedelta(days=1)
 US = BankAccount("Entrepot", OUR_IBAN, "Berlin", "DE")
 CASA = BankAccount("Casa Verde", "ES9121000418450200051332", "Madrid", "ES")
 NORDEN = BankAccount("Norden Lampen", "DE89370400440532013000", "Kiel", "DE")
-SCHEMA = etree.XMLSchema(etree.parse(Path(__file__).parent / "samples" / "camt.053.001.08.xsd"))
+SCHEMA = etree.XMLSchema(etree.parse(Path(__file__).parent / "schemas" / "camt.053.001.08.xsd"))
 
 
 def eur(cents: int) -> Money:
