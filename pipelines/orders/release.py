@@ -13,13 +13,10 @@ from models.events import CancellationAsked, DepositCredited, OrderChanged, Stoc
 from models.orders import Order, OrderEvent, OrderLine, Reservation
 from models.purchasing import PurchaseOrder, PurchaseOrderLine
 from pipelines.orders.lines import Facts, needs, refunded, released, state_of
-from pipelines.orders.stored import lock_order, move, pieces, tell
+from pipelines.orders.stored import lock_order, move, not_captured, pieces, tell
 
 WITH_SUPPLIER = ("submitting", "unknown", "placed", "accepted")
 """States of a purchase order that can be asked to be cancelled; one already asked is asked again where more is to go."""
-
-NOT_CAPTURED = """
-SELECT coalesce(sum(captured - refunded), 0) < %s FROM hold WHERE line_id = %s"""
 
 
 def release(event: OrderChanged, db: Database) -> None:
@@ -144,8 +141,7 @@ def _release(uow: UnitOfWork, order: Order, line: OrderLine, kept: Reservation, 
 
 def _refund(uow: UnitOfWork, order: Order, line: OrderLine, quantity: int, moment: datetime) -> bool:
     """Shipped pieces came back; whether anything came back to the deposit."""
-    ((waits,),) = uow.cursor().execute(NOT_CAPTURED, [quantity, line.id]).fetchall()
-    if waits:
+    if not_captured(uow, line.id, quantity):
         raise Temporary(
             f"Order {order.id} has {pieces(quantity, line.sku)} to refund whose shipment is not captured yet; it waits for that."
         )

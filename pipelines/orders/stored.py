@@ -8,6 +8,8 @@ from core.clock import now
 from core.database import UnitOfWork
 from models.orders import Order, OrderEvent, OrderLine, Reservation
 
+NOT_CAPTURED = "SELECT coalesce(sum(captured - refunded), 0) < %s FROM hold WHERE line_id = %s"
+
 
 def lock_order(uow: UnitOfWork, order_id: int) -> tuple[Order, list[OrderLine]]:
     """The order and its lines by id, as they are now that nobody else may change them.
@@ -62,6 +64,12 @@ def tell(
 ) -> None:
     """A line of the order's story. `link` is its cause, as kind:id; `text` has nothing of the buyer in it."""
     uow.session.add(OrderEvent(order_id=order_id, line_id=line_id, what=what, text=text, link=link))
+
+
+def not_captured(uow: UnitOfWork, line_id: int, quantity: int) -> bool:
+    """Whether fewer than `quantity` pieces of a line are captured and not refunded: their refund has to wait."""
+    ((waits,),) = uow.cursor().execute(NOT_CAPTURED, [quantity, line_id]).fetchall()
+    return bool(waits)
 
 
 def pieces(quantity: int, sku: str) -> str:

@@ -8,9 +8,7 @@ from ledger.holds import Done
 from models.events import DepositCredited
 from models.orders import OrderLine
 from pipelines.orders.lines import came_back
-from pipelines.orders.stored import lock_order, move, pieces, tell
-
-NOT_CAPTURED = "SELECT coalesce(sum(captured - refunded), 0) < %s FROM hold WHERE line_id = %s"
+from pipelines.orders.stored import lock_order, move, not_captured, pieces, tell
 
 
 def take_back(uow: UnitOfWork, line_id: int, quantity: int, key: str) -> Done:
@@ -35,8 +33,7 @@ def take_back(uow: UnitOfWork, line_id: int, quantity: int, key: str) -> Done:
                 f"Line {line.id} ({line.sku}) has {left} pieces that were shipped and not refunded, not {quantity}.",
                 rule="beyond_shipped",
             )
-        ((waits,),) = uow.cursor().execute(NOT_CAPTURED, [quantity, line.id]).fetchall()
-        if waits:
+        if not_captured(uow, line.id, quantity):
             raise Temporary(
                 f"The shipment of line {line.id} ({line.sku}) is not captured yet; repeat it in a moment."
             )
