@@ -323,3 +323,26 @@ def test_four_tellings_of_a_new_order_at_once_make_one(db: Database, shop: ToldS
     assert lines_of(db) == [("received", 2, 2, 0, 0, 0), ("received", 1, 1, 0, 0, 0)]
     assert [what for what, _ in story(db)] == ["received"]
     assert changes(db) == [1]
+
+
+def restocked(db: Database) -> list[int]:
+    """Variants named by ShopStockMoved, and forgets the messages."""
+    found = [m["payload"]["variant_id"] for m in pending(db) if m["event"] == "ShopStockMoved"]
+    db.run("DELETE FROM message")
+    return found
+
+
+def test_the_shops_shelf_is_looked_at_once_for_each_line_of_which_less_is_wanted(
+    db: Database, shop: ToldShop
+) -> None:
+    of = market(db, 5, 5, 5)
+    shop.holds(told(of, 2, 1, 3))
+    noticed(db, of)
+    assert restocked(db) == [], "a new order takes nothing back"
+    back = refunded(("L0", 1), ("L2", 3))
+    shop.holds(told(of, 2, 1, 3, minutes=1, refunds=(back,)))
+    noticed(db, of)
+    assert restocked(db) == [of.variants[0], of.variants[2]]
+    shop.holds(told(of, 2, 1, 3, minutes=2, refunds=(back,)))
+    noticed(db, of)
+    assert restocked(db) == [], "told again, nothing moved"
