@@ -13,6 +13,7 @@ from connectors.orders import Buyer
 from core.database import Database, UnitOfWork
 from core.errors import Refused, Temporary, there_is
 from core.money import Money
+from models.orders import OrderEvent
 from models.purchasing import PurchaseOrder, PurchaseOrderLine
 from pipelines.orders import answers
 from pipelines.orders.answer_rows import AnswerRow, answer_rows, parcel_key, safe
@@ -192,8 +193,14 @@ def _reject(rows: tuple[AnswerRow, ...]) -> Callable[..., object]:
 def _cancel(rows: tuple[AnswerRow, ...], said: bool) -> Callable[..., object]:
     reason = next((row.reason for row in rows if row.reason), "")
     if said:
-        return lambda uow, po, open_: answers.cancelled(uow, po.id)
+        return lambda uow, po, open_: None if _cancelled_before(uow, po) else answers.cancelled(uow, po.id)
     return lambda uow, po, open_: answers.cancel_refused(uow, po.id, reason)
+
+
+def _cancelled_before(uow: UnitOfWork, po: PurchaseOrder) -> bool:
+    """Whether he cancelled a part of it already and nothing is asked of him now: his file came again."""
+    told = select(OrderEvent.id).filter_by(order_id=po.order_id, what="cancelled", link=f"po:{po.id}")
+    return po.state != "cancel_requested" and uow.session.scalar(told.limit(1)) is not None
 
 
 def _ship(rows: list[AnswerRow]) -> Callable[..., object]:

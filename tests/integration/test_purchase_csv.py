@@ -215,3 +215,15 @@ def test_a_verdict_says_which_row_it_is_of(trade: Trade) -> None:
     assert take_answers(trade.db, norden, b"reference,confirmed\nEP-1,yes\n") == [
         Verdict(2, "EP-1", "taken", "EP-1 confirmed.")
     ]
+
+
+def test_a_part_is_cancelled_in_the_file_and_again_changes_nothing(trade: Trade) -> None:
+    offer = trade.offer(trade.supplier())
+    trade.placed((offer, 3))
+    content = b"reference,cancelled\nEP-1,yes\n"
+    assert [v.verdict for v in take_answers(trade.db, None, content)] == ["refused"], "nobody asked yet"
+    trade.want(1, 1)
+    for verdict in ("taken", "unchanged", "unchanged"):
+        assert [v.verdict for v in take_answers(trade.db, None, content)] == [verdict]
+    assert (trade.lines(1)[0][1:], trade.stock(offer)) == ((1, 1, 0), (4, 1, 0))
+    assert trade.story(1).count("cancelled") == 1
