@@ -77,6 +77,14 @@ class ShopOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableOrder:
+    """An order among others that makes no sense to us; `problem` is a sentence. The others are read all the same."""
+
+    external_id: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """A verified webhook: only a hint that something changed. `kind` says what; `external_id` which order, if any.
 
@@ -110,7 +118,7 @@ class OrderConnector(Protocol):
         """The whole order as it stands now; None where the shop has it no longer."""
         ...
 
-    def orders_since(self, moment: datetime) -> Iterator[ShopOrder]:
+    def orders_since(self, moment: datetime) -> Iterator[ShopOrder | UnreadableOrder]:
         """Every order changed at or after `moment` (UTC), the earliest change first; some may come that did not change."""
         ...
 

@@ -8,7 +8,15 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from connectors.orders import Buyer, Notice, ShipmentReport, ShopOrder, ShopOrderLine, ShopRefund
+from connectors.orders import (
+    Buyer,
+    Notice,
+    ShipmentReport,
+    ShopOrder,
+    ShopOrderLine,
+    ShopRefund,
+    UnreadableOrder,
+)  # fmt: skip
 from core.clock import now
 from core.database import Database, UnitOfWork
 from core.errors import Refused
@@ -122,6 +130,7 @@ class ToldShop:
     orders: dict[str, ShopOrder] = field(default_factory=dict)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     mended: Sequence[str] = ()
+    unreadable: Sequence[str] = ()
     secret: str = "right"
 
     def __call__(self, url: str, **options: Any) -> "ToldShop":
@@ -136,11 +145,13 @@ class ToldShop:
         self.asked.append(("order", external_id))
         return self.orders.get(external_id)
 
-    def orders_since(self, moment: datetime) -> Iterator[ShopOrder]:
+    def orders_since(self, moment: datetime) -> Iterator[ShopOrder | UnreadableOrder]:
         """By change, the earliest first."""
         self.asked.append(("orders_since", moment))
         for order in sorted(self.orders.values(), key=lambda each: each.updated_at):
-            if order.updated_at >= moment:
+            if order.external_id in self.unreadable:
+                yield UnreadableOrder(order.external_id, "It has no date.")
+            elif order.updated_at >= moment:
                 yield order
 
     def report_shipment(self, order_id: str, report: ShipmentReport) -> str:

@@ -154,8 +154,9 @@ def install(app: FastAPI) -> None:
         name = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
         return tell(request, Refused(f"{name}: {first['msg']}.", rule="invalid"))
 
-    app.exception_handler(EntrepotError)(tell)
-    app.exception_handler(Exception)(tell)
+    # By their own names: what is handled as a mere Exception is answered, then raised again into the server's log.
+    for kind in (EntrepotError, sqlalchemy.exc.DataError, psycopg.DataError, Exception):
+        app.exception_handler(kind)(tell)
 
 
 def tell(request: Request, error: Exception) -> Response:

@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
+from connectors.orders import UnreadableOrder
 from core.clock import now
-from core.database import Database
+from core.database import Database, UnitOfWork
 from models.events import OrderNoticed, OrdersDue
 from models.shops import Shop
 from pipelines.orders.shops import connect
@@ -44,6 +45,9 @@ def sweep(event: OrdersDue, db: Database) -> None:
     latest = None
     for count, told in enumerate(connect(shop).orders_since(since), 1):
         with db.unit_of_work() as uow:
+            if isinstance(told, UnreadableOrder):
+                ask_alone(uow, shop, told.external_id)
+                continue
             take_over(uow, shop, told)
             latest = min(max(latest or told.updated_at, told.updated_at), began - LAG)
             if count % MILESTONE == 0:
@@ -51,5 +55,21 @@ def sweep(event: OrdersDue, db: Database) -> None:
     with db.unit_of_work(last=True) as uow:
         uow.cursor().execute(MOVE, [latest, shop.id])
 
+
+def ask_alone(uow: UnitOfWork, shop: Shop, external_id: str) -> None:
+    """One order that makes no sense does not stop the others: asked for by itself it ends as a dead letter that says
+    why, and no second one comes while a person has not looked at the first."""
+    if uow.cursor().execute(KNOWN, {"shop": shop.id, "order": external_id}).fetchone() is None:
+        uow.emit(
+            OrderNoticed(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id, external_id=external_id)
+        )
+
+
+KNOWN = """
+SELECT FROM dead_letter WHERE event = 'OrderNoticed' AND replayed_at IS NULL
+  AND payload @> jsonb_build_object('shop_id', %(shop)s::int, 'external_id', %(order)s::text)
+UNION ALL
+SELECT FROM message WHERE event = 'OrderNoticed'
+  AND payload @> jsonb_build_object('shop_id', %(shop)s::int, 'external_id', %(order)s::text)"""
 
 MOVE = "UPDATE shop SET orders_watermark = greatest(orders_watermark, %s) WHERE id = %s"

@@ -75,6 +75,8 @@ def test_a_deposit_moves_once_by_its_key(hub: Settling, opened: Console) -> None
         (top_up, "T2", "-1", 422, "nothing"),
         (top_up, "T2", "1.005", 422, "not_a_number"),
         (top_up, "T2", "1e99", 422, "not_a_number"),
+        (top_up, "T2", "1e2", 422, "not_a_number"),
+        (top_up, "T2", "1_0", 422, "not_a_number"),
         (top_up, "x" * 81, "1", 422, "key"),
         ("/deposits/99/top-ups", "T2", "1", 404, "not_found"),
         ("/deposits/99/withdrawals", "T2", "1", 404, "not_found"),

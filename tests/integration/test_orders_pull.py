@@ -295,6 +295,27 @@ def test_a_long_sweep_that_breaks_off_goes_on_near_where_it_stopped(
     assert one(db, "SELECT orders_watermark FROM shop") == MORNING + timedelta(minutes=3)
 
 
+def test_an_order_that_makes_no_sense_is_asked_for_once_and_stops_no_other(
+    db: Database, shop: ToldShop
+) -> None:
+    of = market(db, 9)
+    db.run("UPDATE shop SET live_since = %s", [MORNING - timedelta(days=1)])
+    shop.holds(*(told(of, 1, external_id=str(n), minutes=n) for n in (1, 2, 3)))
+    shop.unreadable = ["2"]
+    swept(db, of)
+    swept(db, of)
+    assert rows(db, "SELECT external_id FROM shop_order ORDER BY id") == [("1",), ("3",)]
+    asked = [message["payload"] for message in pending(db) if message["event"] == "OrderNoticed"]
+    assert asked == [{"shop_id": of.shop, "external_id": "2"}]
+    db.run(
+        "WITH gone AS (DELETE FROM message WHERE event = 'OrderNoticed' RETURNING *)"
+        " INSERT INTO dead_letter (message_id, tenant, lane, queue, step, event, payload, attempts, error, traceback, created_at)"
+        " SELECT id, tenant, lane, queue, step, event, payload, 1, 'It has no date.', '', created_at FROM gone"
+    )
+    swept(db, of)
+    assert [message for message in pending(db) if message["event"] == "OrderNoticed"] == []
+
+
 def test_the_watermark_never_goes_back_and_stays_behind_the_present(db: Database, shop: ToldShop) -> None:
     of = market(db, 9)
     db.run(

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from connectors.base import ProductDraft, PushResult, ShopFacts, ShopListing, StockLevel
-from connectors.orders import Notice, ShipmentReport, ShopOrder
+from connectors.orders import Notice, ShipmentReport, ShopOrder, UnreadableOrder
 from connectors.shops.shopify import mapping
 from connectors.shops.shopify.client import GraphQL, refusals, sentence
 from connectors.shops.shopify.facts import Facts
@@ -138,7 +138,7 @@ class ShopifyShop:
         """The whole order as it stands now; None where the shop has it no longer."""
         return self._orders.one(external_id)
 
-    def orders_since(self, moment: datetime) -> Iterator[ShopOrder]:
+    def orders_since(self, moment: datetime) -> Iterator[ShopOrder | UnreadableOrder]:
         """Every order changed at or after `moment` (UTC), the earliest change first."""
         return self._orders.since(moment)
 

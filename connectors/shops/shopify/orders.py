@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from connectors.orders import ShopOrder
+from connectors.orders import ShopOrder, UnreadableOrder
 from connectors.shops.shopify.client import Fields, GraphQL
 from connectors.shops.shopify.order_mapping import shop_order
-from core.errors import Temporary
+from core.errors import Refused, Temporary
 
 ORDER = "gid://shopify/Order/"
 
@@ -24,7 +24,7 @@ class Orders:
         found = self._graphql.read("Order", id=external_id)["order"]
         return None if found is None else shop_order(self._complete(found))
 
-    def since(self, moment: datetime) -> Iterator[ShopOrder]:
+    def since(self, moment: datetime) -> Iterator[ShopOrder | UnreadableOrder]:
         """Every order changed at or after `moment`, the earliest change first, 25 a page: 218 points of the 1,000
         that one query may cost."""
         search = f"updated_at:>='{moment.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%SZ')}'"
@@ -32,10 +32,16 @@ class Orders:
         while True:
             page = self._graphql.read("Orders", search=search, after=after)["orders"]
             for found in page["nodes"]:
-                yield shop_order(self._complete(found))
+                yield self._told(found)
             if not page["pageInfo"]["hasNextPage"]:
                 return
             after = page["pageInfo"]["endCursor"]
+
+    def _told(self, found: Fields) -> ShopOrder | UnreadableOrder:
+        try:
+            return shop_order(self._complete(found))
+        except Refused as error:
+            return UnreadableOrder(str(found["id"]), str(error))
 
     def _complete(self, found: Fields) -> Fields:
         lines = self._rest(found["lineItems"], "OrderLines", "order", "lineItems", str(found["id"]))

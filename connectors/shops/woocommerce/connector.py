@@ -9,7 +9,7 @@ from pathlib import Path
 
 from connectors.base import ProductDraft, PushResult, ShopFacts, ShopListing, StockLevel
 from connectors.http import plain
-from connectors.orders import Notice, ShipmentReport, ShopOrder
+from connectors.orders import Notice, ShipmentReport, ShopOrder, UnreadableOrder
 from connectors.shops.woocommerce import mapping
 from connectors.shops.woocommerce.categories import Categories
 from connectors.shops.woocommerce.client import BATCH, PAGE, Fields, Rest
@@ -142,7 +142,7 @@ class WooCommerceShop:
         """The whole order as it stands now; None where the shop has it no longer."""
         return self._orders.order(external_id)
 
-    def orders_since(self, moment: datetime) -> Iterator[ShopOrder]:
+    def orders_since(self, moment: datetime) -> Iterator[ShopOrder | UnreadableOrder]:
         """Every order changed at or after `moment`, the earliest change first."""
         return self._orders.since(moment)
 

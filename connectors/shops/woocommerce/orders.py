@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from connectors.orders import ShopOrder
+from connectors.orders import ShopOrder, UnreadableOrder
 from connectors.shops.woocommerce import order_mapping
 from connectors.shops.woocommerce.client import PAGE, Fields, Rest
+from core.errors import Refused
 
 OVERLAP = timedelta(seconds=2)
 """The shop's filter is exclusive at whole seconds, and an order is seen a moment after the second it carries."""
@@ -32,7 +33,7 @@ class Orders:
         refunds = self._rest.pages(f"orders/{found['id']}/refunds") if found.get("refunds") else ()
         return order_mapping.order(found, list(refunds))
 
-    def since(self, moment: datetime) -> Iterator[ShopOrder]:
+    def since(self, moment: datetime) -> Iterator[ShopOrder | UnreadableOrder]:
         """Every order changed at or after `moment`, each state once, the earliest change first.
 
         An order that changes while the pages are read moves to the end, and those behind it would slip to a page
@@ -47,11 +48,17 @@ class Orders:
                 state = (str(one["id"]), str(one["date_modified_gmt"]))
                 if state not in seen:
                     seen.add(state)
-                    yield self.whole(one)
+                    yield self._told(one)
             if len(found) < PAGE:
                 return
             reached = datetime.fromisoformat(str(found[-1]["date_modified_gmt"])) - SECOND
             after, page = (reached, 1) if reached > after else (after, page + 1)
+
+    def _told(self, found: Fields) -> ShopOrder | UnreadableOrder:
+        try:
+            return self.whole(found)
+        except Refused as error:
+            return UnreadableOrder(str(found["id"]), str(error))
 
     def _changed(self, after: datetime, page: int) -> list[Fields]:
         # Without a zone in the value: with both, the shop shifts by its offset (recorded: …_Z_with_gmt_flag).
