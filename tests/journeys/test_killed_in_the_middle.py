@@ -15,7 +15,14 @@ FILES = 3
 LAMPS = 60
 
 
-@pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
+@pytest.fixture(
+    params=[
+        pytest.param(
+            "embedded", marks=pytest.mark.deep
+        ),  # each day tests/chaos kills the embedded broker's workers
+        pytest.param("rabbitmq", marks=pytest.mark.rabbitmq),
+    ]
+)
 def broker(request: pytest.FixtureRequest, folder: Path) -> Iterator[OwnRabbit | None]:
     """A RabbitMQ of this test alone, since it is killed; None where the message table is the broker."""
     if request.param == "embedded":
