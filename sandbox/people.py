@@ -11,6 +11,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -128,7 +129,7 @@ def start_images(folder: Path) -> Server:
     return Server(first_line(child, "The picture server")["url"])
 
 
-class Shopfront(Server):
+class Shopfront(Server, ABC):
     """A sandbox shop as a process, with the hands of its buyers, its seller and whoever plays tricks on it.
 
     Orders, lines and shipments go by the ids the shop itself gives them, as text.
@@ -150,38 +151,38 @@ class Shopfront(Server):
         self.keys = self.known()
         Shopfront.running.append(self)
 
+    @abstractmethod
     def known(self) -> dict[str, str]:
         """The keys as the hub's command line takes them from its environment."""
-        raise NotImplementedError
 
+    @abstractmethod
     def held(self) -> dict[str, tuple[str, int | None]]:
         """What the shop has on sale: SKU → (price, stock), asked page by page as any client would."""
-        raise NotImplementedError
 
+    @abstractmethod
     def buy(self, lines: Sequence[tuple[str, int]], **wish: Any) -> str:
         """A checkout of (SKU, quantity); `paid=False` leaves the money open, the rest is the shop's own wish. The
         order's id. Raises Trouble where the shop would not sell it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def pay(self, order: str) -> None:
         """The money of an unpaid order arrives."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cancel(self, order: str) -> None:
         """The seller cancels the whole order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refund(self, order: str, lines: Sequence[tuple[str, int]], amount: str = "") -> None:
         """The seller pays back (SKU, quantity), or only `amount` where there are no lines."""
-        raise NotImplementedError
 
+    @abstractmethod
     def orders(self) -> list[dict[str, Any]]:
         """Every order: `id`, `number`, `status` in the shop's own word, `lines` of (SKU, quantity that is left)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def shipments(self, order: str) -> list[dict[str, Any]]:
         """What the shop was told was sent: `number`, `carrier`, `url` each, oldest first."""
-        raise NotImplementedError
 
     def switch(self, method: str, name: str, **wish: Any) -> Any:
         """One of the shop's own switches: faults, what was asked, a meddling hand."""
