@@ -23,17 +23,17 @@ async def take_call(request: Request, shop_id: int, db: Db) -> Response:
     body = await request.body()
     headers = {name.lower(): value for name, value in request.headers.items()}
     status = await run_sync(answer, db, shop_id, headers, body)
-    words = {200: "", 401: "The signature is not this shop's.", 404: "There is no such shop."}
+    words = {200: "", 401: "The signature is not this shop's."}
     return PlainTextResponse(words[status], status)
 
 
 def answer(db: Database, shop_id: int, headers: dict[str, str], body: bytes) -> int:
-    """200 once the delivery is stored, 401 where it is not the shop's own, 404 where there is no shop."""
+    """200 once the delivery is stored, 401 where it is not the shop's own or there is none: a stranger counts no shops."""
     with db.unit_of_work() as uow:
         shop = uow.session.get(Shop, shop_id) if 0 < shop_id <= GREATEST else None
         uow.session.expunge_all()
     if shop is None:
-        return 404
+        return 401
     try:
         notice = connect(shop).read_webhook(headers, body)
     except Refused as error:
