@@ -27,7 +27,8 @@ class Dialect:
     """How a file is written, in Frictionless words. Detected once, shown, then pinned in the feed's mapping.
 
     `format` is a key of connectors.registry.READERS ("csv", "xml", …); `header` the column names as written
-    (empty for XML); `header_row` counts from 0 (-1: the file has no header); `record_path` is the XPath of the repeating element (XML only).
+    (empty for XML); `header_row` counts from 0 (-1: the file has no header); `record_path` says which element or object repeats (XML: path of local names from the
+    root, JSON: "products" or "catalog.products"). `sheet` is a workbook's sheet, `member` the file inside an archive.
     """
 
     format: str
@@ -37,6 +38,8 @@ class Dialect:
     header_row: int = 0
     header: tuple[str, ...] = ()
     record_path: str | None = None
+    sheet: str | None = None
+    member: str | None = None
     escape_char: str | None = None
 
 

@@ -1,5 +1,15 @@
 """The hub's tables and their small invariants. Importing any of them imports all: each knows others by name only."""
 
-from models import catalogue, companies, ledger, orders, purchasing, settlement, shops, suppliers
+from models import catalogue, companies, ledger, orders, purchasing, settlement, shops, suppliers, taxonomy
 
-__all__ = ["catalogue", "companies", "ledger", "orders", "purchasing", "settlement", "shops", "suppliers"]
+__all__ = [
+    "catalogue",
+    "companies",
+    "ledger",
+    "orders",
+    "purchasing",
+    "settlement",
+    "shops",
+    "suppliers",
+    "taxonomy",
+]

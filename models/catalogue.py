@@ -39,6 +39,8 @@ class Product(Base):
     category: Mapped[str | None] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(String(8))
     images: Mapped[list[str]] = mapped_column(JSONB)
+    taxonomy_id: Mapped[int | None]
+    """Google's number for its category, see models.taxonomy; None while nobody knows."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -88,7 +90,7 @@ class Offer(Base):
     supplier_sku: Mapped[str] = mapped_column(Text)
     variant_id: Mapped[int | None] = mapped_column(ForeignKey("variant.id"))
     match_reason: Mapped[str | None] = mapped_column(String(16))
-    """Why it belongs to its variant: "gtin", "brand_mpn" or "supplier_sku"."""
+    """Why it belongs to its variant: "gtin", "brand_mpn", "supplier_sku" or "by_hand"."""
     state: Mapped[str] = mapped_column(String(8), server_default="offered")
     free: Mapped[int] = mapped_column(server_default="0")
     feed_run_id: Mapped[int] = mapped_column(ForeignKey("feed_run.id"))
@@ -116,6 +118,10 @@ class Offer(Base):
     options: Mapped[dict[str, Any]] = mapped_column(JSONB)
     attributes: Mapped[dict[str, Any]] = mapped_column(JSONB)
     images: Mapped[list[str]] = mapped_column(JSONB)
+    details: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """What few records have: a dict of those of pipelines.feeds.staging.DETAILS that are known, None where none is."""
+    first_run_id: Mapped[int | None]
+    """The run that brought it; it says which offers were new in a run."""
     first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -131,7 +137,7 @@ RESTATED = f"""greatest(0, CASE WHEN o.state <> 'offered' OR o.availability IN (
       WHEN o.stock IS NOT NULL THEN greatest(o.stock, 0)
       WHEN o.availability IS NOT NULL THEN coalesce((SELECT (f.policy->>'assumed_stock')::int FROM feed f WHERE f.id = o.feed_id), 0)
       ELSE 0 END
-    - {OUT.format(as_of="(SELECT max(x.landed_at) FROM feed_run x WHERE x.feed_id = o.feed_id AND x.state = 'applied')")})"""  # noqa: S608 - our own constant
+    - {OUT.format(as_of="(SELECT max(x.as_of) FROM feed_run x WHERE x.feed_id = o.feed_id AND x.state = 'applied')")})"""  # noqa: S608 - our own constant
 """What may be sold of offer `o` by its supplier's last word and by what the hub has set aside and sold since."""
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     Numeric,
     String,
     Text,
@@ -46,6 +47,12 @@ class Feed(Base):
     currency: Mapped[str | None] = mapped_column(String(3))
     policy: Mapped[dict[str, Any]] = mapped_column(JSONB)
     document: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    mapping_version: Mapped[int | None]
+    """The FeedMapping that `document` is; None before anything was pinned."""
+    secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """What opens the source (password, key, token), sealed by core.vault."""
+    source_state: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    """What the source must remember between two looks: {"etag", "last_modified", "problem", "looked_at"}."""
     cron: Mapped[str] = mapped_column(String(100), server_default="* * * * *")
     applied_fingerprint: Mapped[str | None] = mapped_column(String(64))
     """Hash of the file and the rules that the offers show now: the same again ends at landing."""
@@ -67,14 +74,30 @@ class Feed(Base):
         return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
 
 
-RUN_STATES = ("landed", "staged", "waiting", "approved", "applied", "refused", "unchanged", "superseded")
+class FeedMapping(Base):
+    """One version of a feed's mapping document. Versions are only added: a run names the one it was read with."""
+
+    __tablename__ = "feed_mapping"
+
+    feed_id: Mapped[int] = mapped_column(ForeignKey("feed.id", ondelete="CASCADE"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    document: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    author: Mapped[str] = mapped_column(String(100))
+    """Who made it: a person's name, or "hub" where it was proposed and pinned by the first run."""
+    note: Mapped[str] = mapped_column(Text, server_default="")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+RUN_STATES = (
+    "landed", "staged", "waiting", "approved", "applied", "refused", "unchanged", "superseded", "undone",
+)  # fmt: skip
 
 
 class FeedRun(Base):
     """One attempt to take a feed in: the file's hash, every count, and the report's key figures.
 
     States: landed → staged → (waiting → approved) → applied; or refused (the file cannot be used),
-    unchanged (the same file again), superseded (a later file of the feed was applied first).
+    unchanged (the same file again), superseded (a later file of the feed was applied first); applied → undone.
     """
 
     __tablename__ = "feed_run"
@@ -90,6 +113,12 @@ class FeedRun(Base):
     file_bytes: Mapped[int] = mapped_column(BigInteger)
     file_sha256: Mapped[str] = mapped_column(String(64))
     document: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    mapping_version: Mapped[int | None]
+    """The FeedMapping it was read with; None for a first run, whose mapping is pinned when it is applied."""
+    replay_of: Mapped[int | None] = mapped_column(ForeignKey("feed_run.id"))
+    """The run whose archived file this one reads again, with another mapping."""
+    as_of: Mapped[datetime] = mapped_column(server_default=func.now())
+    """The moment its figures are true for: from the file, from its header, else when it landed."""
     facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     """{"file": …, "profile", "mapping", "drift"} as `feed try` prints them; "staged": how many offers; "settings": the feed's at reading."""
     summary: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
@@ -137,6 +166,8 @@ class StagedOffer(Base):
     options: Mapped[dict[str, Any]] = mapped_column(JSONB)
     attributes: Mapped[dict[str, Any]] = mapped_column(JSONB)
     images: Mapped[list[str]] = mapped_column(JSONB)
+    details: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """What few records have, see models.catalogue.Offer.details."""
 
 
 class Reject(Base):

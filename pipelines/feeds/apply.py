@@ -39,7 +39,7 @@ def apply(event: RunApproved, db: Database) -> None:
                 "supplier": feed.supplier_id,
                 "assumed": policy["assumed_stock"],
                 "absence": policy["absence"],
-                "as_of": run.landed_at,
+                "as_of": run.as_of,
             }
             for statement in (*REMEMBER, UPDATE, RESTATE, INSERT, *ABSENCE[policy["absence"]], *OVERTAKE):
                 cursor.execute(statement, facts)
@@ -80,8 +80,8 @@ UPDATE = f"""UPDATE offer o SET ({", ".join(COPIED)}) = ({", ".join(f"s.{name}" 
 RESTATE = f"""UPDATE offer o SET free = {FREE}
     FROM staged_offer s, (SELECT DISTINCT offer_id FROM reservation WHERE quantity > 0 OR sold_at > %(as_of)s) t
     WHERE s.run_id = %(run)s AND o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku AND o.id = t.offer_id AND o.feed_run_id = %(run)s"""
-INSERT = f"""INSERT INTO offer (supplier_id, feed_id, feed_run_id, supplier_sku, free, {", ".join(COPIED)})
-    SELECT %(supplier)s, %(feed)s, %(run)s, s.supplier_sku, {STATED}, {", ".join(f"s.{name}" for name in COPIED)}
+INSERT = f"""INSERT INTO offer (supplier_id, feed_id, feed_run_id, first_run_id, supplier_sku, free, {", ".join(COPIED)})
+    SELECT %(supplier)s, %(feed)s, %(run)s, %(run)s, s.supplier_sku, {STATED}, {", ".join(f"s.{name}" for name in COPIED)}
     FROM staged_offer s WHERE s.run_id = %(run)s
       AND NOT EXISTS (SELECT FROM offer o WHERE o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku)
     ORDER BY s.place"""

@@ -22,6 +22,7 @@ from pipelines.feeds.mapping.evaluate import columns_of
 from pipelines.feeds.mapping.proposal import propose
 from pipelines.feeds.offers import OFFER_COLUMNS, draft
 from pipelines.feeds.profiles import GENERIC, known, recognise
+from pipelines.feeds.shaping import Read, shaped
 from pipelines.feeds.verdicts import ACCEPTED, READER_FAULTS, Answers, Marks, answer
 
 __all__ = ["OFFER_COLUMNS", "Batch", "FileFacts", "Normalised", "Summary", "normalise"]
@@ -85,9 +86,7 @@ class Normalised:
         """Batches of whole products in file order; `summary` is there when the last one was taken."""
         counts = _Counts()
         register = _Register(self.mapping)
-        for rows in grouped(
-            lambda: self._reader.frames(self.file, self._dialect), self.document.get("grouping")
-        ):
+        for rows in grouped(self._frames, self.document.get("grouping")):
             drafted = draft(rows.filled, self.document, self._currency, self._as_of)
             sellable = ~drafted.parts & ~drafted.marks.any_of(READER_FAULTS)
             register.note(drafted.offers, sellable, drafted.marks)
@@ -96,6 +95,9 @@ class Normalised:
             counts.add(answers, drafted.offers, sellable, drafted.groups)
             yield _batch(rows.source, drafted.offers, sellable, answers)
         self._summary = counts.summary(register)
+
+    def _frames(self) -> Iterator[pd.DataFrame]:
+        return shaped(_read(self.file, self._reader, self._dialect), self.document.get("records"))
 
     def summary(self) -> Summary:
         """Counts of the whole file. Raises Refused before the last batch was taken."""
@@ -148,16 +150,25 @@ def _proposal(
             "supported now: CSV, Google RSS/Atom XML, Heureka XML.",
             rule="unsupported_format",
         )
-    sample = next(iter(reader.frames(file, dialect)))
-    header = list(dialect.header)
+    shape = (found or {}).get("records")
+    sample = next(shaped(_read(file, reader, dialect), shape))
+    header = list(dialect.header) + [
+        name for name in sample if name not in dialect.header and name not in (LOCATOR, FAULT)
+    ]
     sections = documents.resolve(found, header, sample) if found else propose(header, sample, currency)
     return {
         "version": documents.VERSION,
         "profile": found["name"] if found else GENERIC,
         "dialect": documents.pin_dialect(dialect),
         "policy": {"mode": "full"},
+        **({"records": shape} if shape else {}),
         **sections,
     }
+
+
+def _read(file: Path, reader: FeedReader, dialect: Dialect) -> Read:
+    """The records at a path of the file; None: the feed's own."""
+    return lambda path: reader.frames(file, dialect if path is None else replace(dialect, record_path=path))
 
 
 def _batch(source: pd.DataFrame, drafts: pd.DataFrame, sellable: Any, answers: Answers) -> Batch:

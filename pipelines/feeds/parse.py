@@ -21,7 +21,7 @@ from pyarrow import csv
 
 from core.errors import EntrepotError
 from pipelines.feeds.normalise import Batch, normalise
-from pipelines.feeds.staging import COLUMNS
+from pipelines.feeds.staging import COLUMNS, DETAILS
 
 STRUCTURED = ("options", "attributes", "images")
 LARGEST = 2_147_483_647
@@ -81,9 +81,10 @@ def parse(order: dict[str, Any], out: BinaryIO) -> None:
 
 def copy_lines(offers: pd.DataFrame, run_id: int, before: int) -> bytes:
     """The run's id, the offer's place (`before` counts those of earlier batches) and COLUMNS as CSV for COPY … (FORMAT csv): every value quoted, every missing one empty and unquoted, so that "" is not NULL."""
-    frame = offers.loc[:, list(COLUMNS)].copy()
+    frame = offers.loc[:, [name for name in COLUMNS if name != "details"]].copy()
     for name in STRUCTURED:
         frame[name] = [orjson.dumps(value).decode() for value in frame[name]]
+    frame["details"] = details(offers)
     for name in ("stock", "lead_time_days", "weight_g"):
         frame[name] = pd.array([storable(value, name) for value in frame[name]], dtype="Int64")
     frame.insert(0, "run_id", run_id)
@@ -92,6 +93,14 @@ def copy_lines(offers: pd.DataFrame, run_id: int, before: int) -> bytes:
     sink = io.BytesIO()
     csv.write_csv(table, sink, csv.WriteOptions(include_header=False, quoting_style="all_valid"))
     return sink.getvalue()
+
+
+def details(offers: pd.DataFrame) -> list[str | None]:
+    """What few offers have (models.catalogue.DETAILS) as one JSON object each; None where there is nothing."""
+    names = [name for name in DETAILS if name in offers]
+    rows = zip(*(offers[name].tolist() for name in names), strict=True)
+    known = ({n: v for n, v in zip(names, row, strict=True) if v is not None} for row in rows)
+    return [orjson.dumps(one).decode() if one else None for one in known]
 
 
 def storable(value: Any, name: str) -> int | None:

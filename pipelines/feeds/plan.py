@@ -40,7 +40,7 @@ MATTERS = """o.state = 'offered' AND (%(absence)s = 'withdraw' OR %(absence)s = 
 
 COMPARED = (
     "gtin", "mpn", "brand", "title", "description", "category", "kind", "cost", "price", "rrp", "currency", "stock",
-    "availability", "lead_time_days", "weight_g", "condition", "group_key", "group_title", "options", "attributes", "images",
+    "availability", "lead_time_days", "weight_g", "condition", "group_key", "group_title", "options", "attributes", "images", "details",
 )  # fmt: skip
 
 
@@ -115,7 +115,7 @@ def count(cursor: Cursor[Any], run: FeedRun, feed: Feed) -> dict[str, Any]:
               {fields}
             FROM staged_offer s LEFT JOIN offer o ON o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku
             WHERE s.run_id = %(run)s""",
-            {"feed": feed.id, "run": run.id, "assumed": policy["assumed_stock"], "as_of": run.landed_at},
+            {"feed": feed.id, "run": run.id, "assumed": policy["assumed_stock"], "as_of": run.as_of},
         )
         .fetchone()
     )

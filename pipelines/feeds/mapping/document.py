@@ -180,7 +180,11 @@ def _resolved(spec: Mapping[str, Any], names: _Names) -> dict[str, Any] | None:
             sources.append(source)
         elif (found := names.find(source["column"])) is not None:
             window = [name for one in source.get("window", []) if (name := names.find(one))]
-            sources.append({"column": found, "window": window} if window else found)
+            beside = source.get("where")
+            where = {**beside, "column": names.find(beside["column"]) or beside["column"]} if beside else None
+            told = {"window": window, "where": where}
+            more = {name: said for name, said in told.items() if said}
+            sources.append({"column": found, **more} if more else found)
     resolved["from"] = sources
     return resolved if sources else None
 

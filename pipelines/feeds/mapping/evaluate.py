@@ -58,10 +58,36 @@ def _first(frame: pd.DataFrame, sources: list[Any], words: frozenset[str], as_of
             if name not in frame:
                 continue
             values = without_missing(frame[name], words)
+            if isinstance(source, Mapping) and "where" in source:
+                values = _where(values, frame, source["where"])
             if isinstance(source, Mapping) and "window" in source:
                 values = values.where(_open(frame, source["window"], as_of))
         chosen = values if chosen.isna().all() else chosen.where(chosen.notna(), values)
     return chosen
+
+
+def _where(values: pd.Series, frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.Series:
+    """Of repeated values those beside which `where`'s column says one of `is` (or none of `not`), place by place.
+
+    A place where that column says nothing counts as "".
+    """
+    told = frame[where["column"]] if where["column"] in frame else missing(frame.index)
+    wanted, negative = (where["is"], False) if "is" in where else (where["not"], True)
+    words = {str(word).casefold() for word in wanted}
+    kept: list[str | None] = []
+    for cell, says in zip(values.tolist(), told.tolist(), strict=True):
+        if not isinstance(cell, str):
+            kept.append(None)
+            continue
+        parts = re.split(_BETWEEN, cell)
+        beside = re.split(_BETWEEN, says) if isinstance(says, str) else []
+        beside += [""] * (len(parts) - len(beside))
+        chosen = [
+            part for part, word in zip(parts, beside, strict=False)
+            if part.strip() and (word.strip().casefold() in words) != negative
+        ]  # fmt: skip
+        kept.append(INNER.join(chosen) or None)
+    return text_series(kept, values.index)
 
 
 def _single(values: pd.Series) -> pd.Series:

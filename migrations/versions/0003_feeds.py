@@ -1,0 +1,104 @@
+"""Feeds of every kind: mapping versions, what few records have, Google's taxonomy, undo and replay of runs."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+RUN_STATES = ("landed", "staged", "waiting", "approved", "applied", "refused", "unchanged", "superseded")
+
+
+def upgrade() -> None:
+    op.add_column("feed", sa.Column("mapping_version", sa.Integer(), nullable=True))
+    op.add_column("feed", sa.Column("secret", sa.LargeBinary(), nullable=True))
+    op.add_column(
+        "feed",
+        sa.Column(
+            "source_state", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False
+        ),
+    )
+    op.create_table(
+        "feed_mapping",
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("document", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("author", sa.String(length=100), nullable=False),
+        sa.Column("note", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["feed_id"], ["feed.id"], name=op.f("fk_feed_mapping_feed_id_feed"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("feed_id", "version", name=op.f("pk_feed_mapping")),
+    )
+    op.add_column("feed_run", sa.Column("mapping_version", sa.Integer(), nullable=True))
+    op.add_column("feed_run", sa.Column("replay_of", sa.Integer(), nullable=True))
+    op.create_foreign_key(
+        op.f("fk_feed_run_replay_of_feed_run"), "feed_run", "feed_run", ["replay_of"], ["id"]
+    )
+    op.add_column(
+        "feed_run",
+        sa.Column("as_of", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+    )
+    op.execute("UPDATE feed_run SET as_of = landed_at")
+    _states((*RUN_STATES, "undone"))
+    for table in ("staged_offer", "offer"):
+        op.add_column(table, sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+    op.add_column("offer", sa.Column("first_run_id", sa.Integer(), nullable=True))
+    op.create_table(
+        "taxonomy_category",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_taxonomy_category")),
+    )
+    op.create_index("ix_taxonomy_category_path", "taxonomy_category", [sa.text("lower(path)")])
+    op.create_table(
+        "taxonomy_choice",
+        sa.Column("supplier_id", sa.Integer(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("taxonomy_id", sa.Integer(), nullable=True),
+        sa.Column("how", sa.String(length=8), nullable=False),
+        sa.Column("confidence", sa.Numeric(4, 3), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "how IN ('exact', 'learned', 'person', 'proposal')", name=op.f("ck_taxonomy_choice_how")
+        ),
+        sa.ForeignKeyConstraint(
+            ["supplier_id"], ["company.id"], name=op.f("fk_taxonomy_choice_supplier_id_company")
+        ),
+        sa.ForeignKeyConstraint(
+            ["taxonomy_id"],
+            ["taxonomy_category.id"],
+            name=op.f("fk_taxonomy_choice_taxonomy_id_taxonomy_category"),
+        ),
+        sa.PrimaryKeyConstraint("supplier_id", "path", name=op.f("pk_taxonomy_choice")),
+    )
+    op.create_index("ix_taxonomy_choice_path", "taxonomy_choice", [sa.text("lower(path)")])
+    op.add_column("product", sa.Column("taxonomy_id", sa.Integer(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("product", "taxonomy_id")
+    op.drop_table("taxonomy_choice")
+    op.drop_table("taxonomy_category")
+    op.drop_column("offer", "first_run_id")
+    for table in ("offer", "staged_offer"):
+        op.drop_column(table, "details")
+    op.execute("UPDATE feed_run SET state = 'superseded' WHERE state = 'undone'")
+    _states(RUN_STATES)
+    op.drop_constraint(op.f("fk_feed_run_replay_of_feed_run"), "feed_run", type_="foreignkey")
+    for column in ("as_of", "replay_of", "mapping_version"):
+        op.drop_column("feed_run", column)
+    op.drop_table("feed_mapping")
+    for column in ("source_state", "secret", "mapping_version"):
+        op.drop_column("feed", column)
+
+
+def _states(states: tuple[str, ...]) -> None:
+    op.drop_constraint(op.f("ck_feed_run_state"), "feed_run", type_="check")
+    op.create_check_constraint(
+        op.f("ck_feed_run_state"), "feed_run", "state IN ('" + "', '".join(states) + "')"
+    )
