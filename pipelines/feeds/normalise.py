@@ -152,9 +152,8 @@ def _proposal(
         )
     shape = (found or {}).get("records")
     sample = next(shaped(_read(file, reader, dialect), shape))
-    header = list(dialect.header) + [
-        name for name in sample if name not in dialect.header and name not in (LOCATOR, FAULT)
-    ]
+    made = [str(name) for name in sample if name not in (*dialect.header, LOCATOR, FAULT)]
+    header = [*dialect.header, *made]
     sections = documents.resolve(found, header, sample) if found else propose(header, sample, currency)
     return {
         "version": documents.VERSION,
