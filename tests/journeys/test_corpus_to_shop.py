@@ -21,7 +21,13 @@ FILES = {
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("hub", ["embedded"], indirect=True)
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.deep) if "bicycles" in name else name  # the longest of them
+        for name in FILES
+    ],
+)
 def test_a_real_file_goes_into_a_shop_and_is_read_back_equal(
     hub: Hub, folder: Path, shared: Path, name: str
 ) -> None:

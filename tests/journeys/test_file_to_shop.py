@@ -8,6 +8,14 @@ from sandbox.people import Hub
 from tests.journeys.conftest import connected, wanted, write
 
 
+@pytest.mark.parametrize(
+    "hub",
+    [
+        pytest.param("embedded", marks=pytest.mark.deep),  # every day the corpus goes this way on it
+        pytest.param("rabbitmq", marks=pytest.mark.rabbitmq),
+    ],
+    indirect=True,
+)
 def test_a_file_becomes_listings_and_a_new_file_changes_only_what_differs(hub: Hub, folder: Path) -> None:
     shop = connected(hub, folder, write(folder / "a.csv", 40))
     assert shop.held() == {}, "nothing is sent before a person asks for it"

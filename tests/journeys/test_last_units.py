@@ -11,6 +11,11 @@ SKU = "NORDEN-L-0000"
 
 
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    "hub",
+    ["embedded", pytest.param("rabbitmq", marks=[pytest.mark.rabbitmq, pytest.mark.deep])],
+    indirect=True,
+)
 def test_of_200_buyers_in_two_shops_exactly_20_get_the_20_pieces(hub: Hub, folder: Path) -> None:
     market = Market(hub, folder, stock=20)
     market.open()
