@@ -1,4 +1,4 @@
-"""The tables the machinery itself needs: messages, what became of them, and which slots of the clock were claimed."""
+"""The tables the machinery itself needs: messages, what became of them, claimed slots of the clock, and what people did by hand."""
 
 from datetime import datetime
 from typing import Any
@@ -111,3 +111,22 @@ class JobRun(Base):
     job: Mapped[str] = mapped_column(primary_key=True)
     slot: Mapped[datetime] = mapped_column(primary_key=True)
     claimed_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+
+
+class AuditRecord(Base):
+    """What a person changed by hand: who, when, and what it was before and after. Rows are only added.
+
+    `act` is a verb phrase ("offer moved"), `subject` what it was done to ("offer:12", "run:7"), `words` one sentence
+    for people, `facts` the same for programs.
+    """
+
+    __tablename__ = "audit_record"
+    __table_args__ = (Index(None, "subject", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    actor: Mapped[str]
+    act: Mapped[str]
+    subject: Mapped[str]
+    words: Mapped[str]
+    facts: Mapped[dict[str, Any]]
