@@ -1,11 +1,13 @@
 """What a file is and how its text is encoded, told from its bytes before any reader touches it."""
 
 import codecs
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.readers.legacy import guess_legacy
+from connectors.registry import READERS
 from core.errors import Refused
 
 SAMPLE_BYTES = 1 << 18
@@ -14,18 +16,26 @@ UNDECODABLE = (
 )
 CHUNK_BYTES = 1 << 20
 
-# First bytes of what is no feed, or no feed yet (source: the formats' own specifications).
+GZIP, BZIP2, XZ, ZIP = "gz", "bz2", "xz", "zip"
+ARCHIVES = (GZIP, BZIP2, XZ, ZIP)
+
+# First bytes of archives, of what is no feed, or no feed yet (source: the formats' own specifications).
+_PACKED = (
+    (b"\x1f\x8b", GZIP),
+    (b"BZh", BZIP2),
+    (b"\xfd7zXZ\0", XZ),
+    (b"PK\x03\x04", ZIP),
+    (b"PK\x05\x06", ZIP),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls"),
+)
 _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
-    (b"\x1f\x8b", "unsupported_format", "a gzip archive; unpack it first"),
-    (b"PK\x03\x04", "unsupported_format", "a zip archive or an Excel workbook; send a CSV or XML file"),
-    (b"\xd0\xcf\x11\xe0", "unsupported_format", "an old Excel or Word file; save it as CSV"),
-    (b"BZh", "unsupported_format", "a bzip2 archive; unpack it first"),
-    (b"7z\xbc\xaf", "unsupported_format", "a 7z archive; unpack it first"),
-    (b"\xfd7zXZ", "unsupported_format", "an xz archive; unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "unsupported_format", "a zstd archive; unpack it first"),
+    (b"7z\xbc\xaf", "unsupported_format", "a 7z archive; send it as zip or gz"),
+    (b"Rar!", "unsupported_format", "a RAR archive; send it as zip or gz"),
+    (b"\x28\xb5\x2f\xfd", "unsupported_format", "a zstd archive; send it as zip or gz"),
     (b"PAR1", "unsupported_format", "a Parquet file; send a CSV or XML file"),
     (b"SQLite format 3", "unsupported_format", "an SQLite database; send a CSV or XML file"),
     (b"%PDF", "not_a_feed", "a PDF document; send a CSV or XML file"),
+    (b"{\\rtf", "not_a_feed", "a text document (RTF); send a CSV or XML file"),
     (b"\x89PNG", "not_a_feed", "a PNG picture; send a CSV or XML file"),
     (b"\xff\xd8\xff", "not_a_feed", "a JPEG picture; send a CSV or XML file"),
     (b"GIF8", "not_a_feed", "a GIF picture; send a CSV or XML file"),
@@ -34,16 +44,23 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"MM\x00*", "not_a_feed", "a TIFF picture; send a CSV or XML file"),
     (b"\x7fELF", "not_a_feed", "a program; send a CSV or XML file"),
 )
-_TEXT_STARTS: tuple[tuple[re.Pattern[str], str, str], ...] = (
-    (re.compile(r"(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S), "not_a_feed",
-     "a web page, not a feed; check the address or the log-in it was fetched with"),
-    (re.compile(r'(\{\s*("|\}|$)|\[\s*([\[{"\]]|$))'), "unsupported_format",
-     "JSON, which is not read yet; supported now: CSV, Google RSS/Atom XML, Heureka XML"),
-    (re.compile(r"(UNA.{6}\s*)?UNB\+|ISA\*"), "unsupported_format",
-     "EDI, which is not read yet; supported now: CSV, Google RSS/Atom XML, Heureka XML"),
-    (re.compile(r"CIF_I_V\d", re.I), "unsupported_format",
-     "an Ariba CIF catalogue, which is not read yet; supported now: CSV, Google RSS/Atom XML, Heureka XML"),
-)  # fmt: skip
+_HTML = re.compile(r"(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
+_JSON = re.compile(r'(\{\s*("|\}|$)|\[\s*([\[{"\]]|$))')
+_EDIFACT = re.compile(r"(UNA..(.)...\s*)?UN[BH](?(1).|\+)", re.S)  # ISO 9735: UNA names the separators
+_X12 = re.compile(r"ISA[*|~^:]")
+_CIF = re.compile(r"CIF_I_V\d", re.I)
+_READ_NOW = "supported now: CSV, Google RSS/Atom XML, Heureka XML"
+_NAMES = {
+    GZIP: "a gzip archive",
+    BZIP2: "a bzip2 archive",
+    XZ: "an xz archive",
+    ZIP: "a zip archive",
+    "xls": "an Excel workbook",
+    "json": "JSON",
+    "jsonl": "JSON",
+    "edifact": "EDI",
+    "cif": "an Ariba CIF catalogue",
+}
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -73,7 +90,10 @@ class Encoding:
 
 
 def format_of(file: Path) -> str:
-    """The key of connectors.registry.READERS that reads `file`. Raises Refused where it is no feed at all."""
+    """The key of connectors.registry.READERS that reads `file`, or one of ARCHIVES.
+
+    Raises Refused where it is no feed at all, or none that is read.
+    """
     with file.open("rb") as stream:
         head = stream.read(SAMPLE_BYTES)
     if not head:
@@ -81,15 +101,50 @@ def format_of(file: Path) -> str:
     for magic, rule, sentence in _SIGNATURES:
         if head.startswith(magic):
             raise Refused(f"{file.name} is {sentence}.", rule=rule)
+    found = next((kind for magic, kind in _PACKED if head.startswith(magic)), "") or _written(file, head)
+    if found not in READERS:
+        raise Refused(
+            f"{file.name} is {_NAMES[found]}, which is not read yet; {_READ_NOW}.", rule="unsupported_format"
+        )
+    return found
+
+
+def _written(file: Path, head: bytes) -> str:
+    """Which of the formats made of text it is."""
     text = decode_sample(head, encoding_of_bytes(head).name).lstrip()
     if not text:
         raise Refused(f"{file.name} holds nothing but blank space; send the feed again.", rule="empty_file")
     if text.count("\0") + sum(text.count(chr(code)) for code in range(1, 9)) > 3 + len(text) // 200:
         raise Refused(f"{file.name} is binary, not a feed; send a CSV or XML file.", rule="not_a_feed")
-    for pattern, rule, sentence in _TEXT_STARTS:
-        if pattern.match(text):
-            raise Refused(f"{file.name} is {sentence}.", rule=rule)
+    if _HTML.match(text):
+        raise Refused(
+            f"{file.name} is a web page, not a feed; check the address or the log-in it was fetched with.",
+            rule="not_a_feed",
+        )
+    if _X12.match(text):
+        raise Refused(
+            f"{file.name} is ANSI X12, of which nothing is read; send EDIFACT PRICAT, CSV or XML.",
+            rule="unsupported_format",
+        )
+    if _EDIFACT.match(text):
+        return "edifact"
+    if _CIF.match(text):
+        return "cif"
+    if _JSON.match(text):
+        return "jsonl" if _is_lines(text) else "json"
     return "xml" if text.startswith("<") else "csv"
+
+
+def _is_lines(text: str) -> bool:
+    """Whether the first line is a whole object (or array) and the next begins another."""
+    first, ended, rest = text.partition("\n")
+    if not ended or not first.rstrip().endswith(("}", "]")) or not rest.lstrip().startswith(first[0]):
+        return False
+    try:
+        json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def encoding_of(file: Path, pinned: str | None = None) -> Encoding:
