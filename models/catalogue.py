@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg import Cursor
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ForeignKey,
     Identity,
@@ -120,6 +121,8 @@ class Offer(Base):
     images: Mapped[list[str]] = mapped_column(JSONB)
     details: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     """What few records have: a dict of those of pipelines.feeds.staging.DETAILS that are known, None where none is."""
+    record_hash: Mapped[int | None] = mapped_column(BigInteger)
+    """Of the raw record it was read from: the same record in a later file needs no reading. None: always read."""
     first_run_id: Mapped[int | None]
     """The run that brought it; it says which offers were new in a run."""
     first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -139,9 +139,10 @@ class StagedOffer(Base):
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
 
     run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    supplier_sku: Mapped[str] = mapped_column(Text, primary_key=True)
-    place: Mapped[int] = mapped_column(Integer)
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     """Its number among the file's offers: the catalogue keeps the supplier's order."""
+    supplier_sku: Mapped[str] = mapped_column(Text)
+    """Once in a run: reading sees to it."""
     content_hash: Mapped[str] = mapped_column(Text)
     locator: Mapped[str] = mapped_column(Text)
     gtin: Mapped[str | None] = mapped_column(Text)
@@ -168,6 +169,18 @@ class StagedOffer(Base):
     images: Mapped[list[str]] = mapped_column(JSONB)
     details: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     """What few records have, see models.catalogue.Offer.details."""
+    record_hash: Mapped[int | None] = mapped_column(BigInteger)
+    """Of the raw record, see models.catalogue.Offer.record_hash."""
+
+
+class StagedUnseen(Base):
+    """A record of the run that is applied which the new file does not have any more, by its `record_hash`."""
+
+    __tablename__ = "staged_unseen"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    record_hash: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
 
 
 class Reject(Base):

@@ -17,6 +17,7 @@ PLAIN: dict[str, Any] = {
     "title": "Lampe", "description": None, "category": "Licht > Tisch", "kind": "goods", "cost": "10.00", "price": None,
     "rrp": None, "currency": "EUR", "stock": 5, "availability": "in_stock", "lead_time_days": None, "weight_g": 500,
     "condition": None, "group_key": None, "group_title": None, "options": {}, "attributes": {}, "images": [],
+    "details": None, "record_hash": None,
 }  # fmt: skip
 
 

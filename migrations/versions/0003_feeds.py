@@ -47,6 +47,15 @@ def upgrade() -> None:
     _states((*RUN_STATES, "undone"))
     for table in ("staged_offer", "offer"):
         op.add_column(table, sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+        op.add_column(table, sa.Column("record_hash", sa.BigInteger(), nullable=True))
+    _staged_by("place")
+    op.create_table(
+        "staged_unseen",
+        sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("record_hash", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "record_hash", name=op.f("pk_staged_unseen")),
+        prefixes=["UNLOGGED"],
+    )
     op.add_column("offer", sa.Column("first_run_id", sa.Integer(), nullable=True))
     op.create_table(
         "taxonomy_category",
@@ -78,14 +87,30 @@ def upgrade() -> None:
     )
     op.create_index("ix_taxonomy_choice_path", "taxonomy_choice", [sa.text("lower(path)")])
     op.add_column("product", sa.Column("taxonomy_id", sa.Integer(), nullable=True))
+    op.create_table(
+        "audit_record",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_record")),
+    )
+    op.create_index(op.f("ix_audit_record_subject_id"), "audit_record", ["subject", "id"])
 
 
 def downgrade() -> None:
+    op.drop_table("audit_record")
     op.drop_column("product", "taxonomy_id")
     op.drop_table("taxonomy_choice")
     op.drop_table("taxonomy_category")
     op.drop_column("offer", "first_run_id")
+    op.drop_table("staged_unseen")
+    _staged_by("supplier_sku")
     for table in ("offer", "staged_offer"):
+        op.drop_column(table, "record_hash")
         op.drop_column(table, "details")
     op.execute("UPDATE feed_run SET state = 'superseded' WHERE state = 'undone'")
     _states(RUN_STATES)
@@ -102,3 +127,9 @@ def _states(states: tuple[str, ...]) -> None:
     op.create_check_constraint(
         op.f("ck_feed_run_state"), "feed_run", "state IN ('" + "', '".join(states) + "')"
     )
+
+
+def _staged_by(column: str) -> None:
+    """A run's offers are written in the order of the file and taken in pieces of it."""
+    op.drop_constraint(op.f("pk_staged_offer"), "staged_offer", type_="primary")
+    op.create_primary_key(op.f("pk_staged_offer"), "staged_offer", ["run_id", column])

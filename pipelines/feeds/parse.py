@@ -81,10 +81,13 @@ def parse(order: dict[str, Any], out: BinaryIO) -> None:
 
 def copy_lines(offers: pd.DataFrame, run_id: int, before: int) -> bytes:
     """The run's id, the offer's place (`before` counts those of earlier batches) and COLUMNS as CSV for COPY … (FORMAT csv): every value quoted, every missing one empty and unquoted, so that "" is not NULL."""
-    frame = offers.loc[:, [name for name in COLUMNS if name != "details"]].copy()
+    frame = offers.loc[:, [name for name in COLUMNS if name not in ("details", "record_hash")]].copy()
     for name in STRUCTURED:
         frame[name] = [orjson.dumps(value).decode() for value in frame[name]]
     frame["details"] = details(offers)
+    frame["record_hash"] = (
+        offers["record_hash"] if "record_hash" in offers else pd.array([None] * len(frame), dtype="Int64")
+    )
     for name in ("stock", "lead_time_days", "weight_g"):
         frame[name] = pd.array([storable(value, name) for value in frame[name]], dtype="Int64")
     frame.insert(0, "run_id", run_id)

@@ -3,7 +3,7 @@
 COLUMNS = (
     "supplier_sku", "content_hash", "locator", "gtin", "gtin_verdict", "mpn", "brand", "title", "description",
     "category", "kind", "cost", "price", "rrp", "currency", "stock", "availability", "lead_time_days", "weight_g",
-    "condition", "group_key", "group_title", "options", "attributes", "images", "details",
+    "condition", "group_key", "group_title", "options", "attributes", "images", "details", "record_hash",
 )  # fmt: skip
 
 DETAILS = (
