@@ -1,25 +1,32 @@
 """The Protocols every connector keeps, and the values that pass through them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from core.money import Money
 
 if TYPE_CHECKING:  # half a second that a command which reads no feed need not wait
     import pandas as pd
 
+    from core.guard import Guard
+
 
 # ---------------------------------------------------------------- feeds
 @dataclass(frozen=True, slots=True)
 class LandedFile:
-    """A file as received: where it lies, its own name, its size in bytes and its SHA-256 in hex."""
+    """A file as received: where it lies, its own name, its size in bytes and its SHA-256 in hex.
+
+    `as_of` is when its server says that it was last changed, None where it says nothing.
+    """
 
     path: Path
     name: str
     bytes: int
     sha256: str
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +50,52 @@ class Dialect:
     escape_char: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SourceAccess:
+    """What the hub gives a source beside its own options: what opens it, what it remembered, and the hub's limits.
+
+    `guard` judges every address; `secret` has "secret" (password, key, token) and "private_key" (PEM) where they are
+    needed; `state` is what `remembered` was after the last look; `limit` is the size in bytes beyond which a file is not taken.
+    """
+
+    guard: "Guard"
+    secret: Mapping[str, str] = field(default_factory=dict, repr=False)
+    state: Mapping[str, Any] = field(default_factory=dict)
+    limit: int = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What a source says when it is tried; nothing is landed.
+
+    `looks` is what the first bytes seem to be, in words, and `start` their first readable characters. `fingerprint` is an
+    SFTP server's key ("SHA256:…"); where it was not pinned yet, nothing else was asked and the rest is None.
+    """
+
+    name: str | None = None
+    bytes: int | None = None
+    changed_at: datetime | None = None
+    content_type: str | None = None
+    looks: str | None = None
+    start: str | None = None
+    fingerprint: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
 class FeedSource(Protocol):
-    """Where a supplier's file comes from."""
+    """Where a supplier's file comes from. Raises Misconfigured and Temporary, in words for its owner, without secrets."""
+
+    @property
+    def remembered(self) -> dict[str, Any]:
+        """What the next look must know (an ETag, the file taken last), to be stored with what was landed."""
+        ...
 
     def fetch(self, into: Path, last: str | None) -> LandedFile | None:
         """The file, copied below `into`, or None where it is unchanged since `last` (a SHA-256) or not there."""
+        ...
+
+    def test(self) -> SourceFacts:
+        """Connects and says what is there, without landing it."""
         ...
 
 

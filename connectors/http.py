@@ -82,7 +82,7 @@ class Http:
         self._secrets = _secrets(auth) + tuple(value for value in (headers or {}).values() if value)
         self._sleep = sleep
         self._client = httpx2.Client(
-            transport=PinnedTransport(guard, _tls(ca_file)),
+            transport=PinnedTransport(guard, tls_context(ca_file)),
             headers={"User-Agent": "Entrepot/0.1", "Accept": "application/json", **(headers or {})},
             follow_redirects=False,
             trust_env=False,
@@ -192,7 +192,7 @@ class Http:
             raise Misconfigured(
                 self._explain(answer) or f"{told}: it does not accept the key; check it and its rights."
             )
-        wait = _retry_after(headers.get("retry-after"))
+        wait = retry_after(headers.get("retry-after"))
         if status in {408, 425, 429} or (status == 503 and (wait is not None or not changing)):
             raise Temporary(f"{told}; the hub tries again later.", retry_after=wait)
         if status < 500 or status == 501:
@@ -221,31 +221,15 @@ class Http:
     def _lost(self, error: httpx2.TransportError, changing: bool, seconds: float) -> EntrepotError:
         """What a broken connection means: before anything was sent waiting helps, afterwards nobody knows."""
         if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)):
-            return self._tls_fault(error) or Temporary(f"{self._name} cannot be reached ({_reason(error)}).")
+            return tls_fault(self._name, error, self._ca_file) or Temporary(
+                f"{self._name} cannot be reached ({reason(error)})."
+            )
         if isinstance(error, (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)):
-            return Misconfigured(f"{self._name} cannot be asked: {self._clean(_reason(error))}.")
+            return Misconfigured(f"{self._name} cannot be asked: {self._clean(reason(error))}.")
         if isinstance(error, httpx2.TimeoutException):
             return self._unclear(f"{self._name} did not answer within {seconds:g} s.", changing)
         return self._unclear(
-            f"{self._name} broke the connection before it had answered ({_reason(error)}).", changing
-        )
-
-    def _tls_fault(self, error: httpx2.TransportError) -> Misconfigured | None:
-        fault = _cause(error, ssl.SSLError)
-        if fault is None or isinstance(fault, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-            return None
-        if not isinstance(fault, ssl.SSLCertVerificationError):
-            return Misconfigured(
-                f"{self._name} does not speak https at this address ({fault.reason}); check the port."
-            )
-        judge = f"the CA file {self._ca_file}" if self._ca_file else "the public certificate authorities"
-        advice = (
-            "Give the CA file that belongs to it"
-            if self._ca_file
-            else "Renew its certificate, or give its own CA file"
-        )
-        return Misconfigured(
-            f"{self._name} shows a certificate that {judge} cannot confirm ({fault.verify_message}). {advice}."
+            f"{self._name} broke the connection before it had answered ({reason(error)}).", changing
         )
 
     def _unclear(self, sentence: str, changing: bool) -> EntrepotError:
@@ -266,7 +250,24 @@ def _secrets(auth: tuple[str, str] | None) -> tuple[str, ...]:
     return tuple(part for part in (base64.b64encode(":".join(auth).encode()).decode(), *auth) if part)
 
 
-def _tls(ca_file: Path | None) -> ssl.SSLContext:
+def tls_fault(name: str, error: BaseException, ca_file: Path | None) -> Misconfigured | None:
+    """The sentence for a connection that failed over https's certificate or speech; None where it failed otherwise."""
+    fault = cause(error, ssl.SSLError)
+    if fault is None or isinstance(fault, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return None
+    if not isinstance(fault, ssl.SSLCertVerificationError):
+        return Misconfigured(f"{name} does not speak https at this address ({fault.reason}); check the port.")
+    judge = f"the CA file {ca_file}" if ca_file else "the public certificate authorities"
+    advice = (
+        "Give the CA file that belongs to it" if ca_file else "Renew its certificate, or give its own CA file"
+    )
+    return Misconfigured(
+        f"{name} shows a certificate that {judge} cannot confirm ({fault.verify_message}). {advice}."
+    )
+
+
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """What confirms a server's certificate: `ca_file`, else the public authorities. Raises Misconfigured for no PEM file."""
     if ca_file is None:
         return httpx2.create_ssl_context()
     try:
@@ -289,7 +290,7 @@ def _pause(state: tenacity.RetryCallState) -> float:
     return (asked or 0.0) + random.uniform(0, 0.5 * 2 ** (state.attempt_number - 1))  # noqa: S311 - no secret
 
 
-def _retry_after(value: str | None) -> float | None:
+def retry_after(value: str | None) -> float | None:
     """Seconds, from either form of the header (RFC 9110 section 10.2.3) or with a fraction as Shopify sends it ("2.0"),
     at most a day."""
     if not value:
@@ -325,12 +326,13 @@ def plain(text: str) -> str:
     return " ".join(unescape(text).split())[:200]
 
 
-def _reason(error: BaseException) -> str:
-    inner = _cause(error, OSError)
+def reason(error: BaseException) -> str:
+    """The few words of the machine's own error behind this one."""
+    inner = cause(error, OSError)
     return (inner.strerror if inner is not None and inner.strerror else str(error)) or type(error).__name__
 
 
-def _cause(error: BaseException, kind: type[Fault]) -> Fault | None:
+def cause(error: BaseException, kind: type[Fault]) -> Fault | None:
     """The nearest error of `kind` behind this one; httpcore keeps it as its argument, not always as its cause."""
     seen: list[BaseException] = [error]
     for known in seen:

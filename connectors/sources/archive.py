@@ -4,11 +4,14 @@ import hashlib
 import io
 import os
 import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from connectors.base import LandedFile
-from core.errors import Refused
+from core.errors import Misconfigured, Refused, Temporary
 
 CHUNK = 1024 * 1024
 
@@ -33,15 +36,20 @@ def archive(file: Path, into: Path, name: str | None = None) -> LandedFile:
 
 def archive_stream(source: BinaryIO, into: Path, name: str) -> LandedFile:
     """As `archive`, from an open binary stream read to its end. Raises OSError where the archive cannot be written."""
+    return archive_pieces(iter(lambda: source.read(CHUNK), b""), into, name)
+
+
+def archive_pieces(pieces: Iterable[bytes], into: Path, name: str) -> LandedFile:
+    """As `archive_stream`, from pieces as they come: whatever they raise goes on, and nothing of them is kept."""
     into.mkdir(parents=True, exist_ok=True)
     draft = into / f".incoming-{secrets.token_hex(8)}"
     digest, size = hashlib.sha256(), 0
     try:
         with draft.open("xb") as copy:
-            while chunk := source.read(CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-                copy.write(chunk)
+            for piece in pieces:
+                digest.update(piece)
+                size += len(piece)
+                copy.write(piece)
             copy.flush()
             os.fsync(copy.fileno())
         path = archived(into, digest.hexdigest())
@@ -52,6 +60,31 @@ def archive_stream(source: BinaryIO, into: Path, name: str) -> LandedFile:
     finally:
         draft.unlink(missing_ok=True)
     return LandedFile(path=path, name=name, bytes=size, sha256=digest.hexdigest())
+
+
+def archive_fetched(
+    pieces: Iterable[bytes], into: Path, name: str, limit: int, as_of: datetime | None = None
+) -> LandedFile:
+    """As `archive_pieces`, for a source of another machine; `limit` in bytes.
+
+    Raises Misconfigured where more comes, Temporary where the archive cannot be written.
+    """
+    try:
+        return replace(archive_pieces(_limited(pieces, limit, name), into, name), as_of=as_of)
+    except OSError as error:
+        raise Temporary(f"The archive {into} cannot be written: {error.strerror or error}.") from None
+
+
+def _limited(pieces: Iterable[bytes], limit: int, name: str) -> Iterator[bytes]:
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > limit:
+            raise Misconfigured(
+                f"{name} is larger than {limit / 1e6:,.0f} MB, the most that is taken. Ask for a smaller list, or have "
+                "the operator raise ENTREPOT_UPLOAD_LIMIT_MB."
+            )
+        yield piece
 
 
 def open_regular(file: Path) -> io.BufferedReader:

@@ -6,10 +6,13 @@ import os
 import stat
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from connectors.base import LandedFile
+from connectors.base import LandedFile, SourceAccess, SourceFacts
 from connectors.sources.archive import archive_stream, open_regular
+from connectors.sources.first_look import LOOKED_AT, judged
 from core.errors import Misconfigured
 
 UNFINISHED = ("*.tmp", "*.part", "*.partial", "*.filepart", "*.crdownload", "*~")
@@ -23,16 +26,27 @@ TAKEN = "taken"
 class DropFolder:
     """The files lying directly in the folder `path`.
 
-    A file is complete when its size and times are the same at two looks `pause` seconds apart. The caller
-    remembers the last file by its hash; a file with that hash is recorded already and moves to `taken`, so a crash
-    between landing a file and recording it lands the same file again. Hidden files, unfinished names, links and
-    everything in subfolders are left alone. `wait` is replaced in tests.
+    A file is complete when it was left alone for `pause` seconds: by its change time, else by its size and times
+    at two looks. The caller remembers the last file by its hash; a file with that hash is recorded already and moves
+    to `taken`, so a crash between landing a file and recording it lands the same file again. Hidden files, unfinished
+    names, links and everything in subfolders are left alone. `wait` and `clock` are replaced in tests.
     """
 
     def __init__(
-        self, path: str | Path, *, pause: float = 1.0, wait: Callable[[float], None] = time.sleep
+        self,
+        path: str | Path,
+        *,
+        access: SourceAccess | None = None,
+        pause: float = 0.5,
+        wait: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._path, self._pause, self._wait = Path(path), pause, wait
+        self._path, self._pause, self._wait, self._clock = Path(path), pause, wait, clock
+
+    @property
+    def remembered(self) -> dict[str, Any]:
+        """Nothing: the hash of the last file is enough."""
+        return {}
 
     def fetch(self, into: Path, last: str | None) -> LandedFile | None:
         """The oldest complete file, copied into the archive `into`; None where there is none but those taken.
@@ -40,13 +54,7 @@ class DropFolder:
         Raises Misconfigured where the folder is not there, or files cannot be read or moved in it.
         """
         try:
-            first = self._look()
-            if first:
-                self._wait(self._pause)
-            second = self._look()
-            for file, traits in second.items():
-                if first.get(file) != traits:
-                    continue
+            for file, traits in self._complete().items():
                 landed = self._take(file, traits, into, last)
                 if landed is not None:
                     return landed
@@ -56,6 +64,37 @@ class DropFolder:
                 f"files into its subfolder {TAKEN!r}."
             ) from None
         return None
+
+    def test(self) -> SourceFacts:
+        """What lies in the folder: the file that would be taken next. Raises as `fetch` does."""
+        try:
+            waiting = self._look()
+            if not os.access(self._path, os.W_OK | os.X_OK):
+                raise PermissionError("the hub may not move files in it")
+            for file, (changed, size, *_) in waiting.items():
+                with open_regular(file) as source:
+                    looks, start, warning = judged(source.read(LOOKED_AT))
+                more = (f"{len(waiting)} files wait; the oldest comes first.",) if len(waiting) > 1 else ()
+                return SourceFacts(
+                    name=file.name,
+                    bytes=size,
+                    changed_at=datetime.fromtimestamp(changed / 1e9, UTC),
+                    looks=looks,
+                    start=start,
+                    warnings=((warning,) if warning else ()) + more,
+                )
+        except OSError as error:
+            raise Misconfigured(f"The drop folder {self._path} cannot be used: {error}.") from None
+        return SourceFacts(warnings=("The folder is there and no file waits in it.",))
+
+    def _complete(self) -> dict[Path, tuple[int, ...]]:
+        """Every complete file, oldest first. Waits only as long as the youngest change is not past."""
+        first, present = self._look(), self._clock()
+        youngest = max((traits[3] / 1e9 for traits in first.values()), default=present - self._pause)
+        if present - youngest >= self._pause:
+            return first
+        self._wait(min(self._pause, youngest + self._pause - present))
+        return {file: traits for file, traits in self._look().items() if first.get(file) == traits}
 
     def _look(self) -> dict[Path, tuple[int, ...]]:
         """Every candidate and what changes while it is written, oldest first."""
@@ -68,7 +107,7 @@ class DropFolder:
                     continue
                 traits = entry.stat(follow_symlinks=False)
                 if stat.S_ISREG(traits.st_mode):
-                    found[Path(entry.path)] = (traits.st_mtime_ns, traits.st_size, traits.st_ino)
+                    found[Path(entry.path)] = _traits(traits)
         return dict(sorted(found.items(), key=lambda pair: (pair[1][0], pair[0].name)))
 
     def _take(self, file: Path, traits: tuple[int, ...], into: Path, last: str | None) -> LandedFile | None:
@@ -78,7 +117,7 @@ class DropFolder:
             source.seek(0)
             landed = None if known else archive_stream(source, into, file.name)
             now = os.fstat(source.fileno())
-        if (now.st_mtime_ns, now.st_size, now.st_ino) != traits:
+        if _traits(now) != traits:
             return None
         if known and last is not None:
             self._put_aside(file, last)
@@ -91,3 +130,7 @@ class DropFolder:
             os.fsencode(file.name)[-LONGEST_NAME:]
         )  # with the hash in front it must still be a name
         file.rename(taken / f"{sha256[:8]}-{kept}")
+
+
+def _traits(traits: os.stat_result) -> tuple[int, ...]:
+    return traits.st_mtime_ns, traits.st_size, traits.st_ino, traits.st_ctime_ns

@@ -20,6 +20,7 @@ class Drop:
         self.root.mkdir()
         self.waited: list[float] = []
         self.during: Callable[[], object] = lambda: None
+        self.clock: Callable[[], float] = lambda: 0.0  # long before any change: never left alone long enough
 
     def put(self, name: str, content: str = "a;b\n", age: int = 100) -> Path:
         path = self.root / name
@@ -32,7 +33,7 @@ class Drop:
             self.waited.append(seconds)
             self.during()
 
-        landed = DropFolder(self.root, wait=wait).fetch(self.into, last)
+        landed = DropFolder(self.root, wait=wait, clock=lambda: self.clock()).fetch(self.into, last)
         if landed is None:
             return None
         assert landed.path.read_bytes().decode() != "" or landed.bytes == 0
@@ -61,12 +62,42 @@ def test_an_empty_folder_gives_nothing_and_waits_for_nothing(drop: Drop) -> None
 def test_a_file_lands_whole_under_its_hash(drop: Drop) -> None:
     drop.put("prices.csv", "sku;price\nA;1\n")
     assert drop.fetch() == "prices.csv"
-    assert drop.waited == [1.0]
+    assert drop.waited == [0.5]
     digest = sha("sku;price\nA;1\n")
     kept = [path for path in drop.into.rglob("*") if path.is_file()]
     assert kept == [drop.into / digest[:2] / f"{digest}.bin"]
     assert kept[0].read_text() == "sku;price\nA;1\n"
     assert drop.names() == ["prices.csv"]
+
+
+def test_what_was_left_alone_long_enough_needs_no_second_look(drop: Drop) -> None:
+    changed = drop.put("prices.csv", "1").stat().st_ctime
+    drop.clock = lambda: changed + 0.5
+    assert drop.fetch() == "prices.csv"
+    assert drop.waited == []
+    drop.clock = lambda: changed + 0.3
+    assert drop.fetch() == "prices.csv"
+    assert drop.waited == [pytest.approx(0.2, abs=1e-6)], "no longer than the rest of the pause"
+
+
+def test_a_young_file_beside_old_ones_is_looked_at_twice(drop: Drop) -> None:
+    growing = drop.put("growing.csv", "a", age=500)
+    drop.clock = lambda: growing.stat().st_ctime + 0.1
+    drop.during = lambda: growing.write_text("a and more")
+    assert drop.fetch() is None
+    assert len(drop.waited) == 1
+
+
+def test_a_test_tells_what_would_be_taken_and_takes_nothing(drop: Drop) -> None:
+    drop.put("late.csv", "2", age=100)
+    drop.put("early.csv", "sku;price\nA;1\n", age=300)
+    facts = DropFolder(drop.root).test()
+    assert (facts.name, facts.bytes, facts.looks, facts.start) == (
+        "early.csv", 14, "text, such as CSV", "sku;price\nA;1",
+    )  # fmt: skip
+    assert facts.changed_at is not None and facts.changed_at.timestamp() == 1_800_000_000 - 300
+    assert facts.warnings == ("2 files wait; the oldest comes first.",)
+    assert drop.names() == ["early.csv", "late.csv"] and not drop.into.exists()
 
 
 def test_the_oldest_comes_first_and_the_recorded_one_is_put_aside(drop: Drop) -> None:
