@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipelines.feeds.details import per_piece
 from pipelines.feeds.mapping.columns import Column, Mask, flags, missing, per_unique, text_series
 from pipelines.feeds.told import Told
 from pipelines.feeds.verdicts import Marks
 
-MONEY = ("cost", "price", "rrp")
+MONEY = ("cost", "price", "rrp", "map_price")
 _SOLD_BY = ("cost", "price")  # without a readable one of these nothing is sold
 _PLACES = Decimal("0.000001")
 _ZERO = r"-?0*(?:\.0*)?"
@@ -25,7 +26,7 @@ def settle_money(
     told: Told,
     index: pd.Index,
 ) -> dict[str, pd.Series]:
-    """cost, price, rrp and their one currency; the cost by the feed's policy where the file has none.
+    """MONEY and its one currency; the cost of one piece, by the feed's policy where the file has none.
 
     Marks what no amount can be read from, what is negative, zero, ambiguous, missing or in two currencies.
     """
@@ -46,6 +47,8 @@ def settle_money(
         told.mark(marks, "currency_unknown", "currency", columns["currency"].marks.get("currency_unknown"))
     primary = "price" if "price" in columns or "cost" not in columns else "cost"
     told.mark(marks, "currency_conflict", primary, conflict)
+    if "cost_basis" in columns:
+        amounts["cost"] = per_piece(amounts["cost"], columns["cost_basis"].values)
     amounts["cost"] = _by_policy(amounts, document.get("policy") or {})
     none = flags(amounts["cost"].isna() & amounts["price"].isna()) & ~marks.any_of({"not_a_number"})
     told.blank(marks, "missing_price", primary, none)
@@ -88,7 +91,7 @@ def _settle_signs(
     """Negative and zero amounts: refused where they are what is asked, else no amount at all."""
     negative = flags(amounts[name].str.startswith("-"))
     zero = flags(amounts[name].str.fullmatch(_ZERO))
-    if name == "rrp":
+    if name not in _SOLD_BY:
         amounts[name] = amounts[name].where(~(negative | zero))
         return
     told.mark(marks, "price_negative", name, negative)

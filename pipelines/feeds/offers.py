@@ -11,10 +11,12 @@ import orjson
 import pandas as pd
 
 from connectors.readers.frames import FAULT, LOCATOR
-from pipelines.feeds.amounts import settle_money, settle_stock
+from pipelines.feeds.amounts import MONEY, settle_money, settle_stock
+from pipelines.feeds.details import PAIRED, aligned, implied, settle_details
 from pipelines.feeds.grouping import BROKEN, GROUP, PART
 from pipelines.feeds.mapping.columns import Column, Mask, flags, missing, text_series
 from pipelines.feeds.mapping.evaluate import evaluate
+from pipelines.feeds.mapping.rules import ruled
 from pipelines.feeds.told import Told
 from pipelines.feeds.verdicts import NOTES, READER_FAULTS, Marks
 
@@ -22,7 +24,8 @@ OFFER_COLUMNS = (
     "supplier_sku", "key_origin", "gtin", "gtin_verdict", "mpn", "brand", "title", "description", "category", "kind",
     "cost", "price", "rrp", "currency", "price_includes_tax", "tax_rate", "stock", "availability", "lead_time_days",
     "weight_g", "dimensions_mm", "condition", "group_key", "group_title", "options", "attributes", "images",
-    "source_url", "locator", "content_hash",
+    "source_url", "titles", "descriptions", "cost_basis", "cost_tiers", "map_price", "tax_category", "minimum", "step",
+    "pack", "origin", "hs_code", "valid_from", "valid_to", "territory", "locator", "content_hash",
 )  # fmt: skip
 _PLAIN = (
     "mpn",
@@ -40,6 +43,18 @@ LONGEST_KEY = 500
 """Characters; PostgreSQL's indexes take 2,704 bytes."""
 _PLACEHOLDER = ("title", "default title")  # the option Shopify writes where a product has none
 _UNHASHED = ("locator", "content_hash")
+_KEYS = frozenset({
+    "supplier_sku", "source_id", "gtin", "source_url", "group_key", "group_title", "options", "title", "titles", "images",
+})  # fmt: skip
+_MODES = {
+    "stock-only": _KEYS | {"stock", "tracked", "backorders", "availability", "lead_time_days"},
+    "price-only": _KEYS
+    | {
+        "cost", "price", "rrp", "currency", "price_includes_tax", "tax_rate", "tax_category", "cost_basis", "cost_tiers",
+        "map_price", "minimum", "step", "pack", "valid_from", "valid_to", "territory",
+    },
+}  # fmt: skip
+"""The fields that a feed of part of the facts tells; whatever else its file holds is left to the feed that is for it."""
 
 
 @dataclass
@@ -58,10 +73,19 @@ class Draft:
 def draft(filled: pd.DataFrame, document: Mapping[str, Any], currency: str | None, as_of: datetime) -> Draft:
     """Offers of whole products' rows, nothing decided about doubles yet. `as_of` tells which dated prices count."""
     words = frozenset(str(word).lower() for word in document["dialect"]["missingValues"])
-    fields, index, rows = document["fields"], filled.index, len(filled)
-    columns = {name: evaluate(filled, spec, words, as_of) for name, spec in fields.items()}
+    index, rows = filled.index, len(filled)
+    mode = (document.get("policy") or {}).get("mode", "full")
+    fields = {n: implied(n, spec) for n, spec in document["fields"].items() if n in _MODES.get(mode, (n,))}
+    columns = {
+        name: aligned(filled, spec["pairs"], words)
+        if name in PAIRED
+        else evaluate(filled, spec, words, as_of)
+        for name, spec in fields.items()
+    }
     marks, told = Marks(rows), Told(fields, columns)
-    parts, skipped, why = _by_rules(filled, document.get("rules", ()))
+    ruling = ruled(filled, columns, document.get("rules", ()), filled[PART].to_numpy(dtype=bool))
+    parts, skipped, why = ruling.parts, ruling.skipped, ruling.why
+    ruling.mark(marks)
     out: dict[str, pd.Series] = {name: _values(columns, name, index) for name in _PLAIN}
     out["source_url"] = _values(columns, "source_url", index).map(lambda many: many[0] if many else None)
     out["images"] = _values(columns, "images", index).map(lambda many: many or [])
@@ -76,10 +100,16 @@ def draft(filled: pd.DataFrame, document: Mapping[str, Any], currency: str | Non
         _dictionaries(columns, "options", index),
         _dictionaries(columns, "attributes", index),
     )
+    out.update(settle_details(columns, index))
+    first = out["titles"].map(lambda texts: next(iter(texts.values())), na_action="ignore")
+    out["title"] = out["title"].where(out["title"].notna(), first.where(first.notna(), None))
     _choose_key(out, columns, document["key"], marks, told)
     members = [group if isinstance(group, str) else None for group in filled[GROUP]]
     _settle_choices(out, members, parts | skipped, document.get("grouping") or {})
-    out.update(settle_money(columns, document, currency, marks, told, index))
+    if mode != "stock-only":
+        out.update(settle_money(columns, document, currency, marks, told, index))
+    else:
+        out.update(dict.fromkeys((*MONEY, "currency"), missing(index)))
     out["stock"], out["availability"] = settle_stock(columns, marks, index)
     out["kind"] = _kinds(columns, index)
     out["price_includes_tax"] = _taxed(columns, document.get("price_includes_tax"), index)
@@ -93,7 +123,10 @@ def draft(filled: pd.DataFrame, document: Mapping[str, Any], currency: str | Non
     out["group_title"] = titles.where(titles.notna(), out["title"]).where(out["group_key"].notna(), None)
     out["dimensions_mm"] = _dimensions(columns, index)
     out["locator"] = filled[LOCATOR]
-    told.blank(marks, "missing_title", "title", flags(out["title"].isna()))
+    if mode in ("full", "delta"):
+        told.blank(marks, "missing_title", "title", flags(out["title"].isna()))
+    elif mode == "stock-only":
+        told.blank(marks, "missing_stock", "stock", flags(out["stock"].isna() & out["availability"].isna()))
     _remarks(columns, marks)
     _settle_rows(filled, document, marks, parts, skipped, why)
     offers = pd.DataFrame({name: _objects(out[name]) for name in OFFER_COLUMNS if name in out}, index=index)
@@ -105,36 +138,6 @@ def _hashes(offers: pd.DataFrame) -> list[str]:
     """The content of each offer as BLAKE2b, 16 bytes in hex, over everything but where it stood."""
     columns = [offers[name].tolist() for name in OFFER_COLUMNS if name not in _UNHASHED]
     return [blake2b(orjson.dumps(row), digest_size=16).hexdigest() for row in zip(*columns, strict=True)]
-
-
-def _by_rules(filled: pd.DataFrame, rules: Any) -> tuple[Mask, Mask, dict[int, tuple[str, str, str]]]:
-    """Rows that are only parts, rows that their supplier does not sell here, and by which value."""
-    parts, skipped = filled[PART].to_numpy(dtype=bool).copy(), np.zeros(len(filled), dtype=bool)
-    why: dict[int, tuple[str, str, str]] = {}
-    for rule in rules:
-        name = rule["when"]["column"]
-        if name not in filled:
-            continue
-        hit = _meets(filled[name], rule["when"])
-        if rule["then"] == "part":
-            parts |= hit
-        else:
-            skipped |= hit
-            why.update(
-                {row: (name, str(filled[name].iloc[row]).strip(), "") for row in np.flatnonzero(hit).tolist()}
-            )
-    return parts & ~skipped, skipped, why
-
-
-def _meets(values: pd.Series, when: Mapping[str, Any]) -> Mask:
-    plain = values.str.strip().str.lower()
-    if "is" in when:
-        return flags(plain.isin([word.lower() for word in when["is"]]))
-    wanted = {word.lower() for word in when["has"]}
-    return np.array(
-        [isinstance(v, str) and not wanted.isdisjoint(map(str.strip, v.split(","))) for v in plain],
-        dtype=bool,
-    )
 
 
 def _choose_key(

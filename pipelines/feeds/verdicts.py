@@ -18,10 +18,12 @@ REJECTS: dict[str, str] = {
     "ragged_row": "the row has more or fewer cells than the header; quote cells that contain the delimiter",
     "group_broken": "{field} {value} names a product that is not in this file; send the product's own row too",
     "skipped_by_rule": "{field} {value} says that it is not for sale here; change it there if it should be sold",
+    "rejected_by_rule": "{other} ({field} {value})",
     "missing_key": "there is no article number ({field}); give every record one of its own",
     "key_too_long": "the article number ({field}) is longer than 500 characters; give a shorter one",
     "missing_title": "there is no title ({field}); give one",
     "missing_price": "there is no price ({field}); give one, or leave the record out",
+    "missing_stock": "there is no stock ({field}); give one, or say whether it is available",
     "not_a_number": "{field} {value} is not an amount; write it like 12.50",
     "price_negative": "{field} {value} is below zero; give what one piece costs",
     "currency_unknown": "{field} {value} names a currency that ISO 4217 does not list; write it like EUR",
@@ -29,6 +31,7 @@ REJECTS: dict[str, str] = {
 }
 QUARANTINES: dict[str, str] = {
     "price_zero": "{field} is zero; confirm that it is free, or give a price",
+    "held_by_rule": "{other} ({field} {value})",
     "number_ambiguous": "{field} {value} could be thousands or decimals; write it without a thousands separator",
     "currency_conflict": "{field} {value} is in another currency than the rest of the record; give all in one",
     "duplicate_conflict": "{field} {value} is also the key of {other}, with other content; give each its own",
