@@ -34,6 +34,35 @@ class RunApproved(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UndoDue(Event):
+    """A person wants the offers back as they were before a run."""
+
+    run_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunUndone(Event):
+    """The offers are as they were before a run; the catalogue still speaks of it."""
+
+    run_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferMoved(Event):
+    """A person gave an offer another variant than `variant_id` (0: it had none)."""
+
+    offer_id: int
+    variant_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CategoryChosen(Event):
+    """It was said what suppliers' category `path` means in the taxonomy."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OffersChanged(Event):
     """A run wrote its differences into a supplier's offers."""
 

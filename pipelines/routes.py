@@ -2,6 +2,8 @@
 
     a supplier's file     FeedDue ─ land ─ FileLanded ─ read ─ FeedStaged ─ plan ─ RunApproved ─ apply ─ OffersChanged
     the catalogue         OffersChanged ─ match ─ OffersMatched ─ merge ─ ProductsMerged ─ fan_out ─ ListingsDue
+    by hand               UndoDue ─ undo ─ RunUndone ─ remerge ─ ProductsMerged; OfferMoved ─ rejoin ─ ProductsMerged;
+                          CategoryChosen ─ settle_chosen
     a seller's shop       ListingsDue ─ plan ─ PushDue ─ push ─ ListingsSent ─ verify
     a buyer's order       OrderNoticed ─ pull ┐                ┌ reserve ─ LinesFunded
                              OrdersDue ─ sweep ┴ OrderChanged ─┴ release ─ CancellationAsked, DepositCredited
@@ -21,6 +23,7 @@ from core.database import on
 from models.events import (
     BankStatementReceived,
     CancellationAsked,
+    CategoryChosen,
     DepositCredited,
     FeedDue,
     FeedStaged,
@@ -30,6 +33,7 @@ from models.events import (
     ListingsDue,
     ListingsSent,
     MaturityDue,
+    OfferMoved,
     OffersChanged,
     OffersMatched,
     OrderChanged,
@@ -39,18 +43,23 @@ from models.events import (
     PurchaseOrderMade,
     PushDue,
     RunApproved,
+    RunUndone,
     SettlementApproved,
     ShipmentReported,
     ShopStockMoved,
     StockMoved,
+    UndoDue,
     VerifyDue,
 )  # fmt: skip
+from pipelines.catalogue.by_hand import rejoin, remerge
 from pipelines.catalogue.match import match
 from pipelines.catalogue.merge import merge
+from pipelines.catalogue.taxonomy import settle_chosen
 from pipelines.feeds.apply import apply
 from pipelines.feeds.land import land
 from pipelines.feeds.plan import plan
 from pipelines.feeds.read import read
+from pipelines.feeds.undo import undo
 from pipelines.listings.plan import fan_out, plan_listings
 from pipelines.listings.push import push
 from pipelines.listings.restock import resend, restock
@@ -76,6 +85,10 @@ ROUTES = (
     on(RunApproved, apply, queue="feeds", one_unit=True),
     on(OffersChanged, match, queue="catalogue", one_unit=True),
     on(OffersMatched, merge, queue="catalogue", one_unit=True),
+    on(UndoDue, undo, queue="feeds", one_unit=True),
+    on(RunUndone, remerge, queue="catalogue", one_unit=True),
+    on(OfferMoved, rejoin, queue="catalogue", one_unit=True),
+    on(CategoryChosen, settle_chosen, queue="catalogue", one_unit=True),
     on(ProductsMerged, fan_out, queue="catalogue", one_unit=True),
     on(ListingsDue, plan_listings, queue="catalogue", one_unit=True),
     on(PushDue, push, queue="shops", seconds=1150),

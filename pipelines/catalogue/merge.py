@@ -1,9 +1,14 @@
 """Merges a run's offers into the catalogue: each variant's best offer speaks for it, each product's first for the page."""
 
+from typing import Any
+
+from psycopg import Cursor
+
 from core.database import SET_SECONDS, Database
 from models.events import OffersMatched, ProductsMerged
 from models.suppliers import FeedRun
 from pipelines.catalogue.match import lock_catalogue
+from pipelines.catalogue.taxonomy import classify
 
 TOUCHED = """
 CREATE TEMP TABLE touched ON COMMIT DROP AS
@@ -22,6 +27,10 @@ FROM (SELECT *, CASE WHEN gtin_verdict IN ('valid', 'repaired') THEN gtin END AS
 WHERE v.id = b.variant_id
   AND (v.best_offer_id, v.gtin, v.title, v.options, v.images, v.weight_g)
     IS DISTINCT FROM (b.id, b.valid_gtin, b.title, b.options, b.images, b.weight_g)"""
+
+BEREFT = """
+UPDATE variant v SET best_offer_id = NULL
+WHERE best_offer_id IS NOT NULL AND id IN (SELECT id FROM touched EXCEPT SELECT variant_id FROM best)"""
 
 PRODUCTS = """
 UPDATE product p SET title = f.title, description = f.description, brand = f.brand, category = f.category, kind = f.kind, images = f.images
@@ -47,6 +56,12 @@ def merge(event: OffersMatched, db: Database) -> None:
         cursor = uow.cursor()
         lock_catalogue(cursor)
         cursor.execute(TOUCHED, {"run": run.id})
-        for statement in (BEST, VARIANTS, PRODUCTS):
-            cursor.execute(statement)
+        merge_variants(cursor)
         uow.emit(ProductsMerged(tenant=event.tenant, lane=event.lane, run_id=run.id))
+
+
+def merge_variants(cursor: Cursor[Any]) -> None:
+    """Merges the variants of the temporary table `touched`; the catalogue is locked by the caller."""
+    for statement in (BEST, BEREFT, VARIANTS, PRODUCTS):
+        cursor.execute(statement)
+    classify(cursor, "best", "p.id IN (SELECT product_id FROM variant JOIN touched USING (id))")
