@@ -34,7 +34,7 @@ class Proposals:
             use.update(self._last[number] | self._above[number])
         whole = max(len(self._last), 1)
         self._weight = {word: math.log(1 + whole / count) for word, count in use.items()}
-        self._unseen = math.log(1 + whole)
+        self._unseen = math.log(1 + whole) / 2  # a word of another language or a name says little
 
     def nearest(self, path: str) -> tuple[int, float] | None:
         """The nearest category and how sure that is (0 to 1); None where no word of its last two parts is known.
