@@ -30,6 +30,8 @@ class Lazy(Mapping[str, T]):
 READERS: Mapping[str, type[FeedReader]] = Lazy(
     {
         "csv": "connectors.readers.csv:CsvReader",
+        "json": "connectors.readers.json:JsonReader",
+        "jsonl": "connectors.readers.json:JsonLinesReader",
         "xml": "connectors.readers.xml:XmlReader",
     }
 )

@@ -16,6 +16,7 @@ REJECTS: dict[str, str] = {
     "too_long": "a value is over 1 MB, or a quote is never closed; shorten it, or double the quotes inside it",
     "undecodable": "some bytes are no text in the file's encoding; save the file as UTF-8",
     "ragged_row": "the row has more or fewer cells than the header; quote cells that contain the delimiter",
+    "not_well_formed": "the record is no well-formed JSON; write the file with a JSON library",
     "group_broken": "{field} {value} names a product that is not in this file; send the product's own row too",
     "skipped_by_rule": "{field} {value} says that it is not for sale here; change it there if it should be sold",
     "rejected_by_rule": "{other} ({field} {value})",
@@ -40,7 +41,7 @@ NOTES = (
     "gtin_invalid", "gtin_repaired", "gtin_restricted", "key_from_other_field", "html_cleaned", "stock_negative",
     "stock_unknown", "image_unusable", "cost_above_price", "unit_assumed", "value_ignored", "text_damaged",
 )  # fmt: skip
-READER_FAULTS = ("truncated", "too_long", "undecodable", "ragged_row")
+READER_FAULTS = ("truncated", "too_long", "undecodable", "ragged_row", "not_well_formed")
 
 
 @dataclass
