@@ -19,7 +19,7 @@ REJECTS: dict[str, str] = {
     "not_well_formed": "the record is no well-formed JSON; write the file with a JSON library",
     "group_broken": "{field} {value} names a product that is not in this file; send the product's own row too",
     "skipped_by_rule": "{field} {value} says that it is not for sale here; change it there if it should be sold",
-    "rejected_by_rule": "{other} ({field} {value})",
+    "rejected_by_rule": "{other} ({field} is {value}); change it there, or the rule in the mapping",
     "missing_key": "there is no article number ({field}); give every record one of its own",
     "key_too_long": "the article number ({field}) is longer than 500 characters; give a shorter one",
     "missing_title": "there is no title ({field}); give one",
@@ -32,7 +32,7 @@ REJECTS: dict[str, str] = {
 }
 QUARANTINES: dict[str, str] = {
     "price_zero": "{field} is zero; confirm that it is free, or give a price",
-    "held_by_rule": "{other} ({field} {value})",
+    "held_by_rule": "{other} ({field} is {value}); change it there, or the rule in the mapping",
     "number_ambiguous": "{field} {value} could be thousands or decimals; write it without a thousands separator",
     "currency_conflict": "{field} {value} is in another currency than the rest of the record; give all in one",
     "duplicate_conflict": "{field} {value} is also the key of {other}, with other content; give each its own",

@@ -1,8 +1,6 @@
 """Each operation of the closed list, on a column."""
 
-import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,12 +8,17 @@ import pytest
 
 from core.errors import Refused
 from pipelines.feeds.mapping import document as documents
+from pipelines.feeds.mapping.checking import schema
 from pipelines.feeds.mapping.columns import Column
 from pipelines.feeds.mapping.evaluate import evaluate
 from pipelines.feeds.mapping.operations import OPERATIONS
 
 AS_OF = datetime(2026, 11, 23, tzinfo=UTC)
 WORDS = frozenset(documents.MISSING_VALUES)
+DOCUMENT: dict[str, Any] = {
+    "version": 1, "profile": "generic", "key": ["supplier_sku"], "fields": {},
+    "dialect": {"format": "csv", "encoding": "utf-8", "missingValues": []},
+}  # fmt: skip
 
 
 def column(values: list[str | None], *operations: Any) -> Column:
@@ -118,9 +121,14 @@ def test_a_dated_price_counts_inside_its_window(start: str, end: str, value: str
 
 
 def test_the_schema_and_the_operations_name_the_same() -> None:
-    schema = json.loads((Path(documents.__file__).parent / "schema.json").read_text("utf-8"))
-    bare, called = schema["$defs"]["operation"]["oneOf"]
-    assert set(bare["enum"]) | set(called["properties"]) == set(OPERATIONS)
+    bare, called = schema()["$defs"]["operation"]["oneOf"]
+    assert set(called["properties"]) == set(OPERATIONS)
+    assert set(bare["enum"]) < set(OPERATIONS)
+    for name, told in called["properties"].items():
+        assert told["title"] and told["description"].endswith("."), name
+        documents.check(
+            {**DOCUMENT, "fields": {"brand": {"from": ["b"], "operations": [{name: told["examples"][0]}]}}}
+        )
 
 
 def test_patterns_are_re2_and_take_no_more_than_linear_time() -> None:

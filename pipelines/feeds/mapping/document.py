@@ -1,23 +1,23 @@
 """The versioned document that pins how a feed is read: built from a profile, checked by schema, compared for drift."""
 
 import copy
-import json
-import re
 from collections.abc import Mapping
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pandas as pd
 
 from connectors.base import Dialect
-from core.errors import Refused
+from pipelines.feeds.mapping.checking import check
 from pipelines.feeds.mapping.columns import without_missing
+from pipelines.feeds.mapping.dates import date_order
+from pipelines.feeds.mapping.drift import breaks, columns_named, drift, pinned_words
 from pipelines.feeds.mapping.gtin import bare_gtins, looks_like_gtins
 from pipelines.feeds.mapping.numbers import decimal_character
+from pipelines.feeds.mapping.templates import renamed, template_columns
 from pipelines.feeds.mapping.units import unit_name
 from pipelines.feeds.profiles import fold
+
+__all__ = ["breaks", "check", "drift", "merged", "pin_dialect", "resolve", "settle"]
 
 VERSION = 1
 MISSING_VALUES = [
@@ -28,17 +28,7 @@ MISSING_VALUES = [
 
 def pin_dialect(dialect: Dialect) -> dict[str, Any]:
     """The dialect in Frictionless words, as it stands in the document."""
-    return {
-        "format": dialect.format,
-        "encoding": dialect.encoding,
-        "delimiter": dialect.delimiter,
-        "quoteChar": dialect.quote_char,
-        "escapeChar": dialect.escape_char,
-        "headerRow": dialect.header_row,
-        "header": list(dialect.header),
-        "recordPath": dialect.record_path,
-        "missingValues": MISSING_VALUES,
-    }
+    return {**pinned_words(dialect), "header": list(dialect.header), "missingValues": MISSING_VALUES}
 
 
 def resolve(profile: Mapping[str, Any], header: list[str], sample: pd.DataFrame) -> dict[str, Any]:
@@ -58,9 +48,8 @@ def resolve(profile: Mapping[str, Any], header: list[str], sample: pd.DataFrame)
         for key in ("rules", "currency", "price_includes_tax", "policy")
         if key in profile
     }
-    for rule in sections.get("rules", []):
-        rule["when"]["column"] = names.first(rule["when"]["column"])
-    sections["rules"] = [rule for rule in sections.get("rules", []) if rule["when"]["column"]]
+    rules = [{**rule, "when": _condition(rule.get("when", {}), names)} for rule in sections.get("rules", [])]
+    sections["rules"] = [rule for rule in rules if rule["when"] is not None]
     grouping = copy.deepcopy(profile.get("grouping"))
     if grouping:
         grouping = _resolved_grouping(grouping, names)
@@ -69,16 +58,20 @@ def resolve(profile: Mapping[str, Any], header: list[str], sample: pd.DataFrame)
 
 def settle(spec: dict[str, Any], sample: pd.DataFrame) -> None:
     """Pins the arguments of a field's operations that only the values can tell."""
-    sources = [name for name in _mapped(spec) if name in sample]
+    sources = [name for name in columns_named(spec) if name in sample]
     values = [without_missing(sample[name], frozenset(MISSING_VALUES)).dropna() for name in sources]
     settled: list[Any] = []
     for operation in spec.get("operations", []):
         name, argument = (operation, {}) if isinstance(operation, str) else next(iter(operation.items()))
+        argument = {} if argument is None else argument
         if name == "gtin" and "repair" not in argument:
             bare = [bare_gtins(one) for one in values if len(one)]
             argument = {"repair": bool(bare) and looks_like_gtins(pd.concat(bare))}
         elif name in ("money", "number") and "decimal" not in argument:
             argument = {**argument, "decimal": decimal_character(v for one in values for v in one.unique())}
+        elif name == "date" and "order" not in argument:
+            order = date_order(v for one in values for v in one.unique())
+            argument = {**argument, "order": order} if order else argument
         elif name == "unit" and "of" not in argument:
             of = next((unit for one in sources if (unit := unit_name(one, argument["to"]))), None)
             argument = {**argument, "of": of} if of else argument
@@ -98,47 +91,6 @@ def merged(proposed: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
         if spec is not None
     }
     return document
-
-
-def check(document: Mapping[str, Any]) -> None:
-    """Raises Refused, naming the place, where the document is not one of ours."""
-    error = jsonschema.exceptions.best_match(_validator().iter_errors(document))
-    if error is not None:
-        place = ".".join(str(step) for step in error.absolute_path) or "the document"
-        raise Refused(f"The mapping is not usable: {place}: {error.message}.", rule="mapping_invalid")
-
-
-def drift(document: Mapping[str, Any], dialect: Dialect) -> list[str]:
-    """How the file differs from what was pinned, a sentence each."""
-    pinned = document["dialect"]
-    words = {
-        "format": dialect.format, "encoding": dialect.encoding, "delimiter": dialect.delimiter,
-        "quoteChar": dialect.quote_char, "escapeChar": dialect.escape_char, "headerRow": dialect.header_row,
-        "recordPath": dialect.record_path,
-    }  # fmt: skip
-    sentences = [
-        f"The {re.sub('([A-Z])', lambda m: ' ' + m[1].lower(), name)} was {pinned[name]!r} and is now {value!r}."
-        for name, value in words.items()
-        if name in pinned and pinned[name] != value
-    ]
-    before, now = list(pinned.get("header") or []), list(dialect.header)
-    gone = [name for name in before if name not in now]
-    new = [name for name in now if name not in before]
-    if dialect.format == "xml":  # elements come and go with the records; only those that are mapped matter
-        mapped = {name for spec in document["fields"].values() for name in _mapped(spec)}
-        gone, new = [name for name in gone if name in mapped], []
-    if gone:
-        sentences.append(f"Columns are gone: {', '.join(map(repr, gone))}.")
-    if new:
-        sentences.append(f"Columns are new: {', '.join(map(repr, new))}.")
-    if not gone and not new and before != now and dialect.format != "xml":
-        sentences.append("The columns stand in another order.")
-    return sentences
-
-
-def _mapped(spec: Mapping[str, Any]) -> list[str]:
-    named = [one if isinstance(one, str) else one.get("column", "") for one in spec.get("from", [])]
-    return named + [one for pair in spec.get("pairs", []) for one in pair if isinstance(one, str)]
 
 
 class _Names:
@@ -178,6 +130,10 @@ def _resolved(spec: Mapping[str, Any], names: _Names) -> dict[str, Any] | None:
                 sources.append(found)
         elif "value" in source:
             sources.append(source)
+        elif "template" in source:
+            spelled = {name: names.find(name) for name in template_columns(source["template"])}
+            if any(spelled.values()):
+                sources.append({"template": renamed(source["template"], spelled)})
         elif (found := names.find(source["column"])) is not None:
             window = [name for one in source.get("window", []) if (name := names.find(one))]
             beside = source.get("where")
@@ -187,6 +143,20 @@ def _resolved(spec: Mapping[str, Any], names: _Names) -> dict[str, Any] | None:
             sources.append({"column": found, **more} if more else found)
     resolved["from"] = sources
     return resolved if sources else None
+
+
+def _condition(when: Mapping[str, Any], names: _Names) -> dict[str, Any] | None:
+    """A rule's condition with the file's spelling, None where the file has none of its columns; `column` may list several."""
+    for several in ("all", "any"):
+        if several in when:
+            inner = [found for one in when[several] if (found := _condition(one, names)) is not None]
+            whole = len(inner) == len(when[several]) if several == "all" else bool(inner)
+            return {several: inner} if whole else None
+    if "column" not in when:
+        return dict(when)
+    wanted = when["column"]
+    column = names.first([wanted] if isinstance(wanted, str) else wanted)
+    return {**when, "column": column} if column else None
 
 
 def _numbered(name: Any, value: str, names: _Names) -> list[tuple[Any, str]]:
@@ -220,10 +190,3 @@ def _resolved_grouping(grouping: dict[str, Any], names: _Names) -> dict[str, Any
         keys = [{**key, "column": names.first(key["column"])} for key in grouping["keys"]]
         grouping["keys"] = [key for key in keys if key["column"]]
     return grouping
-
-
-@lru_cache(1)
-def _validator() -> jsonschema.Draft202012Validator:
-    return jsonschema.Draft202012Validator(
-        json.loads((Path(__file__).parent / "schema.json").read_text("utf-8"))
-    )

@@ -11,6 +11,7 @@ import pandas as pd
 from connectors.readers.frames import INNER, OUTER
 from pipelines.feeds.mapping.columns import Column, flags, missing, text_series, without_missing
 from pipelines.feeds.mapping.operations import OPERATIONS
+from pipelines.feeds.mapping.templates import columns_of_source, composed
 
 _BETWEEN = f"[{OUTER}{INNER}]"
 _DATE = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)|(\d\d?)\.(\d\d?)\.(\d{4})")
@@ -40,11 +41,7 @@ def columns_of(spec: Mapping[str, Any]) -> list[str]:
     """The names of the columns a field is read from, in order."""
     if "pairs" in spec:
         return [name for pair in spec["pairs"] for name in pair if isinstance(name, str)]
-    return [
-        one if isinstance(one, str) else one["column"]
-        for one in spec.get("from", [])
-        if one != {} and "value" not in one
-    ]
+    return [name for one in spec.get("from", []) for name in columns_of_source(one)]
 
 
 def _first(frame: pd.DataFrame, sources: list[Any], words: frozenset[str], as_of: datetime) -> pd.Series:
@@ -53,6 +50,8 @@ def _first(frame: pd.DataFrame, sources: list[Any], words: frozenset[str], as_of
     for source in sources:
         if isinstance(source, Mapping) and "value" in source:
             values = text_series(str(source["value"]), frame.index)
+        elif isinstance(source, Mapping) and "template" in source:
+            values = composed(frame, source["template"], words)
         else:
             name = source if isinstance(source, str) else source["column"]
             if name not in frame:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from connectors.readers.frames import INNER, OUTER
 from core.errors import Refused
 from pipelines.feeds.mapping import gtin as gtins
+from pipelines.feeds.mapping import words
 from pipelines.feeds.mapping.columns import Column, Mask, flags, missing, per_unique, text_series
 from pipelines.feeds.mapping.markup import bare_text, cleaned
 from pipelines.feeds.mapping.numbers import PLACES, currency_of, read_number
@@ -54,11 +55,15 @@ def replace(column: Column, pairs: dict[str, str]) -> None:
 def regex(column: Column, argument: dict[str, str]) -> None:
     r"""The first group of an RE2 pattern, nothing where it does not match: `regex: {find: "^(\d+)"}`.
 
-    RE2 takes linear time whatever pattern and text are. Raises Refused for a pattern it does not know.
+    `with` puts other text in place of every match instead, `\1` being the first group. RE2 takes linear time whatever pattern and text are. Raises Refused for a pattern it does not know.
     """
     find = argument["find"]
     texts = pa.array(column.values, pa.large_string(), from_pandas=True)
     try:
+        if "with" in argument:
+            replaced = pc.replace_substring_regex(texts, find, argument["with"])
+            column.values = _filled(text_series(replaced.to_pylist(), column.values.index))
+            return
         matches = pc.match_substring_regex(texts, find)
         groups = pc.replace_substring_regex(texts, f"(?s)^.*?(?:{find}).*$", r"\1")
     except pa.ArrowInvalid as error:
@@ -270,7 +275,7 @@ OPERATIONS: dict[str, Operation] = {
     "split": split, "join": join, "first": first, "map": value_map,
     "lookup": lookup, "template": template, "default": default, "boolean": boolean,
     "number": number, "money": money, "currency": currency, "percent": percent, "unit": unit, "gtin": gtin,
-    "html": html, "text": text, "url": url,
+    "html": html, "text": text, "url": url, **words.OPERATIONS,
 }  # fmt: skip
 
 _SILENT_SIGNS = {"$", "kr", "¥", "rs", "s/", "fr", "лв", "₱"}  # can mean several: the currency stays open
