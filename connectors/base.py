@@ -35,7 +35,8 @@ class Dialect:
 
     `format` is a key of connectors.registry.READERS ("csv", "xml", …); `header` the column names as written
     (empty for XML); `header_row` counts from 0 (-1: the file has no header); `record_path` says which element or object repeats (XML: path of local names from the
-    root, JSON: "products" or "catalog.products"). `sheet` is a workbook's sheet, `member` the file inside an archive.
+    root, JSON: "products" or "catalog.products"). `context` names values outside the records that each record is to
+    have as columns ("/BMECAT/HEADER/CATALOG/CURRENCY"). `sheet` is a workbook's sheet, `member` the file inside an archive.
     """
 
     format: str
@@ -48,6 +49,7 @@ class Dialect:
     sheet: str | None = None
     member: str | None = None
     escape_char: str | None = None
+    context: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,81 +1,83 @@
 """XML as a stream: each repeating element becomes a row of text, its children columns; nothing is fetched or expanded."""
 
 import re
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 from lxml import etree
 
 from connectors.base import Dialect
-from connectors.readers.frames import FRAME_CHARACTERS, FRAME_ROWS, MAX_COLUMNS, frame
-from connectors.readers.xml_records import PREFIXES, Cells, Records
-from connectors.readers.xml_shape import Shape, shape_of
+from connectors.readers.frames import FRAME_ROWS, MAX_CELL, MAX_COLUMNS, frame
+from connectors.readers.xml_records import PREFIXES, Records
+from connectors.readers.xml_shape import Known, Shape, known_shape, shape_of
 from connectors.readers.xml_text import Mending, Utf8Stream, encoding_of_xml, refuse_unsafe
 from core.errors import Refused
 
 _LOOKED_AT = 1000  # records whose elements make the header
 _NS_ERROR, _MENDABLE = (
     201,
-    {9, 26, 68, 88},
-)  # libxml2's parser/xmlerror.h: invalid char, undeclared entity, no name …
+    {9, 26, 68, 81, 88},
+)  # libxml2's parser/xmlerror.h: invalid char, undeclared entity, no name, no UTF-8, …
 _UNDECLARED = re.compile(r"prefix (\S+) (?:on|for)")
+Block = tuple[int, dict[str, list[str | None]], list[str], list[str]]
+"""Rows, name -> values, locators, faults."""
 
 
 class XmlReader:
     """FeedReader for XML. Columns are child paths ("PARAM/VAL", "g:shipping/g:price", "link/@href")."""
 
-    def detect(self, file: Path, encoding: str | None = None) -> Dialect:
-        """The dialect of `file`. Raises Refused: `unsafe_xml`, `not_a_feed`, `not_well_formed`, `no_records`."""
+    def detect(
+        self, file: Path, encoding: str | None = None, *, record_path: str | None = None, known: Known | None = None
+    ) -> Dialect:
+        """The dialect of `file`. Raises Refused: `unsafe_xml`, `not_a_feed`, `not_well_formed`, `no_records`.
+
+        `record_path` is the pinned one; `known` tells by the root element where formats have their records.
+        """
         encoding = encoding_of_xml(file, encoding)
         refuse_unsafe(file, encoding)
-        shape = self._shape(file, encoding)
-        dialect = Dialect("xml", encoding, quote_char=None, record_path=shape.record_path)
-        names: dict[str, None] = {}
-        for _, cells, _ in islice(self._records(file, dialect), _LOOKED_AT):
-            names.update(dict.fromkeys(cells))
+        if record_path is None:
+            record_path = self._shape(file, encoding, known or {}).record_path
+        dialect = Dialect("xml", encoding, quote_char=None, record_path=record_path)
+        _, names, _, _ = next(self._blocks(file, dialect, _LOOKED_AT), (0, {}, [], []))
         if not names:
             raise Refused(
-                f"{file.name} has no records below {shape.root}; an empty list changes nothing.",
-                rule="no_records",
+                f"{file.name} has no records at {record_path}; an empty list changes nothing.", rule="no_records"
             )
         _check_width(file, names)
-        return Dialect("xml", encoding, quote_char=None, header=tuple(names), record_path=shape.record_path)
+        return replace(dialect, header=tuple(names))
 
     def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
         """Frames of text with `_locator` "item 3" and `_fault`; repeated values are joined by U+001F inside a parent
-        and by U+001E between parents. Where the file ends too early, one last record is "truncated"."""
-        records = self._records(file, dialect)
-        while True:
-            rows: list[Cells] = []
-            locators: list[str] = []
-            faults: list[str] = []
-            names = dict.fromkeys(dialect.header)
-            size = 0
-            for locator, cells, fault in islice(records, FRAME_ROWS):
-                rows.append(cells)
-                locators.append(locator)
-                faults.append(fault)
-                if not cells.keys() <= names.keys():
-                    names.update(dict.fromkeys(cells))
-                    _check_width(file, names)
-                size += len(names) + sum(map(len, cells.values()))
-                if size > FRAME_CHARACTERS:
-                    break
-            if not rows:
-                return
-            columns = [[cells.get(name) for cells in rows] for name in names]
-            yield frame(list(names), columns, locators, faults)
+        and by U+001E between parents. Where the file ends too early, one last record is "truncated".
 
-    def _shape(self, file: Path, encoding: str) -> Shape:
+        Each name in `dialect.context` ("/BMECAT/HEADER/CATALOG/CURRENCY") is a column with the value that stands there.
+        """
+        names = dict.fromkeys(dialect.header)
+        for rows, columns, locators, faults in self._blocks(file, dialect, FRAME_ROWS):
+            names.update(dict.fromkeys(columns))
+            _check_width(file, names)
+            nothing: list[str | None] = [None] * rows
+            made = frame(list(names), [columns.get(name, nothing) for name in names], locators, faults)
+            _check_cells(file, made)
+            yield made
+
+    def _shape(self, file: Path, encoding: str, known: Known) -> Shape:
         mending = Mending()
         while True:
             stream = Utf8Stream(file, encoding, mending)
             try:
-                shape = shape_of(stream)
+                shape = known_shape(stream, known) if known else None
+                if shape is None:
+                    stream.close()
+                    stream = Utf8Stream(file, encoding, mending)
+                    shape = shape_of(stream)
             except etree.XMLSyntaxError as error:
                 if _mend(mending, error):
+                    continue
+                if known:  # what the formats do not tell is explored in what can be read
+                    known = {}
                     continue
                 raise Refused(
                     f"{file.name} is not well-formed XML: {error.msg}.", rule="not_well_formed"
@@ -94,28 +96,40 @@ class XmlReader:
                 )
             return shape
 
-    def _records(self, file: Path, dialect: Dialect) -> Iterator[tuple[str, Cells, str]]:
-        """(locator, column -> per parent -> values, fault) of each record; flaws the parser stops at are mended."""
+    def _blocks(self, file: Path, dialect: Dialect, most: int) -> Iterator[Block]:
+        """At most `most` records at a time; flaws the parser stops at are mended, and the file read again up to there."""
         mending, done = Mending(), 0
         while True:
             stream = Utf8Stream(file, dialect.encoding, mending)
-            parser = Records(stream, (dialect.record_path or "").split("/"), file.name)
+            records = Records(stream, dialect.record_path or "", file.name, dialect.context)
             try:
-                for cells in islice(parser, done, None):
-                    done += 1
-                    yield f"item {done}", cells, ""
+                for rows, columns in records.blocks(most, done):
+                    yield rows, columns, [f"item {done + row}" for row in range(1, rows + 1)], [""] * rows
+                    done += rows
                 return
             except etree.XMLSyntaxError as error:
                 if _mend(mending, error):
                     continue
-                yield f"item {done + 1}", parser.unfinished(), "truncated"
+                rows, columns = records.rest()
+                faults = [""] * (rows - 1) + ["truncated"]
+                yield rows, columns, [f"item {done + row}" for row in range(1, rows + 1)], faults
                 return
             finally:
                 stream.close()
 
 
-def _check_width(file: Path, names: dict[str, None]) -> None:
-    if len(names) > MAX_COLUMNS:
+def _check_cells(file: Path, made: pd.DataFrame) -> None:
+    """Raises Refused for a value over MAX_CELL."""
+    for name in made.columns:
+        longest = made[name].str.len().max()
+        if longest == longest and longest > MAX_CELL:
+            raise Refused(
+                f"{file.name} has a value of over 1 MB in {name}; that is no catalogue field.", rule="too_long"
+            )
+
+
+def _check_width(file: Path, names: Iterable[str]) -> None:
+    if len(list(names)) > MAX_COLUMNS:
         raise Refused(
             f"{file.name} has over {MAX_COLUMNS} kinds of elements; {MAX_COLUMNS} at most are read.",
             rule="too_wide",

@@ -11,6 +11,9 @@ from connectors.readers.detection import SAMPLE_BYTES, decode_sample, encoding_o
 from core.errors import Refused
 
 _DECLARED = re.compile(r"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
+# A parameter entity spelt out serves the DTD only, which is never read: BMEcat declares its extensions so.
+_HARMLESS = re.compile(r"""<!ENTITY\s+%\s+[\w.:-]+\s+(?:"[^"]*"|'[^']*')\s*>""")
+_IN_DOCTYPE = re.compile(r"""(?P<skip>"[^"]*"|'[^']*'|<!--.*?-->|<\?.*?\?>)|[\[\]>]""", re.S)
 _ROOT = re.compile(r"<[A-Za-z_\u0080-\uffff]")
 _FLAW = re.compile(
     r"&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});)(?:([A-Za-z]\w{1,30});)?|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
@@ -51,9 +54,9 @@ def refuse_unsafe(file: Path, encoding: str) -> None:
     """Raises Refused where the document declares entities: a bomb, or a way to read other files."""
     with file.open("rb") as stream:
         text = decode_sample(stream.read(SAMPLE_BYTES), encoding)
-    prolog = _without_comments(text)
+    prolog = without_comments(text)
     root = _ROOT.search(prolog)
-    if "<!ENTITY" in (prolog[: root.start()] if root else prolog):
+    if "<!ENTITY" in _HARMLESS.sub("", prolog[: root.start()] if root else prolog):
         raise Refused(
             f"{file.name} declares XML entities, which can be used to attack the reader; send it without a DOCTYPE.",
             rule="unsafe_xml",
@@ -66,13 +69,16 @@ class Utf8Stream(io.RawIOBase):
     """The file as UTF-8 bytes for lxml, so that no declaration inside it decides how it is decoded."""
 
     def __init__(self, file: Path, encoding: str, mending: Mending) -> None:
-        self._text = file.open(encoding=encoding, errors="replace", newline="")
         self._mending = mending
         self._first, self._held, self._inside = True, "", False
+        self._plain = encoding == "utf-8" and not mending  # bytes go through as they are
+        self._text = file.open(encoding=encoding, errors="replace", newline="")
+        self._bytes = file.open("rb")
 
     def close(self) -> None:
         """Closes the file too."""
         self._text.close()
+        self._bytes.close()
         super().close()
 
     def readable(self) -> bool:
@@ -81,6 +87,13 @@ class Utf8Stream(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         """The next piece; b"" at the end."""
+        if self._plain:
+            piece_read = self._bytes.read(max(size, 1 << 16))
+            if self._first and piece_read:
+                self._first = False
+                head = piece_read.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+                return self._opening(head).encode("utf-8", "surrogateescape")
+            return piece_read
         while True:
             piece = self._text.read(max(size, 1 << 16))
             ended = not piece
@@ -92,11 +105,11 @@ class Utf8Stream(io.RawIOBase):
                 return piece.encode("utf-8", "replace")
 
     def _opening(self, piece: str) -> str:
-        """Without the declaration (it may name another encoding), with the prefixes nobody declared."""
-        piece = re.sub(r"^\s*<\?xml.*?\?>", "", piece, count=1, flags=re.S).lstrip()
+        """Without the declaration (it may name another encoding) and the DOCTYPE, with the prefixes nobody declared."""
+        piece = without_doctype(re.sub(r"^\s*<\?xml.*?\?>", "", piece, count=1, flags=re.S).lstrip())
         if self._mending.prefixes:
             declared = "".join(f' xmlns:{name}="{uri}"' for name, uri in self._mending.prefixes.items())
-            root = re.search(r"<[A-Za-z_][^\s/>]*", _without_comments(piece))
+            root = re.search(r"<[A-Za-z_][^\s/>]*", without_comments(piece))
             if root:
                 piece = piece[: root.end()] + declared + piece[root.end() :]
         return piece
@@ -123,13 +136,26 @@ class Utf8Stream(io.RawIOBase):
         return "".join(out)
 
 
-def _without_comments(text: str) -> str:
+def without_comments(text: str) -> str:
     """Comments as blanks, so that places stay; one pass, however many begin and never end."""
     kept, at = [], 0
     while (start := text.find("<!--", at)) >= 0 and (end := text.find("-->", start + 4)) >= 0:
         kept += [text[at:start], " " * (end + 3 - start)]
         at = end + 3
     return "".join([*kept, text[at:]])
+
+
+def without_doctype(text: str) -> str:
+    """The document without its DOCTYPE, where that ends in `text`: no DTD is read, and none shall say how to read."""
+    blanked = without_comments(text)
+    root = _ROOT.search(blanked)
+    start = blanked.find("<!DOCTYPE", 0, root.start() if root else None)
+    depth = 0
+    for found in _IN_DOCTYPE.finditer(text, start + 9) if start >= 0 else ():
+        depth += {"[": 1, "]": -1}.get(found[0], 0)
+        if found[0] == ">" and depth == 0:
+            return text[:start] + text[found.end() :]
+    return text
 
 
 def _replacement(flaw: re.Match[str]) -> str:
