@@ -29,8 +29,13 @@ class JsonReader:
 
     format = "json"
 
-    def detect(self, file: Path, encoding: str | None = None) -> Dialect:
-        """The dialect of `file`. Raises Refused: `not_well_formed`, `no_records`, `too_wide`."""
+    def detect(self, file: Path, encoding: str | None = None, *, record_path: str | None = None) -> Dialect:
+        """The dialect of `file`, its records at `record_path` where one is pinned.
+
+        Raises Refused: `not_well_formed`, `no_records`, `too_wide`.
+        """
+        if record_path is not None:
+            return self._at(file, encoding_of(file, encoding).name, record_path)
         return self.shapes(file, encoding, most=1)[0]
 
     def shapes(self, file: Path, encoding: str | None = None, most: int = 4) -> list[Dialect]:
@@ -46,23 +51,7 @@ class JsonReader:
                 f"{file.name} has no records: there is no object with fields in it; an empty list changes nothing.",
                 rule="no_records",
             )
-        return [self.at(file, encoding, path) for path in paths[:most]]
-
-    def at(self, file: Path, encoding: str, path: str) -> Dialect:
-        """The dialect with the records at `path`. Raises Refused as `detect` does."""
-        dialect = Dialect(self.format, encoding, quote_char=None, record_path=path)
-        names: dict[str, None] = {}
-        whole = False
-        for _, cells, fault in islice(self._records(file, dialect), _LOOKED_AT):
-            whole |= not fault
-            names.update(dict.fromkeys(cells))
-            _check_width(file, names)
-        if not names or not whole:
-            raise Refused(
-                f"{file.name} is not well-formed JSON: no record can be read at {path}; write it with a JSON library.",
-                rule="not_well_formed",
-            )
-        return Dialect(self.format, encoding, quote_char=None, header=tuple(names), record_path=path)
+        return [self._at(file, encoding, path) for path in paths[:most]]
 
     def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
         """Frames of text with `_locator` "item 3" (JSON lines: "line 7") and `_fault`.
@@ -91,6 +80,22 @@ class JsonReader:
                 return
             columns = [[cells.get(name) for cells in rows] for name in names]
             yield frame(list(names), columns, locators, faults)
+
+    def _at(self, file: Path, encoding: str, path: str) -> Dialect:
+        """The dialect with the records at `path`. Raises Refused as `detect` does."""
+        dialect = Dialect(self.format, encoding, quote_char=None, record_path=path)
+        names: dict[str, None] = {}
+        whole = False
+        for _, cells, fault in islice(self._records(file, dialect), _LOOKED_AT):
+            whole |= not fault
+            names.update(dict.fromkeys(cells))
+            _check_width(file, names)
+        if not names or not whole:
+            raise Refused(
+                f"{file.name} is not well-formed JSON: no record can be read at {path}; write it with a JSON library.",
+                rule="not_well_formed",
+            )
+        return Dialect(self.format, encoding, quote_char=None, header=tuple(names), record_path=path)
 
     def _sample(self, text: str) -> str:
         return text

@@ -1,31 +1,93 @@
 """Rows as a file repeats them -> rows as the mapping needs them: joined by id, names and values turned into columns."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
 from connectors.readers.frames import INNER, OUTER
-from pipelines.feeds.mapping.columns import text_series
+from pipelines.feeds.joining import Lookups, meets
+from pipelines.feeds.mapping.columns import Mask, flags, text_series
 
 Read = Callable[[str | None], Iterator[pd.DataFrame]]
 """Frames of the records at a path of the file; None: the feed's own records."""
 
+RECORD, OWN, PART = "_record", "own", "part"
+"""The column that `where` makes, and what it says: a record that stands for itself, or one that adds to another."""
+
 
 def shaped(read: Read, shape: Mapping[str, Any] | None) -> Iterator[pd.DataFrame]:
-    """The feed's records, each with the columns that `shape` (the document's `records` section) adds.
+    """The feed's records, each with the columns that `shape` (the document's `records` section) adds, in this order:
 
-    `pivot` turns lists of names and values inside a record into columns of their own:
-    `pivot: [{names: "meta/key", values: "meta/value", prefix: "meta:"}]` makes a column "meta:_price".
+    `blank: [{column: "wp:post_parent", is: ["0"]}]`: what stands in that column is no value.
+    `pivot: [{names: "meta/key", values: "meta/value", prefix: "meta:"}]`: lists of names and values inside a record
+    become columns of their own, "meta:_price".
+    `unfold: [{column: attributes, between: ",", is: "=", names: "attribute names", values: "attribute values"}]`:
+    a cell "color=red,size=M" becomes two lists.
+    `where: [{column: type, is: [product]}]` (or `not`): all others only add to a product; a column "_record" says
+    "own" or "part" for the rules.
+    `join`: columns of other records of the file, see pipelines.feeds.joining.
+    `gather: [{prefix: "meta:attribute_", names: "option names", values: "option values"}]`: columns become two lists.
     """
     if not shape:
         yield from read(None)
         return
-    for frame in read(None):
-        wide = frame
-        for pivot in shape.get("pivot", ()):
-            wide = _pivoted(wide, pivot)
-        yield wide
+
+    def own(path: str | None) -> Iterator[pd.DataFrame]:
+        return (_prepared(frame, shape) for frame in read(path))
+
+    with Lookups(own, shape.get("join", ())) as lookups:
+        for frame in own(None):
+            wide = lookups.joined(_told_apart(frame, shape))
+            for unfold in shape.get("unfold", ()):
+                if unfold["column"] not in frame:
+                    wide = _unfolded(wide, unfold)
+            for gather in shape.get("gather", ()):
+                wide = _gathered(wide, gather)
+            yield wide
+
+
+def is_made(name: str, shape: Mapping[str, Any] | None) -> bool:
+    """Whether `shape` makes the column: it is none of the supplier's own."""
+    if not shape:
+        return False
+    lists = [
+        one[end]
+        for part in ("unfold", "gather")
+        for one in shape.get(part, ())
+        for end in ("names", "values")
+    ]
+    starts = [one["as"] + "/" for one in shape.get("join", ())]
+    starts += [one["prefix"] for one in shape.get("pivot", ()) if one.get("prefix")]
+    return name == RECORD or name in lists or name.startswith(tuple(starts))
+
+
+def _prepared(frame: pd.DataFrame, shape: Mapping[str, Any]) -> pd.DataFrame:
+    """What a record's own columns tell, before others are joined to it."""
+    wide = frame
+    for blank in shape.get("blank", ()):
+        if blank["column"] in wide:
+            values = wide[blank["column"]]
+            wide = wide.assign(
+                **{blank["column"]: values.where(~flags(values.str.strip().isin(blank["is"])))}
+            )
+    for pivot in shape.get("pivot", ()):
+        wide = _pivoted(wide, pivot)
+    for unfold in shape.get("unfold", ()):
+        if unfold["column"] in frame:
+            wide = _unfolded(wide, unfold)
+    return wide
+
+
+def _told_apart(frame: pd.DataFrame, shape: Mapping[str, Any]) -> pd.DataFrame:
+    """The frame with RECORD, where the shape says which records stand for themselves."""
+    if "where" not in shape:
+        return frame
+    own: Mask = flags(pd.Series(True, index=frame.index))
+    for condition in shape["where"]:
+        own &= meets(frame, condition)
+    return frame.assign(**{RECORD: text_series([OWN if one else PART for one in own], frame.index)})
 
 
 def _pivoted(frame: pd.DataFrame, pivot: Mapping[str, str]) -> pd.DataFrame:
@@ -42,7 +104,63 @@ def _pivoted(frame: pd.DataFrame, pivot: Mapping[str, str]) -> pd.DataFrame:
             cells = columns.setdefault(prefix + name.strip(), [None] * len(frame))
             before = cells[row]
             cells[row] = value if before is None else before + INNER + value
-    return frame.assign(**{name: text_series(cells, frame.index) for name, cells in columns.items()})
+    made = {name: text_series(cells, frame.index) for name, cells in columns.items()}
+    return pd.concat(
+        [frame.drop(columns=[name for name in made if name in frame]), pd.DataFrame(made)], axis=1
+    )
+
+
+def _unfolded(frame: pd.DataFrame, unfold: Mapping[str, str]) -> pd.DataFrame:
+    """The frame with two lists, in step, of the names and values that one cell holds."""
+    names: list[str | None] = [None] * len(frame)
+    values: list[str | None] = [None] * len(frame)
+    if unfold["column"] in frame:
+        for row, cell in enumerate(frame[unfold["column"]].tolist()):
+            if isinstance(cell, str) and (pairs := _pairs(cell, unfold["between"], unfold["is"])):
+                names[row] = OUTER.join(pairs)
+                values[row] = OUTER.join(pairs.values())
+    return frame.assign(
+        **{
+            unfold["names"]: text_series(names, frame.index),
+            unfold["values"]: text_series(values, frame.index),
+        }
+    )
+
+
+def _gathered(frame: pd.DataFrame, gather: Mapping[str, str]) -> pd.DataFrame:
+    """The frame with two lists, in step, of the rest of the columns' names and of their values."""
+    prefix = gather["prefix"]
+    found = [str(name) for name in frame if str(name).startswith(prefix)]
+    names: list[str | None] = []
+    values: list[str | None] = []
+    for cells in zip(*(frame[name].tolist() for name in found), strict=True) if found else [()] * len(frame):
+        pairs = {
+            name.removeprefix(prefix): cell
+            for name, cell in zip(found, cells, strict=True)
+            if isinstance(cell, str) and cell.strip()
+        }
+        names.append(OUTER.join(pairs) or None)
+        values.append(OUTER.join(pairs.values()) or None)
+    return frame.assign(
+        **{
+            gather["names"]: text_series(names, frame.index),
+            gather["values"]: text_series(values, frame.index),
+        }
+    )
+
+
+def _pairs(cell: str, between: str, assign: str) -> dict[str, str]:
+    """ "a=1,b=2, 3" -> {"a": "1", "b": "2, 3"}: a piece without a name of its own belongs to the one before."""
+    pairs: dict[str, str] = {}
+    last = None
+    for piece in re.split(f"({re.escape(between)}|[{OUTER}{INNER}])", cell):
+        name, said, value = piece.partition(assign)
+        if said and name.strip():
+            last = name.strip()
+            pairs[last] = value.strip()
+        elif last is not None:
+            pairs[last] += piece
+    return {name: value.strip().removesuffix(between).strip() for name, value in pairs.items()}
 
 
 def _parts(cell: str) -> list[str]:

@@ -30,7 +30,7 @@ def read(
     file: Path, reader: JsonReader | None = None, path: str | None = None
 ) -> tuple[Dialect, pd.DataFrame]:
     reader = reader or JsonReader()
-    dialect = reader.detect(file) if path is None else reader.at(file, "utf-8", path)
+    dialect = reader.detect(file, record_path=path)
     return dialect, pd.concat(reader.frames(file, dialect), ignore_index=True)
 
 

@@ -22,7 +22,7 @@ _TYPES = {
 def schema() -> dict[str, Any]:
     """The JSON Schema of a mapping document, every part with its title and description."""
     whole: dict[str, Any] = json.loads((_FOLDER / "schema.json").read_text("utf-8"))
-    for part in ("schema_operations.json", "schema_rules.json"):
+    for part in ("schema_operations.json", "schema_rules.json", "schema_records.json"):
         whole["$defs"].update(json.loads((_FOLDER / part).read_text("utf-8")))
     return whole
 
