@@ -33,12 +33,18 @@ READERS: Mapping[str, type[FeedReader]] = Lazy(
         "json": "connectors.readers.json:JsonReader",
         "jsonl": "connectors.readers.json:JsonLinesReader",
         "xml": "connectors.readers.xml:XmlReader",
+        "xlsx": "connectors.readers.sheets:SheetReader",
+        "xls": "connectors.readers.sheets:SheetReader",
+        "ods": "connectors.readers.sheets:SheetReader",
     }
 )
 
 SOURCES: Mapping[str, Callable[..., FeedSource]] = Lazy(
     {
         "folder": "connectors.sources.folder:DropFolder",
+        "url": "connectors.sources.url:WebFile",
+        "sftp": "connectors.sources.sftp:SftpFolder",
+        "api": "connectors.sources.api:JsonApi",
     }
 )
 

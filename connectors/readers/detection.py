@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.readers.legacy import guess_legacy
+from connectors.readers.packing_zip import office_kind
 from connectors.registry import READERS
 from core.errors import Refused
 
@@ -18,6 +19,7 @@ CHUNK_BYTES = 1 << 20
 
 GZIP, BZIP2, XZ, ZIP = "gz", "bz2", "xz", "zip"
 ARCHIVES = (GZIP, BZIP2, XZ, ZIP)
+WORKBOOKS = ("xlsx", "xls", "ods")
 
 # First bytes of archives, of what is no feed, or no feed yet (source: the formats' own specifications).
 _PACKED = (
@@ -44,23 +46,15 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"MM\x00*", "not_a_feed", "a TIFF picture; send a CSV or XML file"),
     (b"\x7fELF", "not_a_feed", "a program; send a CSV or XML file"),
 )
+_WORKBOOK = tuple(name.encode("utf-16-le") for name in ("Workbook", "WORKBOOK", "Book", "BOOK"))
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _HTML = re.compile(r"(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
 _JSON = re.compile(r'(\{\s*("|\}|$)|\[\s*([\[{"\]]|$))')
 _EDIFACT = re.compile(r"(UNA..(.)...\s*)?UN[BH](?(1).|\+)", re.S)  # ISO 9735: UNA names the separators
 _X12 = re.compile(r"ISA[*|~^:]")
 _CIF = re.compile(r"CIF_I_V\d", re.I)
 _READ_NOW = "supported now: CSV, Google RSS/Atom XML, Heureka XML"
-_NAMES = {
-    GZIP: "a gzip archive",
-    BZIP2: "a bzip2 archive",
-    XZ: "an xz archive",
-    ZIP: "a zip archive",
-    "xls": "an Excel workbook",
-    "json": "JSON",
-    "jsonl": "JSON",
-    "edifact": "EDI",
-    "cif": "an Ariba CIF catalogue",
-}
+_NAMES = {"json": "JSON", "jsonl": "JSON", "edifact": "EDI", "cif": "an Ariba CIF catalogue"}
 _BOMS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -101,12 +95,31 @@ def format_of(file: Path) -> str:
     for magic, rule, sentence in _SIGNATURES:
         if head.startswith(magic):
             raise Refused(f"{file.name} is {sentence}.", rule=rule)
-    found = next((kind for magic, kind in _PACKED if head.startswith(magic)), "") or _written(file, head)
-    if found not in READERS:
+    found = next((kind for magic, kind in _PACKED if head.startswith(magic)), "")
+    if found == ZIP:
+        found = office_kind(file)
+    elif found == "xls":
+        _check_ole(file)
+    elif not found:
+        if head[257:262] == b"ustar":
+            raise Refused(f"{file.name} is a tar archive; send it as zip or gz.", rule="unsupported_format")
+        found = _written(file, head)
+    if found not in READERS and found not in ARCHIVES:
         raise Refused(
             f"{file.name} is {_NAMES[found]}, which is not read yet; {_READ_NOW}.", rule="unsupported_format"
         )
     return found
+
+
+def _check_ole(file: Path) -> None:
+    """An OLE compound file names its streams in UTF-16 (MS-CFB 2.6.1): a workbook has one named Workbook or Book."""
+    content = file.read_bytes()
+    if _ENCRYPTED in content:
+        raise Refused(f"{file.name} is protected with a password; save it without one.", rule="protected")
+    if not any(name in content for name in _WORKBOOK):
+        raise Refused(
+            f"{file.name} is an old Word file or another document; send a workbook or CSV.", rule="not_a_feed"
+        )
 
 
 def _written(file: Path, head: bytes) -> str:

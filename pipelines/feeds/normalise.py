@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from connectors.base import Dialect, FeedReader
-from connectors.readers.detection import format_of
 from connectors.readers.frames import FAULT, INNER, LOCATOR, OUTER
-from connectors.registry import READERS
+from connectors.readers.packing import FileReader
 from core import clock
 from core.errors import Refused
 from pipelines.feeds.grouping import grouped
@@ -77,6 +76,8 @@ class Normalised:
         self.profile: str = document["profile"]
         self.document = document
         self.drift = drift
+        self.breaks = documents.breaks(document, dialect)
+        self.written = documents.pin_dialect(dialect)
         self.mapping: dict[str, dict[str, Any]] = _told(document)
         self._reader, self._dialect, self._currency = reader, dialect, currency
         self._as_of = clock.now()
@@ -86,7 +87,7 @@ class Normalised:
         """Batches of whole products in file order; `summary` is there when the last one was taken."""
         counts = _Counts()
         register = _Register(self.mapping)
-        for rows in grouped(self._frames, self.document.get("grouping")):
+        for rows in grouped(self.frames, self.document.get("grouping")):
             drafted = draft(rows.filled, self.document, self._currency, self._as_of)
             sellable = ~drafted.parts & ~drafted.marks.any_of(READER_FAULTS)
             register.note(drafted.offers, sellable, drafted.marks)
@@ -96,7 +97,8 @@ class Normalised:
             yield _batch(rows.source, drafted.offers, sellable, answers)
         self._summary = counts.summary(register)
 
-    def _frames(self) -> Iterator[pd.DataFrame]:
+    def frames(self) -> Iterator[pd.DataFrame]:
+        """The records as received, in frames of text, with the columns that the document's `records` section makes."""
         return shaped(_read(self.file, self._reader, self._dialect), self.document.get("records"))
 
     def summary(self) -> Summary:
@@ -121,10 +123,9 @@ def normalise(
     which replace the proposal's. `currency` (ISO 4217) counts where the file says none. Raises Refused where
     the file is no feed, is not read yet, or the mapping is not usable.
     """
-    file_format = format_of(file)
-    reader = READERS[file_format]()
     given = mapping or {}
     pinned = given.get("dialect") or {}
+    reader = FileReader(pinned)
     dialect = reader.detect(file, pinned.get("encoding"))
     if dialect.escape_char is None and pinned.get("escapeChar"):  # nothing in it is escaped: no change
         dialect = replace(dialect, escape_char=pinned["escapeChar"])
@@ -136,7 +137,8 @@ def normalise(
         )
     documents.check(document)
     facts = FileFacts(file.stat().st_size, _sha256(file), dialect.encoding, dialect.format, dialect.delimiter)
-    return Normalised(file, reader, dialect, facts, document, documents.drift(document, dialect), currency)
+    drift = [*reader.notices, *documents.drift(document, dialect)]
+    return Normalised(file, reader, dialect, facts, document, drift, currency)
 
 
 def _proposal(

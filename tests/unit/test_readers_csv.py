@@ -10,6 +10,7 @@ from connectors.readers.csv import CsvReader
 from connectors.readers.csv_dialect import shape_of
 from connectors.readers.detection import format_of
 from connectors.readers.frames import FAULT, LOCATOR
+from connectors.registry import READERS
 from core.errors import Refused
 
 HEADER = "Artikelnummer;Bezeichnung;Preis\n"
@@ -206,17 +207,48 @@ def test_what_is_no_table_is_refused_whole(tmp_path: Path, content: bytes, rule:
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "not_a_feed"),
         (b"%PDF-1.7\n", "not_a_feed"),
         (bytes(range(256)) * 20, "not_a_feed"),
-        (b"\x1f\x8b\x08\x00", "unsupported_format"),
-        (b"PK\x03\x04rest", "unsupported_format"),
-        (b'[{"sku": "A1"}]', "unsupported_format"),
-        (b"UNA:+.? '\nUNB+UNOC:3+1+2", "unsupported_format"),
-        (b"CIF_I_V3.0\n", "unsupported_format"),
+        (b"PK\x03\x04rest", "archive_damaged"),
+        (b"7z\xbc\xaf\x27\x1c", "unsupported_format"),
+        (b"Rar!\x1a\x07\x01\x00", "unsupported_format"),
+        (b"feed.csv" + bytes(249) + b"ustar\x0000", "unsupported_format"),
+        (b"ISA*00*          *00*", "unsupported_format"),
+        (b"{\\rtf1\\ansi", "not_a_feed"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "WordDocument".encode("utf-16-le"), "not_a_feed"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "EncryptedPackage".encode("utf-16-le"), "protected"),
     ],
 )
 def test_other_files_are_refused_by_their_first_bytes(tmp_path: Path, content: bytes, rule: str) -> None:
     with pytest.raises(Refused) as refusal:
         format_of(written(tmp_path, content))
     assert refusal.value.rule == rule
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b'[{"sku": "A1"}]', "json"),
+        (b'{"products": [\n{"sku": "A1"}]}', "json"),
+        (b'\xef\xbb\xbf{"sku": "A1"}\n{"sku": "A2"}\n', "jsonl"),
+        (b'{"sku": "A1"}\n', "json"),
+        (b"UNA:+.? '\nUNB+UNOC:3+1+2", "edifact"),
+        (b"UNA:*.? \nUNB*UNOA:1*5010000000000", "edifact"),
+        (b"UNB+UNOA:1+5010000000000:14'", "edifact"),
+        (b"UNH+1+PRICAT:D:96A:UN:EAN006'", "edifact"),
+        (b"CIF_I_V3.0\nLOADMODE: F\n", "cif"),
+        (b"\x1f\x8b\x08\x00", "gz"),
+        (b"BZh91AY", "bz2"),
+        (b"\xfd7zXZ\x00", "xz"),
+        (b"<?xml version='1.0'?><SHOP/>", "xml"),
+        (b"UNB;Preis\nA1;2\n", "csv"),
+        (b"[Artikel];Preis\nA1;2\n", "csv"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + "Workbook".encode("utf-16-le"), "xls"),
+    ],
+)
+def test_formats_are_told_by_how_a_file_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, kind: str
+) -> None:
+    monkeypatch.setattr("connectors.readers.detection.READERS", dict.fromkeys((*READERS, "edifact", "cif")))
+    assert format_of(written(tmp_path, content)) == kind
 
 
 def test_a_value_over_a_megabyte_costs_its_record_or_the_file(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def recognise(file_format: str, header: Iterable[str], record_path: str | None) 
     """The named profile that a file's columns (or XML record) show, None where none fits."""
     names = {fold(name) for name in header}
     for profile in profiles().values():
-        if file_format in profile["formats"]:
+        if _written_as(file_format) in profile["formats"]:
             wanted = profile.get("record_paths")
             if (
                 file_format == "xml"
@@ -53,3 +53,8 @@ def recognise(file_format: str, header: Iterable[str], record_path: str | None) 
             if all(any(fold(name) in names for name in alternatives) for alternatives in profile["needs"]):
                 return profile
     return None
+
+
+def _written_as(file_format: str) -> str:
+    """A workbook's table has the columns that the same list has as CSV."""
+    return "csv" if file_format in ("xlsx", "xls", "ods") else file_format
