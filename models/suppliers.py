@@ -117,6 +117,8 @@ class FeedRun(Base):
     """The FeedMapping it was read with; None for a first run, whose mapping is pinned when it is applied."""
     replay_of: Mapped[int | None] = mapped_column(ForeignKey("feed_run.id"))
     """The run whose archived file this one reads again, with another mapping."""
+    mends: Mapped[int | None] = mapped_column(ForeignKey("feed_run.id"))
+    """The run whose rejects this file brings again, mended: it only adds to what that run offered."""
     as_of: Mapped[datetime] = mapped_column(server_default=func.now())
     """The moment its figures are true for: from the file, from its header, else when it landed."""
     facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB)

@@ -36,9 +36,11 @@ def upgrade() -> None:
     )
     op.add_column("feed_run", sa.Column("mapping_version", sa.Integer(), nullable=True))
     op.add_column("feed_run", sa.Column("replay_of", sa.Integer(), nullable=True))
-    op.create_foreign_key(
-        op.f("fk_feed_run_replay_of_feed_run"), "feed_run", "feed_run", ["replay_of"], ["id"]
-    )
+    op.add_column("feed_run", sa.Column("mends", sa.Integer(), nullable=True))
+    for column in ("replay_of", "mends"):
+        op.create_foreign_key(
+            op.f(f"fk_feed_run_{column}_feed_run"), "feed_run", "feed_run", [column], ["id"]
+        )
     op.add_column(
         "feed_run",
         sa.Column("as_of", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -114,8 +116,9 @@ def downgrade() -> None:
         op.drop_column(table, "details")
     op.execute("UPDATE feed_run SET state = 'superseded' WHERE state = 'undone'")
     _states(RUN_STATES)
-    op.drop_constraint(op.f("fk_feed_run_replay_of_feed_run"), "feed_run", type_="foreignkey")
-    for column in ("as_of", "replay_of", "mapping_version"):
+    for column in ("mends", "replay_of"):
+        op.drop_constraint(op.f(f"fk_feed_run_{column}_feed_run"), "feed_run", type_="foreignkey")
+    for column in ("as_of", "mends", "replay_of", "mapping_version"):
         op.drop_column("feed_run", column)
     op.drop_table("feed_mapping")
     for column in ("source_state", "secret", "mapping_version"):

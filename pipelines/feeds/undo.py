@@ -75,10 +75,6 @@ def undo(event: UndoDue, db: Database) -> None:
             return
         run.state = "undone"
         feed.applied_fingerprint = None
-        before = last_applied(uow, feed.id)
-        if before is not None and before.document is not None and before.document != run.document:
-            feed.document = {name: value for name, value in before.document.items() if name != "policy"}
-            feed.mapping_version = before.mapping_version
         uow.session.flush()  # the figures of the run before count again
         cursor = uow.cursor()
         for statement in (BACK, GONE, RESTATE):
