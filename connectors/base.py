@@ -87,6 +87,9 @@ class SourceFacts:
 class FeedSource(Protocol):
     """Where a supplier's file comes from. Raises Misconfigured and Temporary, in words for its owner, without secrets."""
 
+    many: bool
+    """Whether another file may wait behind the one that was landed."""
+
     @property
     def remembered(self) -> dict[str, Any]:
         """What the next look must know (an ETag, the file taken last), to be stored with what was landed."""

@@ -101,6 +101,10 @@ class Guard:
                     )
         return answers[0]
 
+    def connect(self, host: str, port: int, seconds: float) -> socket.socket:
+        """A TCP connection to the one judged address, for what does not speak HTTP. Raises as `address` does, and OSError."""
+        return socket.create_connection((self.address(host, port), port), timeout=seconds)
+
     def _look_up(self, host: str, port: int, seconds: float) -> list[str]:
         """getaddrinfo knows no time-out, so it is waited for in a thread of its own."""
         outcome: list[list[str] | OSError] = []

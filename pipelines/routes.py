@@ -79,7 +79,7 @@ from pipelines.settlement.pay import pay
 from pipelines.settlement.reconcile import reconcile
 
 ROUTES = (
-    on(FeedDue, land, queue="feeds", retries=3),
+    on(FeedDue, land, queue="feeds", retries=3, seconds=1150),
     on(FileLanded, read, queue="feeds", seconds=1150),
     on(FeedStaged, plan, queue="feeds", one_unit=True),
     on(RunApproved, apply, queue="feeds", one_unit=True),

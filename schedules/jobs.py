@@ -15,31 +15,40 @@ from schedules.slots import Job
 
 
 def feeds_due(uow: UnitOfWork, slot: datetime) -> None:
-    """Looks at every feed with a source of its own whose cron names this minute."""
+    """Looks at every feed with a source of its own whose cron names this minute.
+
+    One that failed is left alone until its pause is over, and one that is asked already is not asked twice.
+    """
+    waiting = _asked(uow, "FeedDue", "feed_id")
     for feed in uow.session.query(Feed).filter(Feed.source["kind"].astext != "upload").order_by(Feed.id):
-        if next(CronSim(feed.cron, slot - timedelta(minutes=1))) == slot:
+        due = next(CronSim(feed.cron, slot - timedelta(minutes=1))) == slot
+        again_at = feed.source_state.get("again_at")
+        if due and feed.id not in waiting and (not again_at or datetime.fromisoformat(again_at) <= slot):
             uow.emit(FeedDue(tenant=feed.supplier_id, lane=feed.lane, feed_id=feed.id))
 
 
 def shops_verify(uow: UnitOfWork, slot: datetime) -> None:
     """Reads back every live shop: others change products there too."""
-    for shop in uow.session.query(Shop).filter(Shop.live_since.is_not(None)).order_by(Shop.id):
-        uow.emit(VerifyDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+    waiting = _asked(uow, "VerifyDue", "shop_id")
+    for shop in _live(uow):
+        if shop.id not in waiting:
+            uow.emit(VerifyDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
 
 
 def orders_sweep(uow: UnitOfWork, slot: datetime) -> None:
-    """Asks every live shop for what changed, unless the last question still waits: no webhook is relied upon."""
-    asked = uow.cursor().execute("SELECT (payload->>'shop_id')::int FROM message WHERE event = 'OrdersDue'")
-    waiting = {shop_id for (shop_id,) in asked.fetchall()}
-    for shop in uow.session.query(Shop).filter(Shop.live_since.is_not(None)).order_by(Shop.id):
+    """Asks every live shop for what changed: no webhook is relied upon."""
+    waiting = _asked(uow, "OrdersDue", "shop_id")
+    for shop in _live(uow):
         if shop.id not in waiting:
             uow.emit(OrdersDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
 
 
 def hooks_watch(uow: UnitOfWork, slot: datetime) -> None:
     """Looks whether every live shop still calls us."""
-    for shop in uow.session.query(Shop).filter(Shop.live_since.is_not(None)).order_by(Shop.id):
-        uow.emit(HooksDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+    waiting = _asked(uow, "HooksDue", "shop_id")
+    for shop in _live(uow):
+        if shop.id not in waiting:
+            uow.emit(HooksDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
 
 
 def reservations_expire(uow: UnitOfWork, slot: datetime) -> None:
@@ -82,3 +91,13 @@ JOBS = (
     Job("settlement_draft", "11 4 * * MON", settlement_draft),
     Job("history_trim", "41 3 * * *", history_trim),
 )
+
+
+def _live(uow: UnitOfWork) -> list[Shop]:
+    return uow.session.query(Shop).filter(Shop.live_since.is_not(None)).order_by(Shop.id).all()
+
+
+def _asked(uow: UnitOfWork, event: str, key: str) -> set[int]:
+    """Whom the last question still waits for: while no worker runs, the clock must not pile up more of them."""
+    rows = uow.cursor().execute("SELECT (payload->>%s)::int FROM message WHERE event = %s", [key, event])
+    return {number for (number,) in rows.fetchall()}

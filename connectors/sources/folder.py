@@ -32,6 +32,8 @@ class DropFolder:
     names, links and everything in subfolders are left alone. `wait` and `clock` are replaced in tests.
     """
 
+    many = True
+
     def __init__(
         self,
         path: str | Path,

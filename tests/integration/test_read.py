@@ -9,6 +9,7 @@ import pytest
 
 import pipelines.feeds.land as land_step
 import pipelines.feeds.read as read_step
+import pipelines.feeds.sources as feed_sources
 from connectors.base import LandedFile
 from connectors.sources.archive import archive
 from connectors.sources.folder import DropFolder
@@ -202,7 +203,7 @@ def test_two_looks_at_one_folder_at_once_make_one_run(
             both.wait(20)
             return found
 
-    monkeypatch.setattr(land_step, "SOURCES", {"folder": Together})
+    monkeypatch.setattr(feed_sources, "SOURCES", {"folder": Together})
     threads = [threading.Thread(target=land_step.land, args=(due, db)) for _ in range(2)]
     for thread in threads:
         thread.start()

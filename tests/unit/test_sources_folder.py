@@ -33,7 +33,7 @@ class Drop:
             self.waited.append(seconds)
             self.during()
 
-        landed = DropFolder(self.root, wait=wait, clock=lambda: self.clock()).fetch(self.into, last)
+        landed = DropFolder(self.root, wait=wait, clock=self.clock).fetch(self.into, last)
         if landed is None:
             return None
         assert landed.path.read_bytes().decode() != "" or landed.bytes == 0
