@@ -1,10 +1,10 @@
 """Applies an approved run: only differences are written into the feed's offers, and each is remembered."""
 
-from typing import Any
 
 from core.clock import now
 from core.database import SET_SECONDS, Database
 from models.events import OffersChanged, RunApproved
+from models.mappings import pin_mapping
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.plan import COMPARED, FREE, MATTERS, POLICY, STATED, differs, emptied
 from pipelines.feeds.staging import COLUMNS
@@ -44,17 +44,11 @@ def apply(event: RunApproved, db: Database) -> None:
             for statement in (*REMEMBER, UPDATE, RESTATE, INSERT, *ABSENCE[policy["absence"]], *OVERTAKE):
                 cursor.execute(statement, facts)
             run.state, run.applied_at = "applied", now()
-            feed.document = without_policy(run.document)
-            # Read by other settings than the feed has by now, the same file would make other offers.
-            as_read = (run.facts or {}).get("settings") == feed.settings
+            # Read by another mapping or other settings than the feed has by now, the same file would make other offers.
+            as_read = pin_mapping(uow.session, feed, run) and (run.facts or {}).get("settings") == feed.settings
             feed.applied_fingerprint = feed.fingerprint(run.file_sha256) if as_read else None
             uow.emit(OffersChanged(tenant=event.tenant, lane=event.lane, run_id=run.id))
         cursor.execute("DELETE FROM staged_offer WHERE run_id = %s", [run.id])
-
-
-def without_policy(document: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The mapping document to pin; the policy stays with the feed, where its owner changes it."""
-    return {name: value for name, value in document.items() if name != "policy"} if document else None
 
 
 PAIRS = "FROM staged_offer s JOIN offer o ON o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku WHERE s.run_id = %(run)s"

@@ -54,7 +54,7 @@ def plan(event: FeedStaged, db: Database) -> None:
         if run.state != "staged" or emptied(uow, run, feed):
             return
         counts = count(uow.cursor(), run, feed)
-        limits = beyond_limits(counts, {**POLICY, **feed.policy})
+        limits = [*(run.facts or {}).get("breaks", []), *beyond_limits(counts, {**POLICY, **feed.policy})]
         run.plan = {
             **counts,
             "examples": examples(uow.cursor(), run),

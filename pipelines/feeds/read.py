@@ -16,6 +16,7 @@ from core.database import Database
 from core.errors import Refused, Temporary
 from core.settings import CHECKOUT, load
 from models.events import FeedStaged, FileLanded
+from models.mappings import mapping_for
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.plan import count_staged
 from pipelines.feeds.staging import COLUMNS
@@ -27,9 +28,10 @@ def read(event: FileLanded, db: Database) -> None:
         run = uow.session.get_one(FeedRun, event.run_id, with_for_update={"key_share": True})
         read_before = run.state != "landed"
         feed = uow.session.get_one(Feed, run.feed_id)
+        mapping = mapping_for(uow.session, feed, run)
         order = {
             "file": str(archived(load().archive, run.file_sha256)), "name": run.file_name, "profile": feed.profile,
-            "document": with_policy(feed), "currency": feed.currency, "run_id": run.id,
+            "document": with_policy(feed, mapping), "currency": feed.currency, "run_id": run.id,
         }  # fmt: skip
         settings = feed.settings
         if not read_before:
@@ -69,11 +71,11 @@ def clear(cursor: Cursor[Any], run_id: int) -> None:
     cursor.execute("DELETE FROM reject WHERE run_id = %s", [run_id])
 
 
-def with_policy(feed: Feed) -> dict[str, Any] | None:
-    """The feed's pinned document with its policy; before the first run only the policy, and all else is detected."""
-    if feed.document is None:
+def with_policy(feed: Feed, document: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A version of the feed's mapping with its policy; before the first run only the policy, and all else is detected."""
+    if document is None:
         return {"policy": feed.policy} if feed.policy else None
-    return {**feed.document, "policy": feed.policy}
+    return {**document, "policy": feed.policy}
 
 
 def frames(order: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
