@@ -140,8 +140,10 @@ def _written(sheet: CalamineSheet, file: Path) -> dict[str, object]:
 
 
 def _texts(sheet: CalamineSheet) -> Iterator[Cells]:
+    """Rows from the first one and cells from the first column on; calamine leaves out blank columns at the left."""
+    left: Cells = [None] * (sheet.start[1] if sheet.start else 0)
     for row in sheet.iter_rows():
-        yield [None if value == "" else text_of(value) for value in row]
+        yield left + [None if value == "" else text_of(value) for value in row]
 
 
 def _filled_down(

@@ -252,7 +252,8 @@ def _explains(rows: Sequence[Cells], at: int, place: int) -> bool:
     if [*map(str, range(1, len(cells) + 1))] == cells and len(cells) > 3:
         return True
     prefixes = Counter(found[1] for cell in cells if (found := _NUMBERED.match(cell)))
-    if len(cells) >= 5 and prefixes and prefixes.most_common(1)[0][1] >= 0.8 * len(cells):
+    alike = max(prefixes.values(), default=0)
+    if (len(cells) >= 5 and alike >= 0.8 * len(cells)) or (len(cells) >= 3 and alike == len(cells)):
         return len(set(cells)) == len(cells)
     if len(cells) >= 3 and most(_TECHNICAL, 1.0) and sum("_" in cell for cell in cells) * 2 >= len(cells):
         return len(set(cells)) == len(cells)
