@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from core.money import Money
 
@@ -119,6 +119,19 @@ class FeedReader(Protocol):
 
         Rows a reader cannot split carry their rule ("ragged_row", "undecodable", "truncated") in `_fault`.
         """
+        ...
+
+
+@runtime_checkable
+class TreeReader(FeedReader, Protocol):
+    """A reader of trees: which of the things that repeat are the records is a choice."""
+
+    def detect(self, file: Path, encoding: str | None = None, *, record_path: str | None = None) -> Dialect:
+        """The dialect of `file`, its records at `record_path` where one is pinned."""
+        ...
+
+    def shapes(self, file: Path, encoding: str | None = None) -> list[Dialect]:
+        """The dialects in which the file could be read, each with other records, the likeliest first."""
         ...
 
 

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import pandas as pd
 
-from connectors.base import Dialect, FeedReader
+from connectors.base import Dialect, FeedReader, TreeReader
 from connectors.readers.detection import ARCHIVES, WORKBOOKS, ZIP, format_of
 from connectors.readers.frames import LOCATOR
 from connectors.readers.packing_zip import FREE_BYTES, MAX_RATIO, check_safe, opened
@@ -83,6 +83,19 @@ class FileReader:
             self.notices += getattr(member.reader, "notices", [])
         return self._members[0].dialect
 
+    def shapes(self) -> list[Dialect]:
+        """The dialects in which the feed could be read, each with other objects as its records, the likeliest first."""
+        member = self._members[0]
+        others = (
+            member.reader.shapes(member.file, member.dialect.encoding)
+            if isinstance(member.reader, TreeReader)
+            else []
+        )
+        return [
+            member.dialect,
+            *(other for other in others if other.record_path != member.dialect.record_path),
+        ]
+
     def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
         """All frames; where several members are read as one list, each locator begins with the member's name."""
         if not self._members:
@@ -99,7 +112,14 @@ class FileReader:
 
     def _member(self, name: str, file: Path, kind: str, encoding: str | None) -> _Member:
         reader = SheetReader(self._pinned.get("sheet")) if kind in WORKBOOKS else READERS[kind]()
-        return _Member(name, file, reader, reader.detect(file, encoding))
+        return _Member(name, file, reader, self._dialect(reader, file, kind, encoding))
+
+    def _dialect(self, reader: FeedReader, file: Path, kind: str, encoding: str | None) -> Dialect:
+        """The file's dialect, its records at the pinned path where they still are there."""
+        if isinstance(reader, TreeReader) and self._pinned.get("recordPath"):
+            with suppress(Refused):
+                return reader.detect(file, encoding, record_path=self._pinned["recordPath"])
+        return reader.detect(file, encoding)
 
     def _single(self, file: Path, folder: Path, kind: str, encoding: str | None) -> _Member:
         """The one file inside gz, bz2 or xz, under its own name without the ending."""

@@ -48,6 +48,10 @@ class XmlReader:
         _check_width(file, names)
         return replace(dialect, header=tuple(names))
 
+    def shapes(self, file: Path, encoding: str | None = None) -> list[Dialect]:
+        """What `detect` finds: one element repeats."""
+        return [self.detect(file, encoding)]
+
     def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
         """Frames of text with `_locator` "item 3" and `_fault`; repeated values are joined by U+001F inside a parent
         and by U+001E between parents. Where the file ends too early, one last record is "truncated".

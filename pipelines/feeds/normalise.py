@@ -15,13 +15,14 @@ from connectors.readers.frames import FAULT, INNER, LOCATOR, OUTER
 from connectors.readers.packing import FileReader
 from core import clock
 from core.errors import Refused
+from pipelines.feeds.exploring import TREES, beside, explored
 from pipelines.feeds.grouping import grouped
 from pipelines.feeds.mapping import document as documents
 from pipelines.feeds.mapping.evaluate import columns_of
 from pipelines.feeds.mapping.proposal import propose
 from pipelines.feeds.offers import OFFER_COLUMNS, draft
 from pipelines.feeds.profiles import GENERIC, known, recognise
-from pipelines.feeds.shaping import Read, shaped
+from pipelines.feeds.shaping import Read, is_made, shaped
 from pipelines.feeds.verdicts import ACCEPTED, READER_FAULTS, Answers, Marks, answer
 
 __all__ = ["OFFER_COLUMNS", "Batch", "FileFacts", "Normalised", "Summary", "normalise"]
@@ -94,7 +95,7 @@ class Normalised:
             locators = rows.source[LOCATOR].tolist()
             answers = answer(drafted.marks, locators)
             counts.add(answers, drafted.offers, sellable, drafted.groups)
-            yield _batch(rows.source, drafted.offers, sellable, answers)
+            yield _batch(rows.source, drafted.offers, sellable, answers, self.document.get("records"))
         self._summary = counts.summary(register)
 
     def frames(self) -> Iterator[pd.DataFrame]:
@@ -127,6 +128,8 @@ def normalise(
     pinned = given.get("dialect") or {}
     reader = FileReader(pinned)
     dialect = reader.detect(file, pinned.get("encoding"))
+    if "dialect" not in given:
+        dialect = explored(reader.shapes(), lambda shape: reader.frames(file, shape), profile)
     if dialect.escape_char is None and pinned.get("escapeChar"):  # nothing in it is escaped: no change
         dialect = replace(dialect, escape_char=pinned["escapeChar"])
     if "dialect" in given:
@@ -146,17 +149,15 @@ def _proposal(
 ) -> dict[str, Any]:
     """The mapping document that the hub proposes for this file."""
     found = known(wanted) if wanted else recognise(dialect.format, dialect.header, dialect.record_path)
-    if found is None and dialect.format == "xml" and not wanted:
-        raise Refused(
-            f"{name} is XML whose records are {dialect.record_path}, which is not read yet; "
-            "supported now: CSV, Google RSS/Atom XML, Heureka XML.",
-            rule="unsupported_format",
-        )
     shape = (found or {}).get("records")
     sample = next(shaped(_read(file, reader, dialect), shape))
     made = [str(name) for name in sample if name not in (*dialect.header, LOCATOR, FAULT)]
     header = [*dialect.header, *made]
-    sections = documents.resolve(found, header, sample) if found else propose(header, sample, currency)
+    sections = (
+        documents.resolve(found, header, sample)
+        if found
+        else propose(header, sample, currency, paths=dialect.format in TREES)
+    )
     return {
         "version": documents.VERSION,
         "profile": found["name"] if found else GENERIC,
@@ -169,11 +170,17 @@ def _proposal(
 
 def _read(file: Path, reader: FeedReader, dialect: Dialect) -> Read:
     """The records at a path of the file; None: the feed's own."""
-    return lambda path: reader.frames(file, dialect if path is None else replace(dialect, record_path=path))
+    return lambda path: reader.frames(file, beside(path, dialect))
 
 
-def _batch(source: pd.DataFrame, drafts: pd.DataFrame, sellable: Any, answers: Answers) -> Batch:
-    names = [name for name in source.columns if name not in (LOCATOR, FAULT)]
+def _batch(
+    source: pd.DataFrame,
+    drafts: pd.DataFrame,
+    sellable: Any,
+    answers: Answers,
+    shape: Mapping[str, Any] | None,
+) -> Batch:
+    names = [name for name in source.columns if name not in (LOCATOR, FAULT) and not is_made(name, shape)]
     columns = [_shown(source[name]).tolist() for name in names]
     raw = [
         {n: v for n, v in zip(names, values, strict=True) if isinstance(v, str)}

@@ -49,6 +49,18 @@ _FILLERS = {
     "tax excl",
     "tax incl",
 }
+_BESIDE = {"value", "amount", "text", "content", "t"}  # ends of paths that say what their parent is …
+_SAYS_LITTLE = {
+    "name",
+    "title",
+    "id",
+    "code",
+    "label",
+    "number",
+    "type",
+    "key",
+    "url",
+}  # … or only say it with it
 OPERATIONS: dict[str, list[Any]] = {
     "supplier_sku": [{"strip": "'"}], "source_id": ["trim"], "gtin": ["gtin"], "mpn": ["text"], "brand": ["text"], "title": ["text"],
     "description": ["html"], "category": ["text"], "cost": ["money"], "price": ["money"], "rrp": ["money"], "currency": ["currency"],
@@ -77,13 +89,17 @@ class _Column:
     length: float
 
 
-def propose(header: list[str], sample: pd.DataFrame, currency: str | None) -> dict[str, Any]:
+def propose(
+    header: list[str], sample: pd.DataFrame, currency: str | None, *, paths: bool = False
+) -> dict[str, Any]:
     """The document's sections (key, fields, grouping) for unknown columns, each field with its confidence.
 
+    With `paths` the columns are places in a tree ("price/@currency", "../brand/name"): their ends are what counts.
     Raises Refused (`no_known_columns`) where nothing in the file looks like an offer.
     """
     table = _synonyms()
-    columns = [_seen(name, sample[name].head(_LOOKED_AT)) for name in header]
+    called = {name: end_of_path(name) if paths else name for name in header}
+    columns = [_seen(name, called[name], sample[name].head(_LOOKED_AT)) for name in header]
     chosen = _assigned(columns, table)
     if not chosen.keys() & _TELLING:
         raise Refused(
@@ -112,8 +128,8 @@ def propose(header: list[str], sample: pd.DataFrame, currency: str | None) -> di
     used = {name for spec in fields.values() for name in spec["from"]}
     pairs = _option_pairs(header, table)
     used |= {name for pair in pairs for name in pair}
-    options = [name for name in header if name not in used and _plain(name) in table["options"]]
-    pairs += [[{"value": name}, name] for name in options]
+    options = [name for name in header if name not in used and _plain(called[name]) in table["options"]]
+    pairs += [[{"value": called[name]}, name] for name in options]
     if pairs:
         fields["options"] = {"pairs": pairs, "confidence": 0.8}
     used |= set(options)
@@ -121,7 +137,10 @@ def propose(header: list[str], sample: pd.DataFrame, currency: str | None) -> di
         column.name for column in columns if column.name not in used and _is_attribute(column, table)
     ]
     if attributes:
-        fields["attributes"] = {"pairs": [[{"value": name}, name] for name in attributes], "confidence": 0.5}
+        fields["attributes"] = {
+            "pairs": [[{"value": called[name]}, name] for name in attributes],
+            "confidence": 0.5,
+        }
     for spec in fields.values():
         settle(spec, sample)
     sections: dict[str, Any] = {"key": _key_order(fields), "fields": fields, "grouping": None}
@@ -221,10 +240,10 @@ def _named(field: str, column: _Column, table: Mapping[str, Any]) -> float:
     return best
 
 
-def _seen(name: str, values: pd.Series) -> _Column:
+def _seen(name: str, called: str, values: pd.Series) -> _Column:
     """What the name and the values of a column tell."""
     filled = without_missing(values, frozenset(MISSING_VALUES)).dropna()
-    words, currency, taxed = _read_name(name)
+    words, currency, taxed = _read_name(called)
     bare = _without_noise(words, _synonyms()["noise"])
     if filled.empty:
         return _Column(name, words, bare, currency, taxed, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -240,6 +259,18 @@ def _seen(name: str, values: pd.Series) -> _Column:
         distinct=filled.nunique() / len(filled),
         length=float(filled.str.len().mean()),
     )  # fmt: skip
+
+
+def end_of_path(path: str) -> str:
+    """What a place in a tree is called: "offer/price/amount" is a price, "brand/name" a brand name, "shipping/price" both."""
+    steps = [step.lstrip("@") for step in path.split("/") if step not in ("..", ".")]
+    steps = [step.partition(":")[2] or step for step in steps] or [path]  # g:price, ns0:price
+    if len(steps) > 1 and fold(steps[-1]) in _BESIDE:
+        return steps[-2]
+    above_too = len(steps) > 1 and (
+        fold(steps[-1]) in _SAYS_LITTLE or _synonyms()["never"].search(fold(" ".join(steps[:-1])))
+    )
+    return " ".join(steps[-2:]) if above_too else steps[-1]
 
 
 def _read_name(name: str) -> tuple[str, str | None, bool | None]:

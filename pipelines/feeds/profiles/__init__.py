@@ -45,7 +45,7 @@ def recognise(file_format: str, header: Iterable[str], record_path: str | None) 
         if _written_as(file_format) in profile["formats"]:
             wanted = profile.get("record_paths")
             if (
-                file_format == "xml"
+                file_format in ("xml", "json", "jsonl")
                 and wanted
                 and not any((record_path or "").endswith(path) for path in wanted)
             ):

@@ -1,0 +1,61 @@
+"""Which objects of an unknown shape are offers: the reader tells what repeats, the mapping which of it looks like an offer."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from connectors.base import Dialect
+from connectors.readers.frames import FAULT, LOCATOR
+from core.errors import Refused
+from pipelines.feeds.mapping.proposal import propose
+from pipelines.feeds.profiles import recognise
+
+Frames = Callable[[Dialect], Iterator[pd.DataFrame]]
+TREES = ("xml", "json", "jsonl")
+"""Formats whose columns are paths."""
+_SOLD, _NAMED, _KNOWN = ("price", "cost"), ("title",), ("supplier_sku", "source_id", "gtin")
+
+
+def explored(shapes: list[Dialect], frames: Frames, profile: str | None = None) -> Dialect:
+    """Of the dialects in which a file can be read the one whose records `profile` (or any named one) knows, else the
+    one in which most of what an offer needs is found; the reader's first where nothing is.
+    """
+    for dialect in shapes:
+        found = recognise(dialect.format, dialect.header, dialect.record_path)
+        if found and profile in (None, found["name"]):
+            return dialect
+    if len(shapes) == 1:
+        return shapes[0]
+    scores = [_likeness(dialect, frames(dialect)) for dialect in shapes]
+    return shapes[scores.index(max(scores))]
+
+
+def beside(path: str | None, dialect: Dialect) -> Dialect:
+    """The dialect in which records at another path of the same file are read; "../" in it goes up from the feed's own."""
+    if path is None:
+        return dialect
+    between = "/" if dialect.format == "xml" else "."
+    steps = (dialect.record_path or "").split(between)
+    while path.startswith("../"):
+        path, steps = path.removeprefix("../"), steps[:-1]
+        if not path.startswith("../"):
+            path = between.join([*steps, *path.split("/")])
+    return replace(dialect, record_path=path, header=())
+
+
+def _likeness(dialect: Dialect, frames: Iterator[pd.DataFrame]) -> float:
+    """How many of price, title and number are found, and how surely."""
+    sample = next(frames, None)
+    if sample is None:
+        return 0.0
+    header = [str(name) for name in sample if name not in (LOCATOR, FAULT)]
+    try:
+        fields: Mapping[str, Any] = propose(header, sample, None, paths=True)["fields"]
+    except Refused:
+        return 0.0
+    return sum(
+        max((fields[name].get("confidence", 0.0) for name in names if name in fields), default=0.0)
+        for names in (_SOLD, _NAMED, _KNOWN)
+    )
