@@ -65,6 +65,8 @@ def parse(order: dict[str, Any], out: BinaryIO) -> None:
         name: getattr(found.facts, name) for name in ("bytes", "sha256", "encoding", "format", "delimiter")
     }
     facts = {"file": file, "profile": found.profile, "mapping": found.mapping, "drift": found.drift}
+    if found.drift:
+        facts |= {"breaks": found.breaks, "dialect": found.written}
     send(out, "facts", orjson.dumps({"facts": facts, "document": found.document}))
     place = offers = 0
     for batch in found.batches():
