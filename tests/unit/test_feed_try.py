@@ -109,7 +109,7 @@ def test_people_get_a_table() -> None:
         ("header.csv", b"sku,title,price\n", "no records"),
         ("picture.csv", b"\x89PNG\r\n\x1a\n\0\0SECRET", "is a PNG picture"),
         ("bomb.xml", b'<!DOCTYPE b [<!ENTITY a "SECRET"><!ENTITY b "&a;&a;">]><rss><channel><item><id>&b;</id></item></channel></rss>', "declares XML entities"),
-        ("other.xml", b"<catalogue><thing><a>SECRET</a><b>2</b></thing><thing><a>1</a><b>2</b></thing></catalogue>", "supported now"),
+        ("other.xml", b"<catalogue><thing><a>SECRET</a><b>2</b></thing><thing><a>1</a><b>2</b></thing></catalogue>", "None of the columns"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_feed_is_one_line_and_exit_2(
