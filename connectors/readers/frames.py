@@ -1,7 +1,10 @@
 """Rows of cells -> Arrow-backed frames of text: what every reader does in the same way, with the same limits."""
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 LOCATOR, FAULT = "_locator", "_fault"
 OUTER, INNER = "\x1e", "\x1f"  # between repeated parents, between repeated values inside one cell
@@ -40,4 +43,15 @@ def frame(
     arrays += [pa.array(locators, pa.large_string()), pa.array(faults, pa.large_string())]
     table = pa.table(arrays, names=[*names, LOCATOR, FAULT])
     result: pd.DataFrame = table.to_pandas()
+    return result
+
+
+def text_frame(names: list[str], table: pa.Table, numbers: npt.NDArray[np.int64]) -> pd.DataFrame:
+    """A frame of a table of text without faults, its columns called `names`, whose rows stand at "row 7" and so on."""
+    rows = pa.array(numbers).cast(pa.large_string())
+    word, between = pa.scalar("row", pa.large_string()), pa.scalar(" ", pa.large_string())
+    locators = pc.binary_join_element_wise(word, rows, between)
+    faults = pa.repeat(pa.scalar("", pa.large_string()), len(rows))
+    whole = pa.table([*table.columns, locators, faults], names=[*names, LOCATOR, FAULT])
+    result: pd.DataFrame = whole.to_pandas()
     return result
