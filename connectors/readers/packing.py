@@ -10,7 +10,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -29,7 +29,7 @@ MAX_UNPACKED = 8 << 30
 """Bytes of all that is unpacked from one archive."""
 _PIECE = 1 << 18
 _PREFIX = "entrepot-feed-"
-_FORGOTTEN_SECONDS = 24 * 3600
+FORGOTTEN_SECONDS = 24 * 3600
 _OPENERS: dict[str, Any] = {"gz": gzip.open, "bz2": bz2.open, "xz": lzma.open}
 _BROKEN = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError,
            NotImplementedError, ValueError)  # fmt: skip
@@ -77,8 +77,11 @@ class FileReader:
             _sweep()
             self._folder = tempfile.TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
             folder = Path(self._folder.name)
-            many = self._zipped(file, folder, encoding) if kind == ZIP else None
-            self._members = many or [self._single(file, folder, kind, encoding)]
+            with ExitStack() as refused:
+                refused.callback(self._folder.cleanup)
+                many = self._zipped(file, folder, encoding) if kind == ZIP else None
+                self._members = many or [self._single(file, folder, kind, encoding)]
+                refused.pop_all()
         for member in self._members:
             self.notices += getattr(member.reader, "notices", [])
         return self._members[0].dialect
@@ -136,7 +139,7 @@ class FileReader:
     def _zipped(self, file: Path, folder: Path, encoding: str | None) -> list[_Member]:
         """The members to read: of several different feeds the largest, of parts with one header all of them."""
         found: list[_Member] = []
-        problems: list[Refused] = []
+        problems: list[tuple[str, str]] = []  # rule, sentence
         nested = False
         for name, inner in _unpacked(file, folder):
             try:
@@ -147,7 +150,7 @@ class FileReader:
                 found.append(self._member(name, inner, kind, encoding))
             except Refused as problem:
                 nested |= _NESTED.search(name) is not None
-                problems.append(problem)
+                problems.append((problem.rule, str(problem)))
         if not found:
             raise _no_feed(file, problems, nested)
         return self._selected(found)
@@ -238,13 +241,13 @@ def _unnested(file: Path, kind: str) -> str:
     return kind
 
 
-def _no_feed(file: Path, problems: list[Refused], nested: bool) -> Refused:
+def _no_feed(file: Path, problems: list[tuple[str, str]], nested: bool) -> Refused:
     if nested:
         return Refused(
             f"{file.name} is an archive inside an archive; pack the feed only once.", rule="archive_unsafe"
         )
     if len(problems) == 1:
-        return Refused(f"In {file.name}: {problems[0]}", rule=problems[0].rule)
+        return Refused(f"In {file.name}: {problems[0][1]}", rule=problems[0][0])
     return Refused(
         f"{file.name} holds no file that is a feed; put the CSV, XML or workbook in it.", rule="not_a_feed"
     )
@@ -260,5 +263,5 @@ def _sweep() -> None:
     """Removes what readers that were killed left behind: it is a day old."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):
-            if time.time() - folder.stat().st_mtime > _FORGOTTEN_SECONDS:
+            if time.time() - folder.stat().st_mtime > FORGOTTEN_SECONDS:
                 shutil.rmtree(folder)

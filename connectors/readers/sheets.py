@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
@@ -146,7 +147,10 @@ class SheetReader:
         check_sizes(file)
         self._folder = tempfile.TemporaryDirectory(prefix="entrepot-feed-", ignore_cleanup_errors=True)
         folder = Path(self._folder.name)
-        _convert(file, folder)
+        with ExitStack() as refused:
+            refused.callback(self._folder.cleanup)
+            _convert(file, folder)
+            refused.pop_all()
         sheets = [
             Sheet(
                 told["place"], told["name"], told["hidden"], told["rows"], told["sample"],
