@@ -210,6 +210,8 @@ class OfferChange(Base):
     supplier_sku: Mapped[str] = mapped_column(Text, primary_key=True)
     kind: Mapped[str] = mapped_column(String(8))
     fields: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    before: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    """What else an undo puts back: the offer's run, place, hashes and state."""
 
 
 def find_feed(session: Session, name: str) -> Feed:

@@ -58,6 +58,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", "record_hash", name=op.f("pk_staged_unseen")),
         prefixes=["UNLOGGED"],
     )
+    op.add_column(
+        "offer_change",
+        sa.Column("before", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+    )
     op.add_column("offer", sa.Column("first_run_id", sa.Integer(), nullable=True))
     op.create_table(
         "taxonomy_category",
@@ -109,6 +113,7 @@ def downgrade() -> None:
     op.drop_table("taxonomy_choice")
     op.drop_table("taxonomy_category")
     op.drop_column("offer", "first_run_id")
+    op.drop_column("offer_change", "before")
     op.drop_table("staged_unseen")
     _staged_by("supplier_sku")
     for table in ("offer", "staged_offer"):

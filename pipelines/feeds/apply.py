@@ -1,10 +1,10 @@
 """Applies an approved run: only differences are written into the feed's offers, and each is remembered."""
 
-
 from core.clock import now
 from core.database import SET_SECONDS, Database
 from models.events import OffersChanged, RunApproved
 from models.mappings import pin_mapping
+from models.runs import overtaken, policy_of
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.plan import COMPARED, FREE, MATTERS, POLICY, STATED, differs, emptied
 from pipelines.feeds.staging import COLUMNS
@@ -23,16 +23,13 @@ def apply(event: RunApproved, db: Database) -> None:
         run = uow.session.get_one(FeedRun, event.run_id)
         feed = uow.session.get_one(Feed, run.feed_id, with_for_update={"key_share": True})
         uow.session.refresh(run)  # as it is now that nobody else works at this feed
-        later = uow.session.query(FeedRun.id).filter(
-            FeedRun.feed_id == feed.id, FeedRun.id > run.id, FeedRun.state == "applied"
-        )
         if run.state != "approved" or emptied(uow, run, feed):
             return
         cursor = uow.cursor()
-        if later.first() is not None:
+        if overtaken(uow.session, run):
             run.state = "superseded"
         else:
-            policy = {**POLICY, **feed.policy}
+            policy = policy_of(run, {**POLICY, **feed.policy})
             facts = {
                 "run": run.id,
                 "feed": feed.id,
@@ -45,8 +42,11 @@ def apply(event: RunApproved, db: Database) -> None:
                 cursor.execute(statement, facts)
             run.state, run.applied_at = "applied", now()
             # Read by another mapping or other settings than the feed has by now, the same file would make other offers.
-            as_read = pin_mapping(uow.session, feed, run) and (run.facts or {}).get("settings") == feed.settings
-            feed.applied_fingerprint = feed.fingerprint(run.file_sha256) if as_read else None
+            as_read = (
+                pin_mapping(uow.session, feed, run) and (run.facts or {}).get("settings") == feed.settings
+            )
+            whole = as_read and run.mends is None  # mended records alone are not what the offers show
+            feed.applied_fingerprint = feed.fingerprint(run.file_sha256) if whole else None
             uow.emit(OffersChanged(tenant=event.tenant, lane=event.lane, run_id=run.id))
         cursor.execute("DELETE FROM staged_offer WHERE run_id = %s", [run.id])
 
@@ -56,14 +56,21 @@ STEPS = " || ".join(
     f"CASE WHEN o.{name} IS DISTINCT FROM s.{name} THEN jsonb_build_object('{name}', jsonb_build_array(o.{name}, s.{name})) ELSE '{{}}' END"
     for name in COMPARED
 )
+BEFORE = "jsonb_build_object({})".format(
+    ", ".join(
+        f"'{name}', o.{name}" for name in ("feed_run_id", "state", "locator", "content_hash", "record_hash")
+    )
+)
+"""What an undo puts back beside the fields, see feeds/undo.py."""
+GOING = """CASE %(absence)s WHEN 'out_of_stock' THEN jsonb_build_object('stock', jsonb_build_array(o.stock, 0)) ELSE '{}' END"""
 REMEMBER = (
-    f"""INSERT INTO offer_change (run_id, supplier_sku, kind, fields)
-        SELECT %(run)s, s.supplier_sku, 'changed', {STEPS} {PAIRS} AND ({differs()})""",
+    f"""INSERT INTO offer_change (run_id, supplier_sku, kind, fields, before)
+        SELECT %(run)s, s.supplier_sku, 'changed', {STEPS}, {BEFORE} {PAIRS} AND ({differs()})""",
     """INSERT INTO offer_change (run_id, supplier_sku, kind, fields)
        SELECT %(run)s, s.supplier_sku, 'new', '{}' FROM staged_offer s
        WHERE s.run_id = %(run)s AND NOT EXISTS (SELECT FROM offer o WHERE o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku)""",
-    f"""INSERT INTO offer_change (run_id, supplier_sku, kind, fields)
-       SELECT %(run)s, o.supplier_sku, 'gone', '{{}}' FROM offer o
+    f"""INSERT INTO offer_change (run_id, supplier_sku, kind, fields, before)
+       SELECT %(run)s, o.supplier_sku, 'gone', {GOING}, {BEFORE} FROM offer o
        WHERE o.feed_id = %(feed)s AND {MATTERS}
          AND NOT EXISTS (SELECT FROM staged_offer s WHERE s.run_id = %(run)s AND s.supplier_sku = o.supplier_sku)""",
 )

@@ -9,6 +9,7 @@ from core.database import SET_SECONDS, Database, UnitOfWork
 from core.errors import Refused
 from models.catalogue import OUT
 from models.events import FeedStaged, FileLanded, RunApproved
+from models.runs import held, policy_of
 from models.suppliers import Feed, FeedRun
 
 POLICY: dict[str, Any] = {
@@ -54,7 +55,8 @@ def plan(event: FeedStaged, db: Database) -> None:
         if run.state != "staged" or emptied(uow, run, feed):
             return
         counts = count(uow.cursor(), run, feed)
-        limits = [*(run.facts or {}).get("breaks", []), *beyond_limits(counts, {**POLICY, **feed.policy})]
+        broken = beyond_limits(counts, policy_of(run, {**POLICY, **feed.policy}))
+        limits = [*held(uow.session, run), *(run.facts or {}).get("breaks", []), *broken]
         run.plan = {
             **counts,
             "examples": examples(uow.cursor(), run),
@@ -98,7 +100,7 @@ def approve(uow: UnitOfWork, run: FeedRun, feed: Feed) -> None:
 
 def count(cursor: Cursor[Any], run: FeedRun, feed: Feed) -> dict[str, Any]:
     """How many offers the run would make, change, leave and miss; which fields change; how stock and price move."""
-    policy = {**POLICY, **feed.policy}
+    policy = policy_of(run, {**POLICY, **feed.policy})
     fields = ", ".join(
         f"count(*) FILTER (WHERE o.id IS NOT NULL AND o.{name} IS DISTINCT FROM s.{name}) AS f_{name}"
         for name in COMPARED

@@ -5,6 +5,7 @@ from core.errors import Refused, there_is
 from core.tables import AuditRecord
 from models.catalogue import RESTATED
 from models.events import RunUndone, UndoDue
+from models.runs import last_applied
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.staging import COLUMNS
 
@@ -14,7 +15,7 @@ RESTORED = (*(name for name in COLUMNS if name != "supplier_sku"), "state", "fee
 # Each change has [from, to] for every field that it changed; what it does not name was not changed.
 BACK = f"""
 UPDATE offer o SET ({", ".join(RESTORED)}) = ({", ".join(f"r.{name}" for name in RESTORED)}), changed_at = now()
-FROM (SELECT supplier_sku, (SELECT coalesce(jsonb_object_agg(key, value->0), '{{}}') FROM jsonb_each(fields)) AS was
+FROM (SELECT supplier_sku, (SELECT coalesce(jsonb_object_agg(key, value->0), '{{}}') FROM jsonb_each(fields)) || before AS was
       FROM offer_change WHERE run_id = %(run)s AND kind IN ('changed', 'gone')) c
 JOIN offer x ON x.feed_id = %(feed)s AND x.supplier_sku = c.supplier_sku
 CROSS JOIN LATERAL jsonb_populate_record(x, c.was) r
@@ -52,16 +53,10 @@ def why_not(uow: UnitOfWork, run: FeedRun) -> str | None:
     """The sentence that says why this run cannot be undone now; None where it can."""
     if run.state != "applied":
         return f"Run {run.id} is {run.state}: only a run that is applied can be undone."
-    later = last_applied(uow, run.feed_id)
+    later = last_applied(uow.session, run.feed_id)
     if later is not None and later.id != run.id:
         return f"Run {later.id} of this feed was applied after run {run.id}: undo run {later.id} first."
     return None
-
-
-def last_applied(uow: UnitOfWork, feed_id: int) -> FeedRun | None:
-    """The run that the feed's offers show."""
-    applied = uow.session.query(FeedRun).filter_by(feed_id=feed_id, state="applied")
-    return applied.order_by(FeedRun.applied_at.desc(), FeedRun.id.desc()).first()
 
 
 def undo(event: UndoDue, db: Database) -> None:
