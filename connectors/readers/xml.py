@@ -1,9 +1,11 @@
 """XML as a stream: each repeating element becomes a row of text, its children columns; nothing is fetched or expanded."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 from lxml import etree
@@ -11,16 +13,18 @@ from lxml import etree
 from connectors.base import Dialect
 from connectors.readers.frames import FRAME_ROWS, MAX_CELL, MAX_COLUMNS, frame
 from connectors.readers.xml_records import PREFIXES, Records
-from connectors.readers.xml_shape import Known, Shape, known_shape, shape_of
+from connectors.readers.xml_shape import SCANNED, Shape, late_paths, shape_of
 from connectors.readers.xml_text import Mending, Utf8Stream, encoding_of_xml, refuse_unsafe
 from core.errors import Refused
 
 _LOOKED_AT = 1000  # records whose elements make the header
+_LATE = 12  # paths that only a second look at a large file finds
 _NS_ERROR, _MENDABLE = (
     201,
     {9, 26, 68, 81, 88},
 )  # libxml2's parser/xmlerror.h: invalid char, undeclared entity, no name, no UTF-8, …
 _UNDECLARED = re.compile(r"prefix (\S+) (?:on|for)")
+T = TypeVar("T")
 Block = tuple[int, dict[str, list[str | None]], list[str], list[str]]
 """Rows, name -> values, locators, faults."""
 
@@ -28,29 +32,26 @@ Block = tuple[int, dict[str, list[str | None]], list[str], list[str]]
 class XmlReader:
     """FeedReader for XML. Columns are child paths ("PARAM/VAL", "g:shipping/g:price", "link/@href")."""
 
-    def detect(
-        self, file: Path, encoding: str | None = None, *, record_path: str | None = None, known: Known | None = None
-    ) -> Dialect:
-        """The dialect of `file`. Raises Refused: `unsafe_xml`, `not_a_feed`, `not_well_formed`, `no_records`.
+    def detect(self, file: Path, encoding: str | None = None, *, record_path: str | None = None) -> Dialect:
+        """The dialect of `file`, its records at `record_path` (see RecordPath) where one is pinned.
 
-        `record_path` is the pinned one; `known` tells by the root element where formats have their records.
+        Raises Refused: `unsafe_xml`, `not_a_feed`, `not_well_formed`, `no_records`.
         """
         encoding = encoding_of_xml(file, encoding)
         refuse_unsafe(file, encoding)
-        if record_path is None:
-            record_path = self._shape(file, encoding, known or {}).record_path
-        dialect = Dialect("xml", encoding, quote_char=None, record_path=record_path)
-        _, names, _, _ = next(self._blocks(file, dialect, _LOOKED_AT), (0, {}, [], []))
-        if not names:
-            raise Refused(
-                f"{file.name} has no records at {record_path}; an empty list changes nothing.", rule="no_records"
-            )
-        _check_width(file, names)
-        return replace(dialect, header=tuple(names))
+        return self._at(file, encoding, record_path or self._shape(file, encoding).record_paths[0])
 
     def shapes(self, file: Path, encoding: str | None = None) -> list[Dialect]:
-        """What `detect` finds: one element repeats."""
-        return [self.detect(file, encoding)]
+        """The dialects in which the file could be read, each with other elements as records, the likeliest first."""
+        encoding = encoding_of_xml(file, encoding)
+        refuse_unsafe(file, encoding)
+        shape = self._shape(file, encoding)
+        found = []
+        late = [] if shape.whole else self._parsed(file, encoding, late_paths)
+        for path in dict.fromkeys((*shape.record_paths, *late[:_LATE])):
+            with suppress(Refused):
+                found.append(self._at(file, encoding, path, limit=SCANNED))
+        return found
 
     def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
         """Frames of text with `_locator` "item 3" and `_fault`; repeated values are joined by U+001F inside a parent
@@ -67,45 +68,53 @@ class XmlReader:
             _check_cells(file, made)
             yield made
 
-    def _shape(self, file: Path, encoding: str, known: Known) -> Shape:
+    def _at(self, file: Path, encoding: str, record_path: str, limit: int | None = None) -> Dialect:
+        """The dialect with the columns of the first records at that path, no more than `limit` bytes of the file read."""
+        dialect = Dialect("xml", encoding, quote_char=None, record_path=record_path)
+        _, names, _, _ = next(self._blocks(file, dialect, _LOOKED_AT, limit), (0, {}, [], []))
+        if not names:
+            raise Refused(
+                f"{file.name} has no records at {record_path}; an empty list changes nothing.",
+                rule="no_records",
+            )
+        _check_width(file, names)
+        return replace(dialect, header=tuple(names))
+
+    def _shape(self, file: Path, encoding: str) -> Shape:
+        shape = self._parsed(file, encoding, shape_of)
+        if shape.root.lower() == "html":
+            raise Refused(
+                f"{file.name} is a web page, not a feed; check the address it was fetched from.",
+                rule="not_a_feed",
+            )
+        if not shape.record_paths:
+            raise Refused(
+                f"{file.name} has no records below {shape.root}; an empty list changes nothing.",
+                rule="no_records",
+            )
+        return shape
+
+    def _parsed(self, file: Path, encoding: str, look: Callable[[Utf8Stream], T]) -> T:
+        """What `look` finds, flaws the parser stops at mended."""
         mending = Mending()
         while True:
             stream = Utf8Stream(file, encoding, mending)
             try:
-                shape = known_shape(stream, known) if known else None
-                if shape is None:
-                    stream.close()
-                    stream = Utf8Stream(file, encoding, mending)
-                    shape = shape_of(stream)
+                return look(stream)
             except etree.XMLSyntaxError as error:
-                if _mend(mending, error):
-                    continue
-                if known:  # what the formats do not tell is explored in what can be read
-                    known = {}
-                    continue
-                raise Refused(
-                    f"{file.name} is not well-formed XML: {error.msg}.", rule="not_well_formed"
-                ) from None
+                if not _mend(mending, error):
+                    raise Refused(
+                        f"{file.name} is not well-formed XML: {error.msg}.", rule="not_well_formed"
+                    ) from None
             finally:
                 stream.close()
-            if shape.root.lower() == "html":
-                raise Refused(
-                    f"{file.name} is a web page, not a feed; check the address it was fetched from.",
-                    rule="not_a_feed",
-                )
-            if not shape.record_path:
-                raise Refused(
-                    f"{file.name} has no records below {shape.root}; an empty list changes nothing.",
-                    rule="no_records",
-                )
-            return shape
 
-    def _blocks(self, file: Path, dialect: Dialect, most: int) -> Iterator[Block]:
+    def _blocks(self, file: Path, dialect: Dialect, most: int, limit: int | None = None) -> Iterator[Block]:
         """At most `most` records at a time; flaws the parser stops at are mended, and the file read again up to there."""
         mending, done = Mending(), 0
         while True:
             stream = Utf8Stream(file, dialect.encoding, mending)
-            records = Records(stream, dialect.record_path or "", file.name, dialect.context)
+            records = Records(stream, dialect.record_path or "", file.name, dialect.context, limit)
             try:
                 for rows, columns in records.blocks(most, done):
                     yield rows, columns, [f"item {done + row}" for row in range(1, rows + 1)], [""] * rows
@@ -125,10 +134,10 @@ class XmlReader:
 def _check_cells(file: Path, made: pd.DataFrame) -> None:
     """Raises Refused for a value over MAX_CELL."""
     for name in made.columns:
-        longest = made[name].str.len().max()
-        if longest == longest and longest > MAX_CELL:
+        if (made[name].str.len() > MAX_CELL).any():
             raise Refused(
-                f"{file.name} has a value of over 1 MB in {name}; that is no catalogue field.", rule="too_long"
+                f"{file.name} has a value of over 1 MB in {name}; that is no catalogue field.",
+                rule="too_long",
             )
 
 

@@ -89,7 +89,9 @@ def _check(path: str, predicate: str) -> None:
     try:
         etree.XPath(predicate.replace(":", "_"))
     except etree.XPathSyntaxError:
-        raise Refused(f"[{predicate}] in the record path {path!r} is no XPath 1.0.", rule="mapping_invalid") from None
+        raise Refused(
+            f"[{predicate}] in the record path {path!r} is no XPath 1.0.", rule="mapping_invalid"
+        ) from None
     if _COUNTING.fullmatch(predicate) or "position" in predicate or "last(" in predicate:
         raise Refused(
             f"[{predicate}] in the record path {path!r} counts elements, which are forgotten one by one; "

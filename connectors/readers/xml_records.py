@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import IO, Any
 
 from lxml import etree
@@ -47,13 +48,20 @@ class Records:
 
     Values repeated inside one parent are joined by INNER, those of repeated parents by OUTER, so that the third
     name and the third value of a list of parameters stay the third. An attribute counts as a value beside its element.
-    `context` are absolute paths ("/BMECAT/HEADER/CATALOG/CURRENCY") of values that stand before the records once:
+    `limit` ends the reading after so many bytes. `context` are absolute paths ("/BMECAT/HEADER/CATALOG/CURRENCY") of values that stand before the records once:
     each record has them as columns of that name.
     """
 
-    def __init__(self, stream: IO[bytes] | Any, path: str, name: str, context: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        stream: IO[bytes] | Any,
+        path: str,
+        name: str,
+        context: tuple[str, ...] = (),
+        limit: int | None = None,
+    ) -> None:
         self.path, self.name = RecordPath(path), name
-        self.taken = 0
+        self.taken, self._limit = 0, limit
         self.columns: dict[str, Column] = {}
         self._stream, self._first = stream, stream.read(_FIRST)
         self._root: etree._Element | None = None
@@ -73,12 +81,15 @@ class Records:
     def read(self, size: int) -> bytes:
         """The next piece for the parser, which has no event left to tell: what lies behind is let go first."""
         self._prune()
+        if self._limit is not None and self.taken > self._limit:
+            raise _Enough
         piece: bytes = self._first or self._stream.read(size)
         self._first = b""
         self.taken += len(piece)
         if self.taken - self._record_at > _UNREAD and self._inside():
             raise Refused(
-                f"{self.name} has a record of over {_UNREAD >> 20} MB; that is no catalogue entry.", rule="too_long"
+                f"{self.name} has a record of over {_UNREAD >> 20} MB; that is no catalogue entry.",
+                rule="too_long",
             )
         return piece
 
@@ -106,15 +117,16 @@ class Records:
     def blocks(self, most: int, skip: int = 0) -> Iterator[tuple[int, dict[str, list[str | None]]]]:
         """(rows, name -> values) of at most `most` records and about FRAME_CHARACTERS each, without the first `skip`."""
         self._rows, begun = 0, 0
-        for element in self:
-            if skip:
-                skip -= 1
-                continue
-            self._add(element, self._rows)
-            self._rows += 1
-            if self._rows >= most or self.taken - begun > FRAME_CHARACTERS:
-                begun = self.taken
-                yield self._cut()
+        with suppress(_Enough):
+            for element in self:
+                if skip:
+                    skip -= 1
+                    continue
+                self._add(element, self._rows)
+                self._rows += 1
+                if self._rows >= most or self.taken - begun > FRAME_CHARACTERS:
+                    begun = self.taken
+                    yield self._cut()
         if self._rows:
             yield self._cut()
 
@@ -282,8 +294,14 @@ class Records:
                 self._note(child)
 
 
+class _Enough(Exception):
+    """Nothing went wrong: as much was read as was asked for."""
+
+
 def _absolute(element: etree._Element) -> str:
-    return "/" + "/".join(reversed([_local(str(element.tag)), *(_local(str(one.tag)) for one in element.iterancestors())]))
+    return "/" + "/".join(
+        reversed([_local(str(element.tag)), *(_local(str(one.tag)) for one in element.iterancestors())])
+    )
 
 
 def _local(tag: str) -> str:

@@ -1,7 +1,6 @@
-"""Which element of an XML file is its record: by the root element of a known format, else told from the file's beginning."""
+"""Which elements of an XML file could be its records, told from the file without knowing the format, the likeliest first."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -10,16 +9,17 @@ from lxml import etree
 SAMPLE_ELEMENTS = 20_000
 _CHANNEL = ("rss", "channel")  # RSS 2.0: what surrounds the items, never one of them
 _INSIDE = 0.5  # what a list inside an element adds to it, measured by what one of the list tells
-Known = Mapping[str, Sequence[str]]
-"""Root element -> ends of record paths ("T_NEW_CATALOG/ARTICLE"), or XPath ("//tradeItem"), local names all."""
+_CANDIDATES = 8  # paths that are worth a second look
+SCANNED = 64 << 20  # bytes in which rarer elements are looked for
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """`record_path` is local names from the root, "rss/channel/item"; "" where nothing has fields."""
+    """`record_paths` are local names from the root, "rss/channel/item", the most telling first; none where nothing has fields."""
 
     root: str
-    record_path: str
+    record_paths: tuple[str, ...]
+    whole: bool
 
 
 @dataclass
@@ -29,36 +29,17 @@ class _Seen:
     leaves: set[str] = field(default_factory=set)
 
 
-def known_shape(stream: IO[bytes] | Any, known: Known) -> Shape | None:
-    """The first of the root's record paths that the file has, None for another root. May raise XMLSyntaxError."""
-    pruned = _Pruned(stream)
-    events = _events(pruned, ("start",), None)
-    root = next((element for _, element in events), None)
-    if root is None or _local(root) not in known:
-        return None
-    wanted = {path: tuple(path.strip("/").split("/")) for path in known[_local(root)]}
-    pruned.root = root
-    for _, element in events:
-        for path, names in wanted.items():
-            if _local(element) == names[-1]:
-                above = [_local(one) for one in element.iterancestors()][::-1]
-                whole = (*above, names[-1])
-                if whole[-len(names) :] == names:
-                    return Shape(_local(root), path if path.startswith("/") else "/".join(whole))
-    return None
-
-
 def shape_of(stream: IO[bytes] | Any) -> Shape:
-    """The element that tells most, by its plain children and attributes and those of what is in it; repeating counts double.
+    """The elements that tell most, by plain children and attributes and those of what is in them; repeating counts double.
 
-    Raises XMLSyntaxError where none was seen.
+    `whole` says whether all of the file was looked at. Raises XMLSyntaxError where none was seen.
     """
     seen: dict[tuple[str, ...], _Seen] = {}
     path: list[str] = []
     counts: list[Counter[str]] = [Counter()]
     elements, root = 0, ""
     try:
-        for event, element in _events(stream, ("start", "end"), None):
+        for event, element in _events(stream, ("start", "end")):
             if event == "start":
                 path.append(_local(element))
                 counts.append(Counter())
@@ -82,10 +63,25 @@ def shape_of(stream: IO[bytes] | Any) -> Shape:
     except etree.XMLSyntaxError:
         if not any(len(where) > 1 and found.leaves and found.times for where, found in seen.items()):
             raise
-    return Shape(root, "/".join(_most_telling(seen)))
+    ranked = ["/".join(where) for where in _ranked(seen)[:_CANDIDATES]]
+    return Shape(root, tuple(ranked), elements < SAMPLE_ELEMENTS)
 
 
-def _most_telling(seen: dict[tuple[str, ...], _Seen]) -> tuple[str, ...]:
+def late_paths(stream: IO[bytes] | Any) -> list[str]:
+    """Paths of what stands beside the records of large files, as behind a tree of categories; fast, and only the upper levels.
+
+    May raise XMLSyntaxError.
+    """
+    pruned = _Pruned(stream)
+    for _, element in _events(pruned, ("start",)):
+        pruned.root = element if pruned.root is None else pruned.root
+        if pruned.taken > SCANNED:
+            break
+    pruned.look()
+    return ["/".join(path) for path in pruned.seen]
+
+
+def _ranked(seen: dict[tuple[str, ...], _Seen]) -> list[tuple[str, ...]]:
     told: dict[tuple[str, ...], float] = {}
     inside: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
     for where in sorted(seen, key=len, reverse=True):
@@ -97,31 +93,48 @@ def _most_telling(seen: dict[tuple[str, ...], _Seen]) -> tuple[str, ...]:
     scored = [
         (told[where] * (2 if found.times > 1 else 1), -len(where), where)
         for where, found in seen.items()
-        if len(where) > 1 and told[where] and where != _CHANNEL and (found.leaves or len(inside.get(where, ())) > 1)
+        if len(where) > 1
+        and told[where]
+        and where != _CHANNEL
+        and (found.leaves or len(inside.get(where, ())) > 1)
     ]
-    return max(scored)[2] if scored else ()
+    return [where for *_, where in sorted(scored, reverse=True)]
 
 
 class _Pruned:
-    """A stream for the parser that lets go what lies behind: the last child at each level may still be open."""
+    """A stream for the parser that lets go what lies behind, and notes which paths there were on its way down.
+
+    The last child at each level may still be open: it stays.
+    """
 
     def __init__(self, stream: IO[bytes] | Any) -> None:
         self.root: etree._Element | None = None
+        self.seen: dict[tuple[str, ...], None] = {}
+        self.taken = 0
         self._stream = stream
 
     def read(self, size: int) -> bytes:
         """The next piece."""
-        node = self.root
-        while node is not None and len(node):
-            del node[:-1]
-            node = node[-1]
+        self.look()
         piece: bytes = self._stream.read(size)
+        self.taken += len(piece)
         return piece
 
+    def look(self) -> None:
+        """Notes and lets go."""
+        node, path = self.root, ()
+        while node is not None and len(node):
+            path = (*path, _local(node))
+            for child in node:
+                if len(child):
+                    self.seen[(*path, _local(child))] = None
+            del node[:-1]
+            node = node[-1]
 
-def _events(stream: IO[bytes] | Any, events: tuple[str, ...], tag: list[str] | None) -> Any:
+
+def _events(stream: IO[bytes] | Any, events: tuple[str, ...]) -> Any:
     return etree.iterparse(
-        stream, events=events, tag=tag, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
+        stream, events=events, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
         remove_comments=True, remove_pis=True,
     )  # fmt: skip
 
