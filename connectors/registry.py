@@ -36,6 +36,8 @@ READERS: Mapping[str, type[FeedReader]] = Lazy(
         "xlsx": "connectors.readers.sheets:SheetReader",
         "xls": "connectors.readers.sheets:SheetReader",
         "ods": "connectors.readers.sheets:SheetReader",
+        "edifact": "connectors.readers.edifact:EdifactReader",
+        "cif": "connectors.readers.cif:CifReader",
     }
 )
 
