@@ -2,6 +2,7 @@
 
 import fnmatch
 import io
+import logging
 import posixpath
 import socket
 import stat
@@ -29,6 +30,9 @@ MOST_FILES = 50_000
 IN_FLIGHT = 64
 """Pieces of 32 kB asked for ahead: enough for a slow line, and 2 MB of memory."""
 AFTER = ("keep", "move", "delete")
+
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+# It logs whole tracebacks of what reaches the owner as one sentence.
 
 Traits = tuple[float, int]
 """When a file was last changed, in seconds of the server's clock, and its size in bytes."""
@@ -277,11 +281,13 @@ class SftpFolder:
         if not transport.is_authenticated():
             raise Misconfigured(f"{self._name} asks for more than one way to log in, which the hub has not.")
 
-    def _lost(self, error: BaseException) -> Temporary | Misconfigured:
+    def _lost(self, error: BaseException) -> Temporary:
         if isinstance(error, TimeoutError | socket.timeout):
             return Temporary(f"{self._name} was silent for {self._seconds:g} s.")
         if isinstance(error, paramiko.SSHException) and "banner" in str(error).lower():
-            return Misconfigured(f"{self._name} does not speak SSH at port {self._port}; check the port.")
+            return Temporary(
+                f"{self._name} did not greet as an SSH server within {self._seconds:g} s; check the port {self._port}, else wait."
+            )
         return Temporary(f"{self._name} broke the connection ({_words(error)}); the hub looks again later.")
 
 
