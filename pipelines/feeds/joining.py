@@ -26,10 +26,10 @@ Cells = list[str | None]
 class Lookups:
     """The joins of one file, in order; a later one may go by a column that an earlier one brought.
 
-    A join is `{as: category, path: "../../categories/category", key: "@id", on: categoryId, columns: ["."]}`:
+    A join is `{as: category, path: "../../categories/category", key: "@id", by: categoryId, columns: ["."]}`:
     the column "category/." of each record holds what the records at `path` (without it: the feed's own) say whose
-    `key` is in the record's column `on`. More: `where: {column, is | not}` which of them count; `split: ","` what
-    parts the ids in `on`; `key_in: {between: "|", and: ",", is: "=", name: sku}` takes the keys out of a text like
+    `key` is in the record's column `by`. More: `where: {column, is | not}` which of them count; `split: ","` what
+    parts the ids in `by`; `key_in: {between: "|", and: ",", is: "=", name: sku}` takes the keys out of a text like
     "sku=A,color=red|sku=B,color=blue", and what stands beside a key is the column "found"; `parent: "@parentId"` with `name: "."` makes "category/path", the names from
     the root down, joined by " > ". Several records for one id, or several ids, give lists that stay in step.
     """
@@ -59,7 +59,7 @@ class Lookups:
         for place, join in enumerate(self._joins):
             names = _columns(join)
             columns: list[Cells] = [[] for _ in names]
-            asked = frame[join["on"]].tolist() if join["on"] in frame else [None] * len(frame)
+            asked = frame[join["by"]].tolist() if join["by"] in frame else [None] * len(frame)
             ids = [_ids(cell, join.get("split")) for cell in asked]
             found = self._found(place, {one for many in ids for one in many})
             for many in ids:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from connectors.readers.frames import INNER, OUTER
@@ -25,10 +26,10 @@ def shaped(read: Read, shape: Mapping[str, Any] | None) -> Iterator[pd.DataFrame
     become columns of their own, "meta:_price".
     `unfold: [{column: attributes, between: ",", is: "=", names: "attribute names", values: "attribute values"}]`:
     a cell "color=red,size=M" becomes two lists.
+    `gather: [{prefixes: ["meta:attribute_"], names: "option names", values: "option values"}]`: columns become two lists.
     `where: [{column: type, is: [product]}]` (or `not`): all others only add to a product; a column "_record" says
     "own" or "part" for the rules.
-    `join`: columns of other records of the file, see pipelines.feeds.joining.
-    `gather: [{prefix: "meta:attribute_", names: "option names", values: "option values"}]`: columns become two lists.
+    `join`: columns of other records of the file, see pipelines.feeds.joining. A cell that came by one can be unfolded.
     """
     if not shape:
         yield from read(None)
@@ -43,8 +44,6 @@ def shaped(read: Read, shape: Mapping[str, Any] | None) -> Iterator[pd.DataFrame
             for unfold in shape.get("unfold", ()):
                 if unfold["column"] not in frame:
                     wide = _unfolded(wide, unfold)
-            for gather in shape.get("gather", ()):
-                wide = _gathered(wide, gather)
             yield wide
 
 
@@ -77,6 +76,8 @@ def _prepared(frame: pd.DataFrame, shape: Mapping[str, Any]) -> pd.DataFrame:
     for unfold in shape.get("unfold", ()):
         if unfold["column"] in frame:
             wide = _unfolded(wide, unfold)
+    for gather in shape.get("gather", ()):
+        wide = _gathered(wide, gather)
     return wide
 
 
@@ -84,9 +85,9 @@ def _told_apart(frame: pd.DataFrame, shape: Mapping[str, Any]) -> pd.DataFrame:
     """The frame with RECORD, where the shape says which records stand for themselves."""
     if "where" not in shape:
         return frame
-    own: Mask = flags(pd.Series(True, index=frame.index))
+    own: Mask = np.ones(len(frame), dtype=bool)
     for condition in shape["where"]:
-        own &= meets(frame, condition)
+        own = own & meets(frame, condition)
     return frame.assign(**{RECORD: text_series([OWN if one else PART for one in own], frame.index)})
 
 
@@ -127,25 +128,23 @@ def _unfolded(frame: pd.DataFrame, unfold: Mapping[str, str]) -> pd.DataFrame:
     )
 
 
-def _gathered(frame: pd.DataFrame, gather: Mapping[str, str]) -> pd.DataFrame:
+def _gathered(frame: pd.DataFrame, gather: Mapping[str, Any]) -> pd.DataFrame:
     """The frame with two lists, in step, of the rest of the columns' names and of their values."""
-    prefix = gather["prefix"]
-    found = [str(name) for name in frame if str(name).startswith(prefix)]
-    names: list[str | None] = []
-    values: list[str | None] = []
-    for cells in zip(*(frame[name].tolist() for name in found), strict=True) if found else [()] * len(frame):
-        pairs = {
-            name.removeprefix(prefix): cell
-            for name, cell in zip(found, cells, strict=True)
-            if isinstance(cell, str) and cell.strip()
-        }
-        names.append(OUTER.join(pairs) or None)
-        values.append(OUTER.join(pairs.values()) or None)
+    found = {
+        str(name): str(name).removeprefix(prefix)
+        for name in frame
+        if (prefix := next((one for one in gather["prefixes"] if str(name).startswith(one)), None))
+    }
+    names: list[str | None] = [None] * len(frame)
+    values: list[str | None] = [None] * len(frame)
+    for row, cells in enumerate(zip(*(frame[name].tolist() for name in found), strict=True)):
+        pairs = [
+            (rest, cell) for rest, cell in zip(found.values(), cells, strict=True) if isinstance(cell, str) and cell.strip()
+        ]
+        if pairs:
+            names[row], values[row] = (OUTER.join(many) for many in zip(*pairs, strict=True))
     return frame.assign(
-        **{
-            gather["names"]: text_series(names, frame.index),
-            gather["values"]: text_series(values, frame.index),
-        }
+        **{gather["names"]: text_series(names, frame.index), gather["values"]: text_series(values, frame.index)}
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from connectors.readers.frames import INNER, OUTER
 from pipelines.feeds.mapping.columns import Column, flags, missing, text_series, without_missing
 from pipelines.feeds.mapping.operations import OPERATIONS
+from pipelines.feeds.mapping.repeated import chosen
 from pipelines.feeds.mapping.templates import columns_of_source, composed
 
 _BETWEEN = f"[{OUTER}{INNER}]"
@@ -57,36 +58,12 @@ def _first(frame: pd.DataFrame, sources: list[Any], words: frozenset[str], as_of
             if name not in frame:
                 continue
             values = without_missing(frame[name], words)
-            if isinstance(source, Mapping) and "where" in source:
-                values = _where(values, frame, source["where"])
+            if isinstance(source, Mapping) and not source.keys().isdisjoint(("where", "times")):
+                values = chosen(values, frame, source)
             if isinstance(source, Mapping) and "window" in source:
                 values = values.where(_open(frame, source["window"], as_of))
         chosen = values if chosen.isna().all() else chosen.where(chosen.notna(), values)
     return chosen
-
-
-def _where(values: pd.Series, frame: pd.DataFrame, where: Mapping[str, Any]) -> pd.Series:
-    """Of repeated values those beside which `where`'s column says one of `is` (or none of `not`), place by place.
-
-    A place where that column says nothing counts as "".
-    """
-    told = frame[where["column"]] if where["column"] in frame else missing(frame.index)
-    wanted, negative = (where["is"], False) if "is" in where else (where["not"], True)
-    words = {str(word).casefold() for word in wanted}
-    kept: list[str | None] = []
-    for cell, says in zip(values.tolist(), told.tolist(), strict=True):
-        if not isinstance(cell, str):
-            kept.append(None)
-            continue
-        parts = re.split(_BETWEEN, cell)
-        beside = re.split(_BETWEEN, says) if isinstance(says, str) else []
-        beside += [""] * (len(parts) - len(beside))
-        chosen = [
-            part for part, word in zip(parts, beside, strict=False)
-            if part.strip() and (word.strip().casefold() in words) != negative
-        ]  # fmt: skip
-        kept.append(INNER.join(chosen) or None)
-    return text_series(kept, values.index)
 
 
 def _single(values: pd.Series) -> pd.Series:
@@ -129,17 +106,18 @@ def _dictionaries(frame: pd.DataFrame, pairs: list[list[Any]], words: frozenset[
             continue
         for row, one, written in zip(rows, names, values, strict=True):
             if isinstance(one, str) and isinstance(written, str):
-                row.update(_together(one.split(OUTER), written.split(OUTER)))
+                between = OUTER if OUTER in one + written or INNER not in one else INNER
+                row.update(_together(one.split(between), written.split(between)))
     return pd.Series(rows, index=frame.index, dtype=object)
 
 
 def _together(names: list[str], lists: list[str]) -> dict[str, str]:
-    joined = [", ".join(filter(None, map(str.strip, many.split(INNER)))) for many in lists]
-    return {
-        name.strip(): written
-        for name, written in zip(names, joined, strict=False)
-        if name.strip() and written
-    }
+    together: dict[str, list[str]] = {}
+    for name, many in zip(names, lists, strict=False):
+        written = ", ".join(filter(None, map(str.strip, many.split(INNER))))
+        if name.strip() and written:
+            together.setdefault(name.strip(), []).append(written)
+    return {name: ", ".join(dict.fromkeys(written)) for name, written in together.items()}
 
 
 def _open(frame: pd.DataFrame, window: list[str], as_of: datetime) -> Any:
