@@ -20,8 +20,10 @@ FROM (SELECT supplier_sku, (SELECT coalesce(jsonb_object_agg(key, value->0), '{{
 JOIN offer x ON x.feed_id = %(feed)s AND x.supplier_sku = c.supplier_sku
 CROSS JOIN LATERAL jsonb_populate_record(x, c.was) r
 WHERE o.id = x.id"""
+# What the run brought stays as a gone offer, for orders may know it; its pictures leave its product's page, and the
+# same record is news when it comes again.
 GONE = """
-UPDATE offer SET state = 'gone', free = 0, changed_at = now()
+UPDATE offer SET state = 'gone', free = 0, images = '[]', content_hash = '', record_hash = NULL, changed_at = now()
 WHERE feed_id = %(feed)s AND first_run_id = %(run)s AND state = 'offered'"""
 # Afterwards and by itself: now that the rows are ours, it sees every reservation there is, and no new one comes.
 RESTATE = f"""
