@@ -133,6 +133,15 @@ def ordered(document: Mapping[str, Any]) -> dict[str, Any]:
     return whole
 
 
+def rule_words(rule: Mapping[str, Any]) -> tuple[str, str]:
+    """A rule in words: ("Status is Auslauf, alt", "skip: phased out")."""
+    then = rule["then"]
+    said = [
+        one if isinstance(one, str) else _short(one) for one in (then if isinstance(then, list) else [then])
+    ]
+    return _condition_words(rule.get("when", {})) or "always", "; ".join(said)
+
+
 def as_yaml(document: Mapping[str, Any]) -> str:
     """The document, or a part of it, as a person reads and edits it."""
     return yaml.safe_dump(ordered(document), allow_unicode=True, sort_keys=False, width=110)
@@ -184,6 +193,24 @@ def _differences(old: Any, new: Any, place: str) -> Iterator[dict[str, Any]]:
             yield from _differences(old.get(name), new.get(name), f"{place}.{name}" if place else str(name))
     elif old != new:
         yield {"place": place, "old": old, "new": new}
+
+
+def _condition_words(when: Mapping[str, Any]) -> str:
+    for several, between in (("all", " and "), ("any", " or ")):
+        if several in when:
+            return between.join(
+                f"({words})" if {"all", "any"} & one.keys() else words
+                for one in when[several] if (words := _condition_words(one))
+            )  # fmt: skip
+    if not when:
+        return ""
+    test = next(name for name in when if name not in ("column", "field"))
+    name = when.get("column") or when["field"].replace("_", " ")
+    if test == "blank":
+        return f"{name} is {'blank' if when['blank'] else 'not blank'}"
+    wanted = when[test] if isinstance(when[test], list) else [when[test]]
+    verb = {"not": "is not", "below": "is below", "above": "is above"}.get(test, test)
+    return f"{name} {verb} {', '.join(map(str, wanted))}"
 
 
 def _short(argument: Any) -> str:
