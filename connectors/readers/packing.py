@@ -109,7 +109,9 @@ class FileReader:
         short = [PurePosixPath(member.name).name for member in self._members]
         for member, name in zip(self._members, short, strict=True):
             place = name if short.count(name) == 1 else member.name
-            own = replace(member.dialect, record_path=dialect.record_path, escape_char=dialect.escape_char)
+            own = replace(
+                member.dialect, record_path=dialect.record_path, escape_char=dialect.escape_char, context=dialect.context
+            )
             for frame in member.reader.frames(member.file, own):
                 yield frame.assign(**{LOCATOR: place + " " + frame[LOCATOR]})
 

@@ -12,6 +12,7 @@ from connectors.readers.frames import INNER, OUTER
 from pipelines.feeds.mapping.columns import Column, flags, per_unique, text_series, without_missing
 from pipelines.feeds.mapping.markup import bare_text, cleaned
 from pipelines.feeds.mapping.numbers import read_number
+from pipelines.feeds.mapping.repeated import kept
 from pipelines.feeds.mapping.words import country_of, language_of
 
 PAIRED = ("titles", "descriptions", "cost_tiers")
@@ -40,12 +41,18 @@ def implied(name: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def aligned(frame: pd.DataFrame, pairs: list[list[Any]], words: frozenset[str]) -> Column:
-    """[[name, value]] of each record, None where it has none; lists inside cells go together place by place."""
+    """[[name, value]] of each record, None where it has none; lists inside cells go together place by place.
+
+    A value may be a source with `where` and `times`, see pipelines.feeds.mapping.repeated.
+    """
     found: list[list[list[str]]] = [[] for _ in range(len(frame))]
     for name, value in pairs:
-        if value not in frame or (isinstance(name, str) and name not in frame):
+        column = value["column"] if isinstance(value, Mapping) else value
+        if column not in frame or (isinstance(name, str) and name not in frame):
             continue
-        values = without_missing(frame[value], words)
+        values = without_missing(frame[column], words)
+        if isinstance(value, Mapping):
+            values = text_series([INNER.join(one) or None for one in kept(values, frame, value)], frame.index)
         present = np.flatnonzero(flags(values.notna())).tolist()
         names = frame[name].tolist() if isinstance(name, str) else None
         texts = values.tolist()

@@ -139,6 +139,7 @@ def normalise(
             _proposal(file, name or file.name, reader, dialect, profile, currency), given
         )
     documents.check(document)
+    dialect = replace(dialect, context=documents.context_of(document["fields"]))
     facts = FileFacts(file.stat().st_size, _sha256(file), dialect.encoding, dialect.format, dialect.delimiter)
     drift = [*reader.notices, *documents.drift(document, dialect)]
     return Normalised(file, reader, dialect, facts, document, drift, currency)
@@ -150,6 +151,7 @@ def _proposal(
     """The mapping document that the hub proposes for this file."""
     found = known(wanted) if wanted else recognise(dialect.format, dialect.header, dialect.record_path)
     shape = (found or {}).get("records")
+    dialect = replace(dialect, context=documents.context_of((found or {}).get("fields", {})))
     sample = next(shaped(_read(file, reader, dialect), shape))
     made = [str(name) for name in sample if name not in (*dialect.header, LOCATOR, FAULT)]
     header = [*dialect.header, *made]

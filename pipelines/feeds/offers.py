@@ -16,6 +16,7 @@ from pipelines.feeds.details import PAIRED, aligned, implied, settle_details
 from pipelines.feeds.grouping import BROKEN, GROUP, PART
 from pipelines.feeds.mapping.columns import Column, Mask, flags, missing, text_series
 from pipelines.feeds.mapping.evaluate import evaluate
+from pipelines.feeds.mapping.repeated import CURRENCY
 from pipelines.feeds.mapping.rules import ruled
 from pipelines.feeds.told import Told
 from pipelines.feeds.verdicts import NOTES, READER_FAULTS, Marks
@@ -74,6 +75,8 @@ def draft(filled: pd.DataFrame, document: Mapping[str, Any], currency: str | Non
     """Offers of whole products' rows, nothing decided about doubles yet. `as_of` tells which dated prices count."""
     words = frozenset(str(word).lower() for word in document["dialect"]["missingValues"])
     index, rows = filled.index, len(filled)
+    if standing := document.get("currency") or currency:
+        filled = filled.assign(**{CURRENCY: standing})
     mode = (document.get("policy") or {}).get("mode", "full")
     fields = {n: implied(n, spec) for n, spec in document["fields"].items() if n in _MODES.get(mode, (n,))}
     columns = {

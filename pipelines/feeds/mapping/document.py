@@ -1,6 +1,7 @@
 """The versioned document that pins how a feed is read: built from a profile, checked by schema, compared for drift."""
 
 import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from pipelines.feeds.mapping.dates import date_order
 from pipelines.feeds.mapping.drift import breaks, columns_named, drift, pinned_words
 from pipelines.feeds.mapping.gtin import bare_gtins, looks_like_gtins
 from pipelines.feeds.mapping.numbers import decimal_character
-from pipelines.feeds.mapping.templates import renamed, template_columns
+from pipelines.feeds.mapping.templates import columns_of_source, renamed, template_columns
 from pipelines.feeds.mapping.units import unit_name
 from pipelines.feeds.profiles import fold
 
@@ -29,6 +30,24 @@ MISSING_VALUES = [
 def pin_dialect(dialect: Dialect) -> dict[str, Any]:
     """The dialect in Frictionless words, as it stands in the document."""
     return {**pinned_words(dialect), "header": list(dialect.header), "missingValues": MISSING_VALUES}
+
+
+def bare_path(name: str) -> str:
+    """A path without the prefixes of its elements, which are their author's choice: "cac:Item/cbc:Name" -> "Item/Name"."""
+    return re.sub(r"(^|/|@)[\w.-]+:", r"\1", name)
+
+
+def context_of(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns that fields are read from and that stand outside the records ("/BMECAT/HEADER/CATALOG/CURRENCY")."""
+    named = [
+        name
+        for spec in fields.values()
+        for one in (
+            (spec or {}).get("from", []) + [end for pair in (spec or {}).get("pairs", []) for end in pair]
+        )
+        for name in columns_of_source(one)
+    ]
+    return tuple(dict.fromkeys(name for name in named if name.startswith("/") and not name.startswith("//")))
 
 
 def resolve(profile: Mapping[str, Any], header: list[str], sample: pd.DataFrame) -> dict[str, Any]:
@@ -99,8 +118,13 @@ class _Names:
     def __init__(self, header: list[str], products: Mapping[str, list[str]]) -> None:
         self.exact = set(header)
         self.folded: dict[str, str] = {}
+        self.ends: dict[str, str] = {}
         for name in header:
             self.folded.setdefault(fold(name), name)
+        for name in sorted(header, key=lambda name: name.count("/")):
+            steps = bare_path(name).split("/")
+            for place in range(len(steps)):
+                self.ends.setdefault("/".join(steps[place:]), name)
         self.exact |= {ours for ours, columns in products.items() if self.first(columns)}  # made by grouping
 
     def first(self, wanted: list[str]) -> str | None:
@@ -108,8 +132,16 @@ class _Names:
         return next((found for one in wanted if (found := self.find(one))), None)
 
     def find(self, wanted: str) -> str | None:
-        """The header's name for `wanted`, None where it has none."""
-        return wanted if wanted in self.exact else self.folded.get(fold(wanted))
+        """The header's name for `wanted`, None where it has none.
+
+        "//brandName" is the highest column whose path ends so, "/BMECAT/@version" stands outside the records and is
+        never a name that only looks like it.
+        """
+        if wanted.startswith("//"):
+            return self.ends.get(bare_path(wanted[2:]))
+        if wanted in self.exact or wanted.startswith("/"):
+            return wanted if wanted in self.exact else None
+        return self.folded.get(fold(wanted))
 
 
 def _resolved(spec: Mapping[str, Any], names: _Names) -> dict[str, Any] | None:
@@ -118,6 +150,10 @@ def _resolved(spec: Mapping[str, Any], names: _Names) -> dict[str, Any] | None:
     if "pairs" in spec:
         pairs = []
         for one, two in spec["pairs"]:
+            if isinstance(two, Mapping):
+                label, source = one if isinstance(one, Mapping) else names.find(one), _source(two, names)
+                pairs += [[label, source]] if label and source else []
+                continue
             for name, value in _numbered(one, two, names):
                 pairs.append([name, value])
         resolved["pairs"] = pairs
@@ -134,15 +170,30 @@ def _resolved(spec: Mapping[str, Any], names: _Names) -> dict[str, Any] | None:
             spelled = {name: names.find(name) for name in template_columns(source["template"])}
             if any(spelled.values()):
                 sources.append({"template": renamed(source["template"], spelled)})
-        elif (found := names.find(source["column"])) is not None:
-            window = [name for one in source.get("window", []) if (name := names.find(one))]
-            beside = source.get("where")
-            where = {**beside, "column": names.find(beside["column"]) or beside["column"]} if beside else None
-            told = {"window": window, "where": where}
-            more = {name: said for name, said in told.items() if said}
-            sources.append({"column": found, **more} if more else found)
+        elif (spelled_source := _source(source, names)) is not None:
+            sources.append(spelled_source)
     resolved["from"] = sources
     return resolved if sources else None
+
+
+def _source(source: Mapping[str, Any], names: _Names) -> Any:
+    """A source with conditions in the file's spelling, None where the file has not its column."""
+    found = names.find(source["column"])
+    if found is None:
+        return None
+    window = [name for one in source.get("window", []) if (name := names.find(one))]
+    beside = source.get("where", [])
+    where = [
+        {**one, "column": names.find(one["column"]) or one["column"]}
+        for one in ([beside] if isinstance(beside, Mapping) else beside)
+    ]
+    told = {
+        "window": window,
+        "where": where[0] if len(where) == 1 else where,
+        "times": names.find(source.get("times", "")),
+    }
+    more = {name: said for name, said in told.items() if said}
+    return {"column": found, **more} if more else found
 
 
 def _condition(when: Mapping[str, Any], names: _Names) -> dict[str, Any] | None:

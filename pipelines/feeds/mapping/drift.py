@@ -8,7 +8,7 @@ from connectors.base import Dialect
 from pipelines.feeds.mapping.checking import conditions
 from pipelines.feeds.mapping.templates import columns_of_source
 
-LOOSE = ("xml", "json", "jsonl")
+LOOSE = ("xml", "json", "jsonl", "edifact")
 """Formats whose records need not all have the same fields: what is absent from a sample is not gone from the format."""
 _NEEDED = ("supplier_sku", "source_id", "title", "cost", "price", "stock", "availability")
 

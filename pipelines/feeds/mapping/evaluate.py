@@ -11,7 +11,7 @@ import pandas as pd
 from connectors.readers.frames import INNER, OUTER
 from pipelines.feeds.mapping.columns import Column, flags, missing, text_series, without_missing
 from pipelines.feeds.mapping.operations import OPERATIONS
-from pipelines.feeds.mapping.repeated import chosen
+from pipelines.feeds.mapping.repeated import narrowed
 from pipelines.feeds.mapping.templates import columns_of_source, composed
 
 _BETWEEN = f"[{OUTER}{INNER}]"
@@ -41,7 +41,7 @@ def evaluate(frame: pd.DataFrame, spec: Mapping[str, Any], words: frozenset[str]
 def columns_of(spec: Mapping[str, Any]) -> list[str]:
     """The names of the columns a field is read from, in order."""
     if "pairs" in spec:
-        return [name for pair in spec["pairs"] for name in pair if isinstance(name, str)]
+        return [name for pair in spec["pairs"] for one in pair for name in columns_of_source(one)]
     return [name for one in spec.get("from", []) for name in columns_of_source(one)]
 
 
@@ -59,7 +59,7 @@ def _first(frame: pd.DataFrame, sources: list[Any], words: frozenset[str], as_of
                 continue
             values = without_missing(frame[name], words)
             if isinstance(source, Mapping) and not source.keys().isdisjoint(("where", "times")):
-                values = chosen(values, frame, source)
+                values = narrowed(values, frame, source)
             if isinstance(source, Mapping) and "window" in source:
                 values = values.where(_open(frame, source["window"], as_of))
         chosen = values if chosen.isna().all() else chosen.where(chosen.notna(), values)
