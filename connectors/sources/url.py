@@ -132,7 +132,9 @@ class WebFile:
         with ExitStack() as opened:
             for _ in range(BREAKS):
                 try:
-                    for piece in response.iter_raw(PIECE):
+                    for (
+                        piece
+                    ) in response.iter_raw():  # as they come: pieces of a given size get lost in a break
                         done += len(piece)
                         yield piece
                     return

@@ -140,6 +140,11 @@ class Web:
     def _judged(self, response: httpx2.Response, sent: Mapping[str, str], at_home: bool) -> httpx2.Response:
         """The table: status → answer or error."""
         status = response.status_code
+        if status == 206 and "Range" not in sent:
+            response.close()
+            raise Temporary(
+                f"{self.name} sent a part of the file that was not asked for; the hub looks again later."
+            )
         if (
             200 <= status < 300
             or (status == 304 and {"If-None-Match", "If-Modified-Since"} & sent.keys())
