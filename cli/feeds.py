@@ -7,18 +7,23 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.feed_mapping import app as mapping_app
+from cli.feed_runs import app as runs_app
 from cli.feed_try import try_feed
 from cli.output import AsJson, hub, rows_of, show
 from cli.waiting import given_up_since, last_dead_letter, until
 from core.errors import Refused, Temporary
 from core.settings import load
 from models.events import FeedDue
+from models.staged import POLICY
 from models.suppliers import Feed, FeedRun, Reject, find_feed
-from pipelines.feeds.plan import POLICY, approve
+from pipelines.feeds.plan import approve
 from pipelines.making import FeedChange, NewFeed, asked_for, change_feed, make_feed
 
 app = typer.Typer(no_args_is_help=True, help="Feeds: suppliers' lists and their runs.")
 app.command("try")(try_feed)
+app.add_typer(mapping_app, name="mapping")
+app.add_typer(runs_app)
 
 FeedName = Annotated[str, typer.Argument(help="The feed's name or number.")]
 RunNumber = Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="The run's number.")]
@@ -201,15 +206,22 @@ def approve_run(run: RunNumber, as_json: AsJson = False) -> None:
 def report_run(
     run: RunNumber,
     out: Annotated[
-        Path | None, typer.Option(help="Where to write the CSV; without it, standard output.")
+        Path | None,
+        typer.Option(
+            help="Where to write it: a workbook where the name ends in .xlsx, else CSV; without it, CSV on standard output."
+        ),
     ] = None,
 ) -> None:
-    """Every record of the file in the supplier's own columns, with its verdict, reason and advice, as CSV."""
-    from pipelines.feeds.report import report
+    """Every record of the file in the supplier's own columns, with its verdict, reason and advice."""
+    from pipelines.feeds.report import open_report, report
+    from pipelines.feeds.report_xlsx import write_xlsx
 
     with hub() as db:
         with db.unit_of_work() as uow:
             _run(uow, run)
+        if out is not None and out.suffix.lower() == ".xlsx":
+            write_xlsx(open_report(db, run), out)
+            return
         rows = report(db, run)
         if out is None:
             csv.writer(sys.stdout).writerows(rows)

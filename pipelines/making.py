@@ -24,6 +24,7 @@ from models.events import HooksDue, ListingsDue
 from models.shops import Push, Selection, Shop
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.land import receive
+from pipelines.feeds.replay import mend
 from pipelines.listings.plan import start_push
 
 Percent = Annotated[int, Field(ge=0, le=100)]
@@ -191,6 +192,23 @@ def take_in(db: Database, settings: Settings, feed_id: int, stream: BinaryIO, na
     """Archives a file that was sent and makes its run: its number and state. Raises Refused for an empty file."""
     with db.unit_of_work() as uow:
         there_is(uow.session.get(Feed, feed_id), f"Feed {feed_id}")
+    landed = archived_stream(settings, stream, name)
+    with db.unit_of_work() as uow:
+        run = receive(uow, there_is(uow.session.get(Feed, feed_id), f"Feed {feed_id}"), landed)
+        return run.id, run.state
+
+
+def take_in_mended(db: Database, settings: Settings, run_id: int, stream: BinaryIO, name: str, actor: str) -> int:  # fmt: skip
+    """The same for the mended rejects of an applied run, see feeds/replay.py."""
+    with db.unit_of_work() as uow:
+        there_is(uow.session.get(FeedRun, run_id), f"Run {run_id}")
+    landed = archived_stream(settings, stream, name)
+    with db.unit_of_work() as uow:
+        return mend(uow, run_id, landed, actor).id
+
+
+def archived_stream(settings: Settings, stream: BinaryIO, name: str) -> LandedFile:
+    """Archives a file that was sent. Raises Refused for an empty one."""
     try:
         landed = archive_stream(stream, settings.archive, file_name(name))
     except OSError as error:
@@ -199,9 +217,7 @@ def take_in(db: Database, settings: Settings, feed_id: int, stream: BinaryIO, na
         ) from None
     if not landed.bytes:
         raise Refused("The file is empty: export it again, and look at it before sending.", rule="empty")
-    with db.unit_of_work() as uow:
-        run = receive(uow, there_is(uow.session.get(Feed, feed_id), f"Feed {feed_id}"), landed)
-        return run.id, run.state
+    return landed
 
 
 def file_name(name: str) -> str:

@@ -13,12 +13,15 @@ from web import errors, hooks
 from web.api import bank as bank_api
 from web.api import catalogue, companies, docs, messages
 from web.api import feed_mapping as mapping_api
+from web.api import feed_runs as feed_runs_api
 from web.api import feeds as feeds_api
+from web.api import lineage as lineage_api
 from web.api import money as money_api
 from web.api import orders as orders_api
 from web.api import purchasing as purchasing_api
 from web.api import settlement as settlement_api
 from web.api import shops as shops_api
+from web.api import taxonomy as taxonomy_api
 from web.api.keys import Failure, checked_key
 from web.auth import Attempts
 from web.pages import (
@@ -72,7 +75,7 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
     for module in pages:
         app.include_router(module.router, include_in_schema=False)
     for module in (
-        companies, feeds_api, mapping_api, catalogue, shops_api, orders_api, purchasing_api, money_api, settlement_api, bank_api, messages,
+        companies, feeds_api, mapping_api, feed_runs_api, catalogue, lineage_api, taxonomy_api, shops_api, orders_api, purchasing_api, money_api, settlement_api, bank_api, messages,
     ):  # fmt: skip
         app.include_router(
             module.router, prefix="/api/v1", dependencies=[Depends(checked_key)], responses=FAILURES

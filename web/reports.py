@@ -6,16 +6,36 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from fastapi.responses import StreamingResponse
+
 from core.database import Database
-from core.errors import Refused
+from core.errors import Refused, there_is
 from core.settings import CHECKOUT, Settings
 from models.suppliers import FeedRun
 
 PIECE = 64 * 1024
 
 
-def stream_report(db: Database, settings: Settings, run_id: int) -> Iterator[bytes]:
-    """The report as CSV, piece by piece; the process ends with whoever reads it. Raises Refused before the first piece."""
+KINDS = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "rejects": "text/csv; charset=utf-8",
+}
+"""kind of report -> its media type."""
+
+
+def download(db: Database, settings: Settings, run_id: int, kind: str) -> StreamingResponse:
+    """A report as an attachment. Raises Refused where the run is not there or has none."""
+    with db.unit_of_work() as uow:
+        name = report_name(there_is(uow.session.get(FeedRun, run_id), f"Run {run_id}"), kind)
+    return StreamingResponse(
+        stream_report(db, settings, run_id, kind), media_type=KINDS[kind],
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )  # fmt: skip
+
+
+def stream_report(db: Database, settings: Settings, run_id: int, kind: str = "csv") -> Iterator[bytes]:
+    """The report, piece by piece; the process ends with whoever reads it. Raises Refused before the first piece."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(CHECKOUT),
@@ -23,7 +43,7 @@ def stream_report(db: Database, settings: Settings, run_id: int) -> Iterator[byt
         "ENTREPOT_DATA": str(settings.data),
     }
     child = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.feeds.report", str(run_id)],
+        [sys.executable, "-m", "pipelines.feeds.report", str(run_id), kind],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=CHECKOUT, env=environment,
     )  # fmt: skip
     assert child.stdout and child.stderr
@@ -35,10 +55,10 @@ def stream_report(db: Database, settings: Settings, run_id: int) -> Iterator[byt
     return _rest(child, first)
 
 
-def report_name(run: FeedRun) -> str:
+def report_name(run: FeedRun, kind: str = "csv") -> str:
     """A plain file name: "preisliste-run-12-report.csv"."""
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", run.file_name.rsplit(".", 1)[0]).strip("-.")[:60]
-    return f"{stem or 'feed'}-run-{run.id}-report.csv"
+    return f"{stem or 'feed'}-run-{run.id}-{'rejects.csv' if kind == 'rejects' else f'report.{kind}'}"
 
 
 def _rest(child: subprocess.Popen[bytes], first: bytes) -> Iterator[bytes]:

@@ -61,7 +61,7 @@ def split(uow: UnitOfWork, offer_id: int, actor: str) -> Moved:
     if old.key != key and others.first() is None:
         raise Refused(f"Offer {offer_id} shares its variant {old.sku} with no other: there is nothing to split.", rule="alone")  # fmt: skip
     product = uow.session.get_one(Product, old.product_id)
-    if not product.key.startswith(f"group:{offer.supplier_id}:"):
+    if not (product.key or "").startswith(f"group:{offer.supplier_id}:"):
         product = uow.session.query(Product).filter_by(key=key).first() or _product(uow, key, offer)
     uow.session.flush()
     facts = {"product": product.id, "key": key, "title": offer.title, "offer": offer.id, "sku": old.sku}

@@ -1,7 +1,8 @@
 """The row-level report: every record of a run's file in the supplier's own columns, with its verdict and advice.
 
 It is made from the archived file when somebody asks, so nothing of a million rows is kept twice. The console runs it
-as a process of its own (`python -m pipelines.feeds.report RUN`, CSV on standard output), since it parses.
+as a process of its own (`python -m pipelines.feeds.report RUN csv|xlsx|rejects`, the file on standard output), since
+it parses.
 """
 
 import csv
@@ -12,6 +13,7 @@ import resource
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 from connectors.sources.archive import archived
@@ -21,21 +23,43 @@ from core.settings import load
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.normalise import Batch, Normalised, normalise
 from pipelines.feeds.parse import MEMORY_LIMIT
+from pipelines.feeds.replay import write_rejects
 
 OURS = ("verdict", "change", "reason", "notes", "advice", "place")
 """The hub's columns, after the supplier's own."""
 
 NUMBER = re.compile(r"[+-]?\d+([.,]\d+)*")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FREE_FORM = ("xml", "json")
+"""Formats whose header names what a sample had; what no record has gets no column."""
+
+Record = tuple[dict[str, str], list[str]]
+"""A record's raw cells by column, and OURS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A report before its first row: the supplier's columns, and the records that follow."""
+
+    names: list[str]
+    records: Iterator[Record]
 
 
 def report(db: Database, run_id: int) -> Iterator[list[str]]:
     """A header, then a row for each record in file order.
 
     `change` is "new", "changed" or "unchanged" once the run is applied, else empty. A text that a spreadsheet could
-    take for a formula begins with an apostrophe. Raises Refused where the run is not there, was not read yet, or its
-    file is no longer in the archive.
+    take for a formula begins with an apostrophe. Raises Refused as `open_report` does.
     """
+    found = open_report(db, run_id)
+    yield [safe(name) for name in header(found.names)]
+    for raw, ours in found.records:
+        yield [safe(raw.get(name, "")) for name in found.names] + [safe(text) for text in ours]
+
+
+def open_report(db: Database, run_id: int) -> Columns:
+    """The report's columns and records as received. Raises Refused where the run is not there, was not read yet, or
+    its file is no longer in the archive."""
     with db.unit_of_work() as uow:
         run = uow.session.get(FeedRun, run_id)
         if run is None:
@@ -43,7 +67,7 @@ def report(db: Database, run_id: int) -> Iterator[list[str]]:
                 f"There is no run {run_id}. `entrepot feed runs FEED` shows those there are.",
                 rule="not_found",
             )
-        if run.document is None:
+        if run.document is None or run.summary is None:
             raise Refused(
                 f"Run {run_id} is {run.state}: its file has not been read, so there is no report.",
                 rule="wrong_state",
@@ -54,13 +78,11 @@ def report(db: Database, run_id: int) -> Iterator[list[str]]:
     if not file.is_file():
         raise Refused(f"The file of run {run_id} is no longer in the archive ({file}).", rule="not_found")
     found = normalise(file, name=name, mapping=document, currency=currency)
-    if found.facts.format == "csv":
-        columns = list(document["dialect"]["header"])
-        yield header(columns)
-        for raw, ours in answers(db, run_id, found, applied):
-            yield row(columns, raw, ours)
-    else:
-        yield from collected(answers(db, run_id, found, applied))
+    records = answers(db, run_id, found, applied)
+    own = list(document["dialect"].get("header") or [])
+    if found.facts.format == "csv" and not document.get("records"):
+        return Columns(own, records)
+    return collected(records, own if found.facts.format not in FREE_FORM else [])
 
 
 def answers(
@@ -88,34 +110,35 @@ def changes(db: Database, run_id: int, batch: Batch) -> dict[str, str]:
     """What the run did to the offers of one batch: supplier SKU → "new" or "changed"."""
     keys = [key for key in batch.answers["supplier_sku"].tolist() if isinstance(key, str)]
     rows = db.run(
-        "SELECT supplier_sku, kind FROM offer_change WHERE run_id = %s AND supplier_sku = ANY(%s)",
-        [run_id, keys],
+        """SELECT supplier_sku, kind FROM offer_change WHERE run_id = %s AND supplier_sku = ANY(%s)
+           UNION ALL SELECT o.supplier_sku, 'new' FROM feed_run r JOIN offer o ON o.feed_id = r.feed_id
+           WHERE r.id = %s AND o.first_run_id = r.id AND o.supplier_sku = ANY(%s)""",
+        [run_id, keys, run_id, keys],
     )
     return {str(key): str(kind) for key, kind in rows}
 
 
-def collected(records: Iterator[tuple[dict[str, str], list[str]]]) -> Iterator[list[str]]:
-    """For files whose records differ in their fields (XML): the columns are those that any record has, so all are read before the first row."""
-    columns: dict[str, None] = {}
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as aside:
-        for raw, ours in records:
-            columns.update(dict.fromkeys(raw))
-            aside.write(json.dumps([raw, ours]) + "\n")
-        aside.seek(0)
-        yield header(list(columns))
-        for line in aside:
-            raw, ours = json.loads(line)
-            yield row(list(columns), raw, ours)
+def collected(records: Iterator[Record], first: list[str]) -> Columns:
+    """For files whose records differ in their fields (XML): the columns are `first` and those that any record has, so all are read before the first row."""
+    names: dict[str, None] = dict.fromkeys(first)
+    aside = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed by the reader of its lines
+    for raw, ours in records:
+        names.update(dict.fromkeys(raw))
+        aside.write(json.dumps([raw, ours]) + "\n")
+
+    def again() -> Iterator[Record]:
+        with aside:
+            aside.seek(0)
+            for line in aside:
+                raw, ours = json.loads(line)
+                yield raw, ours
+
+    return Columns(list(names), again())
 
 
-def header(columns: list[str]) -> list[str]:
+def header(names: list[str]) -> list[str]:
     """The supplier's column names and ours; one of ours that he uses himself is told apart."""
-    return [safe(name) for name in columns] + [f"{name} (hub)" if name in columns else name for name in OURS]
-
-
-def row(columns: list[str], raw: dict[str, str], ours: list[str]) -> list[str]:
-    """One record's line."""
-    return [safe(raw.get(name, "")) for name in columns] + [safe(text) for text in ours]
+    return names + [f"{name} (hub)" if name in names else name for name in OURS]
 
 
 def safe(text: str) -> str:
@@ -136,10 +159,18 @@ def main() -> int:
     """Writes the report of the run named on the command line; 2 with one sentence on stderr where there is none."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     out = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="", write_through=False)
+    number, kind = int(sys.argv[1]), (sys.argv[2:] or ["csv"])[0]
     try:
         db = connect(load(), (), pool_size=1)
         try:
-            write(report(db, int(sys.argv[1])), out)
+            if kind == "xlsx":
+                from pipelines.feeds.report_xlsx import stream_xlsx
+
+                stream_xlsx(open_report(db, number), out.buffer)
+            elif kind == "rejects":
+                write_rejects(db, number, out)
+            else:
+                write(report(db, number), out)
         finally:
             db.close()
         out.flush()

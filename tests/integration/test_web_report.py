@@ -1,16 +1,19 @@
-"""The row-level report: every record in the supplier's own columns, with verdict, change and advice, as CSV."""
+"""The row-level report: every record in the supplier's own columns, with verdict, change and advice, as CSV and as a workbook."""
 
 import csv
 import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from python_calamine import CalamineWorkbook
 
 from connectors.sources.archive import archive
 from core.errors import Refused
 from pipelines.feeds.normalise import normalise
-from pipelines.feeds.report import report, safe
+from pipelines.feeds.report import Columns, report, safe
+from pipelines.feeds.report_xlsx import write_xlsx
 from tests import builders as make
 from tests.console import Console, console
 
@@ -135,3 +138,42 @@ def test_where_there_is_no_report_it_says_why(opened: Console) -> None:
     assert opened.get("/runs/999/report.csv").status_code == 404
     with pytest.raises(Refused, match="There is no run 999"):
         next(report(opened.db, 999))
+
+
+def test_the_workbook_is_the_same_report_and_every_cell_a_text(opened: Console) -> None:
+    run_id = landed(opened, LIST.encode("cp1252"), "liste.csv")
+    for answer in (
+        opened.get(f"/runs/{run_id}/report.xlsx"),
+        opened.api("GET", f"/runs/{run_id}/report.xlsx"),
+    ):
+        assert (
+            answer.headers["content-disposition"] == f'attachment; filename="liste-run-{run_id}-report.xlsx"'
+        )
+        book = CalamineWorkbook.from_filelike(io.BytesIO(answer.content))
+        assert book.sheet_names == ["Records"]
+        head, *lines = book.get_sheet_by_index(0).to_python()
+        expected_head, *expected = list(report(opened.db, run_id))
+        assert head == expected_head
+        assert lines[0] == expected[0]
+        assert lines[1][1] == '=HYPERLINK("http://evil.example")'  # a text, so it needs no apostrophe
+        assert [line[2] for line in lines] == ["12,50", "8,00", "", "9,90", "12,50"]
+        assert {type(cell) for line in lines for cell in line} == {str}
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as parts:
+        sheet = parts.read("xl/worksheets/sheet1.xml").decode()
+    assert "<f>" not in sheet
+    assert 'state="frozen"' in sheet
+    assert '<autoFilter ref="A1:K6"/>' in sheet
+
+
+def test_a_workbook_goes_on_in_another_sheet_and_takes_any_text(tmp_path: Path) -> None:
+    ours = ["rejected", "", "missing_price", "", "", "row 2"]
+    records = [({"a": "x\x00\x0b\ufffe", "b": "y" * 40_000}, ours)] * 5
+    out = tmp_path / "r.xlsx"
+    write_xlsx(Columns(["a", "b"], iter(records)), out, sheet_rows=3)
+    book = CalamineWorkbook.from_path(str(out))
+    assert book.sheet_names == ["Records", "Records 2", "Records 3"]
+    sheets = [book.get_sheet_by_name(name).to_python() for name in book.sheet_names]
+    assert [len(sheet) for sheet in sheets] == [3, 3, 2]
+    assert {sheet[0][2] for sheet in sheets} == {"verdict"}
+    assert sheets[0][1][0] == "x\ufffd\ufffd\ufffd"
+    assert sheets[2][1][1] == "y" * 32_766 + "…"

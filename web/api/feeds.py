@@ -12,17 +12,20 @@ from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 
 from core.errors import Refused, there_is
+from models.staged import POLICY
 from models.suppliers import Feed, FeedRun
-from pipelines.feeds.plan import POLICY, approve
+from pipelines.feeds.plan import approve
 from pipelines.making import FeedChange, NewFeed, change_feed, make_feed, read_again, take_in
 from web.api.keys import After, Limit, Page
 from web.deps import Db, settings_of
 from web.queries.feeds import feed_rows, one_run, rejects, run_rows
-from web.reports import report_name, stream_report
+from web.reports import download
 from web.tables import Ask
 
 router = APIRouter(tags=["Feeds"])
-RunState = Literal["landed", "staged", "waiting", "approved", "applied", "refused", "unchanged", "superseded"]
+RunState = Literal[
+    "landed", "staged", "waiting", "approved", "applied", "refused", "unchanged", "superseded", "undone"
+]
 
 
 class FeedView(BaseModel):
@@ -58,7 +61,11 @@ class Feeds(Page):
 
 
 class RunView(BaseModel):
-    """A run: `summary` counts the records, `plan` the differences, `facts` says how the file was read."""
+    """A run: `summary` counts the records, `plan` the differences, `facts` says how the file was read.
+
+    `as_of` is the moment its figures are true for; `replay_of` the run whose file it read again, `mends` the one whose
+    rejects it brought again.
+    """
 
     id: int
     feed_id: int
@@ -71,6 +78,10 @@ class RunView(BaseModel):
     plan: dict[str, Any] | None
     facts: dict[str, Any] | None
     problem: str | None
+    mapping_version: int | None
+    replay_of: int | None
+    mends: int | None
+    as_of: datetime
     landed_at: datetime
     staged_at: datetime | None
     applied_at: datetime | None
@@ -239,12 +250,7 @@ def list_rejects(
 )
 def get_report(request: Request, db: Db, run_id: int) -> StreamingResponse:
     """Every record in the supplier's own columns with its verdict, change, reason, notes, advice and place, as CSV."""
-    with db.unit_of_work() as uow:
-        name = report_name(there_is(uow.session.get(FeedRun, run_id), f"Run {run_id}"))
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(
-        stream_report(db, settings_of(request), run_id), media_type="text/csv; charset=utf-8", headers=headers
-    )
+    return download(db, settings_of(request), run_id, "csv")
 
 
 class Body(io.RawIOBase):

@@ -1,10 +1,10 @@
 """One feed run: its file, its counts, its plan, its rejects and its report; and the approval of one that waits."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from core.clock import now
 from core.errors import there_is
@@ -13,7 +13,7 @@ from pipelines.feeds.plan import approve
 from pipelines.making import read_again
 from web.deps import CheckedForm, Db, Session, go, page, settings_of
 from web.queries.feeds import BUSY, REJECT_COLUMNS, letters_of_run, one_run, rejects, written
-from web.reports import report_name, stream_report
+from web.reports import download
 from web.stories import story_of_run
 from web.tables import Ask
 
@@ -68,15 +68,12 @@ def again(request: Request, db: Db, session: CheckedForm, run_id: int) -> Respon
     return go(f"/runs/{made.id}", "unchanged" if made.state == "unchanged" else "landed")
 
 
-@router.get("/{run_id}/report.csv")
-def download(request: Request, db: Db, session: Session, run_id: int) -> Response:
+@router.get("/{run_id}/report.{kind}")
+def get_report(
+    request: Request, db: Db, session: Session, run_id: int, kind: Literal["csv", "xlsx"]
+) -> Response:
     """Every record in the supplier's own columns, with its verdict and advice."""
-    with db.unit_of_work() as uow:
-        run = there_is(uow.session.get(FeedRun, run_id), f"Run {run_id}")
-    return StreamingResponse(
-        stream_report(db, settings_of(request), run_id), media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{report_name(run)}"'},
-    )  # fmt: skip
+    return download(db, settings_of(request), run_id, kind)
 
 
 def in_file_order(run: FeedRun, raw: Mapping[str, Any]) -> dict[str, Any]:
