@@ -11,6 +11,7 @@ import orjson
 import pandas as pd
 
 from connectors.readers.frames import INNER, OUTER
+from pipelines.feeds.mapping.arithmetic import decimal_of
 from pipelines.feeds.mapping.columns import Mask, flags, text_series
 
 Read = Callable[[str | None], Iterator[pd.DataFrame]]
@@ -31,7 +32,7 @@ class Lookups:
     `key` is in the record's column `by`. More: `where: {column, is | not}` which of them count; `split: ","` what
     parts the ids in `by`; `key_in: {between: "|", and: ",", is: "=", name: sku}` takes the keys out of a text like
     "sku=A,color=red|sku=B,color=blue", and what stands beside a key is the column "found"; `parent: "@parentId"` with `name: "."` makes "category/path", the names from
-    the root down, joined by " > ". Several records for one id, or several ids, give lists that stay in step.
+    the root down, joined by " > ". `total: true` adds their numbers up. Several records for one id, or several ids, give lists that stay in step.
     """
 
     def __init__(self, read: Read, joins: Sequence[Mapping[str, Any]]) -> None:
@@ -65,7 +66,7 @@ class Lookups:
             for many in ids:
                 brought = [cells for one in many for cells in found.get(one, [[None] * len(names)])]
                 for column, values in zip(columns, zip(*brought, strict=True), strict=False):
-                    column.append(OUTER.join(value or "" for value in values) if any(values) else None)
+                    column.append(_total(values) if join.get("total") else _list(values))
                 if not brought:
                     for column in columns:
                         column.append(None)
@@ -169,6 +170,16 @@ def _ids(cell: Any, separator: str | None) -> list[str]:
     pieces = re.split(f"{_BETWEEN}|{re.escape(separator)}" if separator else _BETWEEN, cell)
     ids = [piece.strip() for piece in pieces]
     return ids if any(ids) else []
+
+
+def _list(values: Sequence[str | None]) -> str | None:
+    return OUTER.join(value or "" for value in values) if any(values) else None
+
+
+def _total(values: Sequence[str | None]) -> str | None:
+    """The sum of what are numbers, None where none is."""
+    numbers = [number for value in values if value and (number := decimal_of(value)) is not None]
+    return f"{sum(numbers):f}" if numbers else None
 
 
 def _single(cell: str) -> str:

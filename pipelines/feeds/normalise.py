@@ -21,7 +21,7 @@ from pipelines.feeds.mapping import document as documents
 from pipelines.feeds.mapping.evaluate import columns_of
 from pipelines.feeds.mapping.proposal import propose
 from pipelines.feeds.offers import OFFER_COLUMNS, draft
-from pipelines.feeds.profiles import GENERIC, known, recognise
+from pipelines.feeds.profiles import GENERIC, in_one_currency, known, recognise
 from pipelines.feeds.shaping import Read, is_made, shaped
 from pipelines.feeds.verdicts import ACCEPTED, READER_FAULTS, Answers, Marks, answer
 
@@ -156,7 +156,7 @@ def _proposal(
     made = [str(name) for name in sample if name not in (*dialect.header, LOCATOR, FAULT)]
     header = [*dialect.header, *made]
     sections = (
-        documents.resolve(found, header, sample)
+        documents.resolve(in_one_currency(found, header, sample, currency), header, sample)
         if found
         else propose(header, sample, currency, paths=dialect.format in TREES)
     )

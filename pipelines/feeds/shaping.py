@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,11 @@ import pandas as pd
 
 from connectors.readers.frames import INNER, OUTER
 from pipelines.feeds.joining import Lookups, meets
+from pipelines.feeds.mapping.arithmetic import decimal_of
 from pipelines.feeds.mapping.columns import Mask, flags, text_series
 
+_BETWEEN = f"[{OUTER}{INNER}]"
+_CENTS = Decimal("0.01")
 Read = Callable[[str | None], Iterator[pd.DataFrame]]
 """Frames of the records at a path of the file; None: the feed's own records."""
 
@@ -27,9 +31,12 @@ def shaped(read: Read, shape: Mapping[str, Any] | None) -> Iterator[pd.DataFrame
     `unfold: [{column: attributes, between: ",", is: "=", names: "attribute names", values: "attribute values"}]`:
     a cell "color=red,size=M" becomes two lists.
     `gather: [{prefixes: ["meta:attribute_"], names: "option names", values: "option values"}]`: columns become two lists.
+    `units: [{values: param, units: "param/@unit", as: params}]`: each value with the unit beside it, place by place.
     `where: [{column: type, is: [product]}]` (or `not`): all others only add to a product; a column "_record" says
     "own" or "part" for the rules.
     `join`: columns of other records of the file, see pipelines.feeds.joining. A cell that came by one can be unfolded.
+    `calculate: [{as: reduced, from: price, minus: discount, minus_percent: percent}]`: one column less others; nothing
+    where no other has a number.
     """
     if not shape:
         yield from read(None)
@@ -44,6 +51,8 @@ def shaped(read: Read, shape: Mapping[str, Any] | None) -> Iterator[pd.DataFrame
             for unfold in shape.get("unfold", ()):
                 if unfold["column"] not in frame:
                     wide = _unfolded(wide, unfold)
+            for calculation in shape.get("calculate", ()):
+                wide = _calculated(wide, calculation)
             yield wide
 
 
@@ -57,6 +66,7 @@ def is_made(name: str, shape: Mapping[str, Any] | None) -> bool:
         for one in shape.get(part, ())
         for end in ("names", "values")
     ]
+    lists += [one["as"] for part in ("units", "calculate") for one in shape.get(part, ())]
     starts = [one["as"] + "/" for one in shape.get("join", ())]
     starts += [one["prefix"] for one in shape.get("pivot", ()) if one.get("prefix")]
     return name == RECORD or name in lists or name.startswith(tuple(starts))
@@ -78,6 +88,8 @@ def _prepared(frame: pd.DataFrame, shape: Mapping[str, Any]) -> pd.DataFrame:
             wide = _unfolded(wide, unfold)
     for gather in shape.get("gather", ()):
         wide = _gathered(wide, gather)
+    for unit in shape.get("units", ()):
+        wide = _with_units(wide, unit)
     return wide
 
 
@@ -117,7 +129,7 @@ def _unfolded(frame: pd.DataFrame, unfold: Mapping[str, str]) -> pd.DataFrame:
     values: list[str | None] = [None] * len(frame)
     if unfold["column"] in frame:
         for row, cell in enumerate(frame[unfold["column"]].tolist()):
-            if isinstance(cell, str) and (pairs := _pairs(cell, unfold["between"], unfold["is"])):
+            if isinstance(cell, str) and (pairs := _pairs(cell, unfold)):
                 names[row] = OUTER.join(pairs)
                 values[row] = OUTER.join(pairs.values())
     return frame.assign(
@@ -139,25 +151,65 @@ def _gathered(frame: pd.DataFrame, gather: Mapping[str, Any]) -> pd.DataFrame:
     values: list[str | None] = [None] * len(frame)
     for row, cells in enumerate(zip(*(frame[name].tolist() for name in found), strict=True)):
         pairs = [
-            (rest, cell) for rest, cell in zip(found.values(), cells, strict=True) if isinstance(cell, str) and cell.strip()
+            (rest, cell)
+            for rest, cell in zip(found.values(), cells, strict=True)
+            if isinstance(cell, str) and cell.strip()
         ]
         if pairs:
             names[row], values[row] = (OUTER.join(many) for many in zip(*pairs, strict=True))
     return frame.assign(
-        **{gather["names"]: text_series(names, frame.index), gather["values"]: text_series(values, frame.index)}
+        **{
+            gather["names"]: text_series(names, frame.index),
+            gather["values"]: text_series(values, frame.index),
+        }
     )
 
 
-def _pairs(cell: str, between: str, assign: str) -> dict[str, str]:
+def _with_units(frame: pd.DataFrame, unit: Mapping[str, str]) -> pd.DataFrame:
+    if unit["values"] not in frame:
+        return frame
+    values = frame[unit["values"]].tolist()
+    units = frame[unit["units"]].tolist() if unit["units"] in frame else [None] * len(values)
+    told: list[str | None] = []
+    for cell, said in zip(values, units, strict=True):
+        if not isinstance(cell, str) or not isinstance(said, str):
+            told.append(cell if isinstance(cell, str) else None)
+            continue
+        marks = re.findall(_BETWEEN, cell)
+        parts, beside = re.split(_BETWEEN, cell), re.split(_BETWEEN, said)
+        beside += [""] * (len(parts) - len(beside))
+        whole = [f"{part.strip()} {one.strip()}".strip() for part, one in zip(parts, beside, strict=False)]
+        told.append("".join(part + mark for part, mark in zip(whole, [*marks, ""], strict=True)))
+    return frame.assign(**{unit["as"]: text_series(told, frame.index)})
+
+
+def _calculated(frame: pd.DataFrame, calculation: Mapping[str, str]) -> pd.DataFrame:
+    columns = [
+        frame[calculation[name]].tolist() if calculation.get(name) in frame else [None] * len(frame)
+        for name in ("from", "minus", "minus_percent")
+    ]
+    results: list[str | None] = []
+    for cells in zip(*columns, strict=True):
+        whole, less, percent = (decimal_of(cell) if isinstance(cell, str) else None for cell in cells)
+        if whole is None or not (less or percent):
+            results.append(None)
+            continue
+        rest = whole - (less or 0) - whole * (percent or 0) / 100
+        results.append(f"{rest.quantize(_CENTS):f}")
+    return frame.assign(**{calculation["as"]: text_series(results, frame.index)})
+
+
+def _pairs(cell: str, unfold: Mapping[str, str]) -> dict[str, str]:
     """ "a=1,b=2, 3" -> {"a": "1", "b": "2, 3"}: a piece without a name of its own belongs to the one before."""
+    between, until = unfold["between"], unfold.get("until")
     pairs: dict[str, str] = {}
     last = None
-    for piece in re.split(f"({re.escape(between)}|[{OUTER}{INNER}])", cell):
-        name, said, value = piece.partition(assign)
+    for piece in re.split(f"({re.escape(between)}|{_BETWEEN})", cell):
+        name, said, value = piece.partition(unfold["is"])
         if said and name.strip():
             last = name.strip()
-            pairs[last] = value.strip()
-        elif last is not None:
+            pairs[last] = value.partition(until)[0] if until else value
+        elif last is not None and not until:
             pairs[last] += piece
     return {name: value.strip().removesuffix(between).strip() for name, value in pairs.items()}
 

@@ -24,7 +24,8 @@ def fold(name: str) -> str:
 def profiles() -> dict[str, dict[str, Any]]:
     """All named profiles by name, the most demanding first."""
     found = [yaml.safe_load(path.read_text("utf-8")) for path in sorted(_FOLDER.glob("*.yaml"))]
-    named = [profile for profile in found if "needs" in profile]
+    variants = [{**profile, **own} for profile in found for own in profile.pop("variants", ())]
+    named = [profile for profile in (*found, *variants) if "needs" in profile]
     return {profile["name"]: profile for profile in sorted(named, key=lambda one: -len(one["needs"]))}
 
 
@@ -53,6 +54,39 @@ def recognise(file_format: str, header: Iterable[str], record_path: str | None) 
             if all(any(fold(name) in names for name in alternatives) for alternatives in profile["needs"]):
                 return profile
     return None
+
+
+def in_one_currency(
+    profile: Mapping[str, Any], header: Iterable[str], sample: Mapping[str, Iterable[Any]], wanted: str | None
+) -> Mapping[str, Any]:
+    """The profile with "{currency}" filled in, where the format carries prices in several: the wanted one, else the first.
+
+    `currencies: {header: pattern}` finds them in the columns' names, `{column: name}` in that column's values.
+    """
+    rule = profile.get("currencies")
+    if not rule:
+        return profile
+    if "header" in rule:
+        found = [match[1] for name in header if (match := re.search(rule["header"], name))]
+    else:
+        cells = sample[rule["column"]] if rule["column"] in sample else ()
+        found = list(
+            dict.fromkeys(
+                one for cell in cells if isinstance(cell, str) for one in re.split("[\x1e\x1f]", cell)
+            )
+        )
+    found = [one for one in found if one]
+    chosen = wanted if wanted in found or not found else found[0]
+    filled = _filled(dict(profile), chosen or "")
+    return {**filled, "currency": chosen} if "header" in rule and chosen else filled
+
+
+def _filled(part: Any, currency: str) -> Any:
+    if isinstance(part, dict):
+        return {name: one if name == "template" else _filled(one, currency) for name, one in part.items()}
+    if isinstance(part, list):
+        return [_filled(one, currency) for one in part]
+    return part.replace("{currency}", currency) if isinstance(part, str) else part
 
 
 def _written_as(file_format: str) -> str:
