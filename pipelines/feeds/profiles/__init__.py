@@ -69,7 +69,7 @@ def in_one_currency(
     if "header" in rule:
         found = [match[1] for name in header if (match := re.search(rule["header"], name))]
     else:
-        cells = sample[rule["column"]] if rule["column"] in sample else ()
+        cells = sample.get(rule["column"], ())
         found = list(
             dict.fromkeys(
                 one for cell in cells if isinstance(cell, str) for one in re.split("[\x1e\x1f]", cell)
