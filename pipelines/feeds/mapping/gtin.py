@@ -7,6 +7,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.feeds.mapping.arrays import (
+    arrow,
+    data_of,
+    each,
+    holds,
+    offsets_of,
+    present,
+    put,
+    series,
+    texts,
+    true,
+    word,
+)  # fmt: skip
 
 LENGTHS = (8, 12, 13, 14)
 _DIGITS = re.compile("[0-9]+")
@@ -14,13 +30,15 @@ LIKELY_SHARE = 0.5  # of a column's values must be valid as they stand before an
 REPAIRED_SHARE = 0.9  # … or valid once repaired, where a whole column lost its zeros (by chance: a tenth)
 
 
+VERDICTS = ("valid", "repaired", "invalid", "restricted")
+
+Codes = npt.NDArray[np.int8]
+"""The place of each row's verdict in VERDICTS, -1 where there is no value."""
+
+
 def bare_gtins(texts: pd.Series) -> pd.Series:
     """Digits only: without a leading apostrophe, blanks, "-" between groups and Excel's ".0"; the first of several."""
-    bare = texts.str.strip().str.strip("'’").str.strip()
-    odd = bare.notna() & ~bare.str.fullmatch("[0-9]+").fillna(False).astype(bool)
-    if odd.any():
-        bare = bare.where(~odd, bare[odd].map(_bare))
-    return bare
+    return pd.Series(series(bare(arrow(texts))).array, index=texts.index)
 
 
 def judge(bare: pd.Series, *, repair: bool) -> tuple[pd.Series, pd.Series]:
@@ -29,34 +47,49 @@ def judge(bare: pd.Series, *, repair: bool) -> tuple[pd.Series, pd.Series]:
     With `repair`, a number that lost its leading zeros gets them back where the check digit then holds.
     A value that fails keeps its text, so that it can be shown.
     """
-    present = bare.notna().to_numpy()
-    digits = (bare.str.fullmatch("[0-9]{7,14}").fillna(False)).to_numpy(dtype=bool)
-    lengths = bare.str.len().fillna(0).to_numpy(dtype=int)
-    padded = bare.where(digits, "0").str.zfill(14)
-    matrix = (
-        np.array(padded.tolist(), dtype="S14")
-        .view("S1")
-        .reshape(-1, 14)
-        .astype("S1")
-        .view(np.uint8)
-        .reshape(-1, 14)
-        - 48
-    )
-    holds = digits & _check_digit_holds(matrix) & (matrix.any(axis=1))
-    valid = holds & np.isin(lengths, LENGTHS)
-    mendable = holds & ~valid & repair & np.isin(lengths, (7, 10, 11))
-    restricted = valid & _restricted(matrix, lengths)
-    verdict = np.full(len(bare), None, dtype=object)
-    verdict[present] = "invalid"
-    verdict[valid] = "valid"
-    verdict[restricted] = "restricted"
-    verdict[mendable] = "repaired"
-    gtin = bare.astype(object).where(present, None)
-    if mendable.any():
-        width = np.where(lengths == 7, 8, 12)
-        for row in np.flatnonzero(mendable).tolist():
-            gtin.iloc[row] = gtin.iloc[row].zfill(int(width[row]))
-    return gtin, pd.Series(verdict, index=bare.index, dtype=object)
+    numbers, codes = judged(arrow(bare), repair=repair)
+    return tuple(
+        pd.Series(np.array(array.to_pylist(), dtype=object), index=bare.index, dtype=object)
+        for array in (numbers, words_of(codes))
+    )  # type: ignore[return-value]
+
+
+def bare(texts: pa.Array) -> pa.Array:
+    """`bare_gtins` of an Arrow array."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    if holds(trimmed, b"'", "’".encode()):
+        trimmed = pc.utf8_trim_whitespace(pc.utf8_trim(trimmed, characters="'’"))
+    odd = present(trimmed) & ~true(pc.ascii_is_decimal(trimmed))
+    return put(trimmed, odd, each(trimmed.filter(pa.array(odd)), _bare)) if odd.any() else trimmed
+
+
+def judged(bare: pa.Array, *, repair: bool) -> tuple[pa.Array, Codes]:
+    """`judge` of an Arrow array, with the verdicts as places in VERDICTS."""
+    there = present(bare)
+    lengths = np.diff(offsets_of(bare)) if len(bare) else np.zeros(0, np.int64)
+    digits = there & true(pc.ascii_is_decimal(bare)) & (lengths >= 7) & (lengths <= 14)
+    padded = pc.utf8_lpad(pc.if_else(pa.array(digits), bare, word("0")), 14, "0")
+    data = data_of(padded)
+    matrix = (np.frombuffer(data, np.uint8) if data else np.zeros(0, np.uint8)).reshape(-1, 14) - np.uint8(48)
+    holds_true = digits & _check_digit_holds(matrix) & (matrix.any(axis=1))
+    valid = holds_true & np.isin(lengths, LENGTHS)
+    mendable = holds_true & ~valid & repair & np.isin(lengths, (7, 10, 11))
+    codes = np.where(there, VERDICTS.index("invalid"), -1).astype(np.int8)
+    codes[valid] = VERDICTS.index("valid")
+    codes[valid & _restricted(matrix, lengths)] = VERDICTS.index("restricted")
+    codes[mendable] = VERDICTS.index("repaired")
+    if not mendable.any():
+        return bare, codes
+    some = bare.filter(pa.array(mendable))
+    short = pa.array(lengths[mendable] == 7)
+    return put(
+        bare, mendable, pc.if_else(short, pc.utf8_lpad(some, 8, "0"), pc.utf8_lpad(some, 12, "0"))
+    ), codes
+
+
+def words_of(codes: Codes) -> pa.Array:
+    """The verdicts in words, none where there is no value."""
+    return texts(VERDICTS).take(pa.array(codes, mask=codes < 0))
 
 
 def looks_like_gtins(bare: pd.Series) -> bool:
@@ -91,9 +124,9 @@ def _restricted(
     return restricted
 
 
-def _bare(text: object) -> str | None:
+def _bare(text: str) -> str | None:
     """One odd value: several numbers -> the first, ISBN-10 -> ISBN-13, "12.0" -> "12", grouped -> joined."""
-    plain = unicodedata.normalize("NFKC", str(text)).strip()
+    plain = unicodedata.normalize("NFKC", text).strip()
     parts = [
         part for part in re.split(r"[,;|/\s]+", plain) if _DIGITS.fullmatch(part) and len(part) in LENGTHS
     ]
