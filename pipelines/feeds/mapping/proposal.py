@@ -24,6 +24,8 @@ from pipelines.feeds.mapping.units import unit_name
 from pipelines.feeds.profiles import fold
 
 _ABOUT_MONEY = re.compile(r"price|preis|prix|preci|prezz|prijs|cena|cost|kosten|fee|gebühr|цен|価格|价")
+MOST_COLUMNS = 250
+"""Columns whose values are looked at; the looks of thousands would take longer than reading them."""
 _TELLING = {"supplier_sku", "source_id", "gtin", "title", "price", "cost"}
 OPERATIONS: dict[str, list[Any]] = {
     "supplier_sku": [{"strip": "'"}], "source_id": ["trim"], "gtin": ["gtin"], "mpn": ["text"], "brand": ["text"], "title": ["text"],
@@ -47,6 +49,7 @@ def propose(
     """
     table = synonyms()
     called = {name: end_of_path(name) if paths else name for name in header}
+    header = _promising(header, called, table)
     columns = [seen_column(name, called[name], sample[name].head(LOOKED_AT)) for name in header]
     chosen = _assigned(columns, table)
     if not chosen.keys() & _TELLING:
@@ -99,6 +102,15 @@ def propose(
         if field in fields and (said := by_name[fields[field]["from"][0]].currency):
             sections.setdefault("currency", said)
     return sections
+
+
+def _promising(header: list[str], called: Mapping[str, str], table: Mapping[str, Any]) -> list[str]:
+    """At most MOST_COLUMNS of the header, in its order: those that are called like a field, then the first others."""
+    if len(header) <= MOST_COLUMNS:
+        return header
+    named = {word for names in table["fields"].values() for word in names}
+    likely = sorted(header, key=lambda name: plain_words(called[name]) not in named)[:MOST_COLUMNS]
+    return sorted(likely, key={name: place for place, name in enumerate(header)}.__getitem__)
 
 
 def _assigned(columns: list[SeenColumn], table: Mapping[str, Any]) -> dict[str, tuple[list[str], float]]:
