@@ -43,6 +43,7 @@ class FileHost:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms
     host: FileHost
 
     def do_GET(self) -> None:
@@ -165,17 +166,21 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def file_host(folder: Path, *, plain: bool = False) -> Iterator[FileHost]:
-    """A server with a certificate of its own (`ca_file` confirms it), or of plain http, for as long as the block lasts."""
+def file_host(folder: Path, shown: tuple[Path, Path, Path] | None = None) -> Iterator[FileHost]:
+    """A server with a certificate of its own for as long as the block lasts; `ca_file` confirms it.
+
+    `shown` are another CA file, certificate and key to show.
+    """
     host = FileHost()
     with _Server(("127.0.0.1", 0), type("Here", (Handler,), {"host": host})) as httpd:
         httpd.host = host
-        if not plain:
+        if shown is None:
             made = in_folder(folder / "certificates")
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(made.server_file, made.key_file)
-            httpd.socket = context.wrap_socket(httpd.socket, server_side=True, do_handshake_on_connect=False)
-            host.ca_file = made.ca_file
+            shown = made.ca_file, made.server_file, made.key_file
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(shown[1], shown[2])
+        httpd.socket = context.wrap_socket(httpd.socket, server_side=True, do_handshake_on_connect=False)
+        host.ca_file = shown[0]
         host.port = httpd.server_port
         thread = threading.Thread(target=httpd.serve_forever, args=(0.02,), daemon=True)
         thread.start()

@@ -5,7 +5,7 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -130,8 +130,8 @@ def secure_server(script: Script, folder: Path) -> Iterator[tuple[int, Path]]:
         thread.join()
 
 
-def authority(folder: Path, name: str) -> tuple[Path, Path, Path]:
-    """A CA and a certificate for 127.0.0.1 signed by it: CA file, certificate, key."""
+def authority(folder: Path, name: str, hosts: Sequence[str] = ()) -> tuple[Path, Path, Path]:
+    """A CA and a certificate for 127.0.0.1 and `hosts` signed by it: CA file, certificate, key."""
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     start = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
@@ -148,7 +148,8 @@ def authority(folder: Path, name: str) -> tuple[Path, Path, Path]:
         .add_extension(x509.BasicConstraints(True, 0), True)
         .sign(ca_key, hashes.SHA256())
     )
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    local = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    names = x509.SubjectAlternativeName([local, *(x509.DNSName(host) for host in hosts)])
     server = build(x509.Name([]), key.public_key()).add_extension(names, True).sign(ca_key, hashes.SHA256())
     paths = folder / f"{name}-ca.pem", folder / f"{name}.pem", folder / f"{name}.key"
     pem = serialization.Encoding.PEM
