@@ -25,7 +25,7 @@ _CHARSETS = {
 }
 _PREAMBLE_LINES = 200
 _LOOKED_AT = 1000
-_NAMED = re.compile(r"^\s*([A-Za-z_]+)\s*:\s*(.*?)\s*$", re.S)
+_NAMED = re.compile(r"([A-Za-z_]{1,100})\s*:(.*)", re.S)
 # What a CIF 1.x or 2.1 file holds, which need not say so (source: CIF 3.0 specification, "required fields").
 _FIELDS = (
     "Supplier ID", "Supplier Part ID", "Manufacturer Part ID", "Item Description", "SPSC Code", "Unit Price",
@@ -118,8 +118,8 @@ def _preamble(stream: TextIO, name: str) -> tuple[dict[str, str], int]:
         text = stream.readline(MAX_CELL)
         if text.strip().upper() == "DATA":
             return told, line
-        if found := _NAMED.match(text):
-            told[found[1].upper()] = found[2]
+        if found := _NAMED.match(text.strip()):
+            told[found[1].upper()] = found[2].strip()
     raise Refused(f"{name} is a CIF file without a DATA line; send the whole file again.", rule="not_a_feed")
 
 
