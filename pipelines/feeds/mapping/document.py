@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from connectors.base import Dialect
+from connectors.readers.frames import INNER, OUTER
 from pipelines.feeds.mapping.checking import check
 from pipelines.feeds.mapping.columns import without_missing
 from pipelines.feeds.mapping.dates import date_order
@@ -21,6 +22,7 @@ from pipelines.feeds.profiles import fold
 __all__ = ["breaks", "check", "drift", "merged", "pin_dialect", "resolve", "settle"]
 
 VERSION = 1
+_BETWEEN = re.compile(f"[{OUTER}{INNER}]")
 MISSING_VALUES = [
     "", "-", "--", "—", "n/a", "#n/a", "na.", "n.a.", "null", "nan", "none", "nil", "00.00.0000", "0000-00-00",
     "no rating available", "not available", "k.a.", "k. a.", "keine angabe", "nicht verfügbar",
@@ -45,9 +47,16 @@ def context_of(fields: Mapping[str, Any]) -> tuple[str, ...]:
         for one in (
             (spec or {}).get("from", []) + [end for pair in (spec or {}).get("pairs", []) for end in pair]
         )
-        for name in columns_of_source(one)
+        for name in (*columns_of_source(one), *_beside(one))
     ]
     return tuple(dict.fromkeys(name for name in named if name.startswith("/") and not name.startswith("//")))
+
+
+def _beside(source: Any) -> list[str]:
+    """The columns that a source is multiplied by, divided by or put under."""
+    return [
+        source[name] for name in ("times", "per", "under") if isinstance(source, Mapping) and name in source
+    ]
 
 
 def resolve(profile: Mapping[str, Any], header: list[str], sample: pd.DataFrame) -> dict[str, Any]:
@@ -60,7 +69,7 @@ def resolve(profile: Mapping[str, Any], header: list[str], sample: pd.DataFrame)
     for field, spec in profile["fields"].items():
         resolved = _resolved(spec, names)
         if resolved is not None:
-            settle(resolved, sample)
+            settle(resolved, sample, profile.get("decimal", ""))
             fields[field] = resolved
     sections = {
         key: copy.deepcopy(profile[key])
@@ -75,8 +84,8 @@ def resolve(profile: Mapping[str, Any], header: list[str], sample: pd.DataFrame)
     return {"key": list(profile["key"]), "fields": fields, "grouping": grouping, **sections}
 
 
-def settle(spec: dict[str, Any], sample: pd.DataFrame) -> None:
-    """Pins the arguments of a field's operations that only the values can tell."""
+def settle(spec: dict[str, Any], sample: pd.DataFrame, decimal: str = "") -> None:
+    """Pins the arguments of a field's operations that only the values can tell; `decimal` where even they tell nothing."""
     sources = [name for name in columns_named(spec) if name in sample]
     values = [without_missing(sample[name], frozenset(MISSING_VALUES)).dropna() for name in sources]
     settled: list[Any] = []
@@ -87,7 +96,8 @@ def settle(spec: dict[str, Any], sample: pd.DataFrame) -> None:
             bare = [bare_gtins(one) for one in values if len(one)]
             argument = {"repair": bool(bare) and looks_like_gtins(pd.concat(bare))}
         elif name in ("money", "number") and "decimal" not in argument:
-            argument = {**argument, "decimal": decimal_character(v for one in values for v in one.unique())}
+            figures = (v for one in values for cell in one.unique() for v in _BETWEEN.split(cell))
+            argument = {**argument, "decimal": decimal_character(figures) or decimal}
         elif name == "date" and "order" not in argument:
             order = date_order(v for one in values for v in one.unique())
             argument = {**argument, "order": order} if order else argument
@@ -187,11 +197,8 @@ def _source(source: Mapping[str, Any], names: _Names) -> Any:
         {**one, "column": names.find(one["column"]) or one["column"]}
         for one in ([beside] if isinstance(beside, Mapping) else beside)
     ]
-    told = {
-        "window": window,
-        "where": where[0] if len(where) == 1 else where,
-        "times": names.find(source.get("times", "")),
-    }
+    beside_it = {name: names.find(source[name]) for name in ("times", "per", "under") if name in source}
+    told = {"window": window, "where": where[0] if len(where) == 1 else where, **beside_it}
     more = {name: said for name, said in told.items() if said}
     return {"column": found, **more} if more else found
 

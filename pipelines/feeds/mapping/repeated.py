@@ -13,6 +13,9 @@ from pipelines.feeds.mapping.numbers import read_number
 
 CURRENCY = "_currency"
 """The column with the feed's own currency, for `same`."""
+QUALIFIERS = ("where", "times", "per", "under")
+_ABSOLUTE = re.compile(r"https?://", re.I)
+_PLACES = Decimal("0.000001")
 _BETWEEN = re.compile(f"[{OUTER}{INNER}]")
 
 
@@ -27,38 +30,49 @@ def kept(values: pd.Series, frame: pd.DataFrame, source: Mapping[str, Any]) -> l
 
     `where` is one condition or a list of conditions that all must hold: beside the value its column says one of `is`,
     none of `not`, or the `same` as another column of the record. Nothing said counts as "". A column that says one
-    thing for a parent says it for all values in it. `times` multiplies by the column's number, where there is one.
+    thing for a parent says it for all values in it, and one outside of them for all of the record. `times` multiplies by
+    the column's number and `per` divides by it, where there is one; `under` puts the column's address before a value
+    that is no address.
     """
     conditions = source.get("where", ())
     conditions = [conditions] if isinstance(conditions, Mapping) else conditions
     told = [_beside(values, frame, source["column"], one["column"]) for one in conditions]
     wanted = [_words(frame, one) for one in conditions]
-    factors = _beside(values, frame, source["column"], source["times"]) if "times" in source else None
+    changes = [
+        (change, _beside(values, frame, source["column"], source[name]))
+        for name, change in (("times", _product), ("per", _quotient), ("under", _address))
+        if name in source
+    ]
     rows: list[list[str]] = []
     for row, cell in enumerate(values.tolist()):
         parts = [part.strip() for part in _BETWEEN.split(cell)] if isinstance(cell, str) else []
         for said, words, condition in zip(told, wanted, conditions, strict=True):
             negative = "not" in condition
             parts = [
-                part if (word in words[row % len(words)]) != negative else ""
+                part if (word.casefold() in words[row % len(words)]) != negative else ""
                 for part, word in zip(parts, said[row], strict=True)
             ]
-        if factors is not None:
-            parts = [_product(part, factor) for part, factor in zip(parts, factors[row], strict=True)]
+        for change, others in changes:
+            parts = [
+                change(part, other) if part else part for part, other in zip(parts, others[row], strict=True)
+            ]
         rows.append(parts)
     return rows
 
 
 def _beside(values: pd.Series, frame: pd.DataFrame, column: str, other: str) -> list[list[str]]:
-    """For each record and each of its values what `other` says beside it, in small letters."""
+    """For each record and each of its values what `other` says beside it."""
     series = frame[other] if other in frame else missing(frame.index)
     alone = other.startswith(f"{column}/@")  # an attribute speaks of its own element only
+    elsewhere = other.rpartition("/")[0] != column.rpartition("/")[0] and not alone
     rows: list[list[str]] = []
     for cell, says in zip(values.tolist(), series.tolist(), strict=True):
         if not isinstance(cell, str):
             rows.append([])
             continue
         groups = says.split(OUTER) if isinstance(says, str) else []
+        if elsewhere and len(groups) == 1:
+            groups *= cell.count(OUTER) + 1
         found: list[str] = []
         for place, group in enumerate(cell.split(OUTER)):
             parts = group.split(INNER)
@@ -66,7 +80,7 @@ def _beside(values: pd.Series, frame: pd.DataFrame, column: str, other: str) -> 
             if len(words) == 1 and not alone:
                 words *= len(parts)
             words += [""] * (len(parts) - len(words))
-            found += [word.strip().casefold() for word in words[: len(parts)]]
+            found += [word.strip() for word in words[: len(parts)]]
         rows.append(found)
     return rows
 
@@ -83,9 +97,28 @@ def _words(frame: pd.DataFrame, condition: Mapping[str, Any]) -> list[frozenset[
 
 
 def _product(text: str, factor: str) -> str:
-    """ "17,23" and ",8" -> "13.7840": never three decimals, which could be read as thousands."""
-    one, two = (read_number(part, "," if "," in part and "." not in part else ".") for part in (text, factor))
-    if one.text is None or two.text is None or Decimal(two.text) == 1:
+    """ "17,23" and ",8" -> "13.7840"."""
+    one, two = _decimal(text), _decimal(factor)
+    return text if one is None or two is None or two == 1 else _written(one * two)
+
+
+def _quotient(text: str, count: str) -> str:
+    one, two = _decimal(text), _decimal(count)
+    return text if one is None or not two or two in (0, 1) else _written((one / two).quantize(_PLACES))
+
+
+def _address(text: str, root: str) -> str:
+    if _ABSOLUTE.match(text) or not _ABSOLUTE.match(root):
         return text
-    whole, _, fraction = f"{(Decimal(one.text) * Decimal(two.text)).normalize():f}".partition(".")
+    return f"{root.rstrip('/')}/{text.lstrip('/')}"
+
+
+def _decimal(text: str) -> Decimal | None:
+    figure = read_number(text, "," if "," in text and "." not in text else ".")
+    return None if figure.text is None else Decimal(figure.text)
+
+
+def _written(amount: Decimal) -> str:
+    """Never with three decimals, which could be read as thousands."""
+    whole, _, fraction = f"{amount.normalize():f}".partition(".")
     return f"{whole}.{fraction}0" if len(fraction) == 3 else f"{whole}.{fraction}" if fraction else whole
