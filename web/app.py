@@ -26,12 +26,15 @@ from web.api.keys import Failure, checked_key
 from web.auth import Attempts
 from web.pages import (
     bank,
+    categories,
     dead_letters,
+    feed_mapping,
     feeds,
     login,
     money,
     orders,
     overview,
+    products,
     purchasing,
     queues,
     runs,
@@ -60,8 +63,11 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
     pages = (
         login,
         overview,
+        feed_mapping,
         feeds,
         runs,
+        categories,  # before products, whose addresses would take it for a product
+        products,
         shops,
         orders,
         purchasing,

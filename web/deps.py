@@ -20,6 +20,7 @@ NAV = (
     ("Overview", "/", "layout-dashboard", "o"),
     ("Queues", "/queues", "stack-2", "q"),
     ("Feeds", "/feeds", "truck-delivery", "f"),
+    ("Products", "/products", "package", "p"),
     ("Shops", "/shops", "building-store", "s"),
     ("Orders", "/orders", "shopping-cart", "r"),
     ("Money", "/money", "coins", "m"),
@@ -34,9 +35,17 @@ SAYINGS = {
     "approved": "The run may pass; its differences are being written.",
     "added": "The feed is there. Send its first file, or let the hub look.",
     "changed": "The settings are stored; the next run follows them. Read the last file again to see what they change.",
+    "mapped": "The mapping has a new version; the next run is read by it. Read the last file again to see it in the offers.",
+    "mapped_back": "The old version counts again, as a new one.",
     "connected": "The shop answered and is connected. Choose products for it, look at the plan, and let it go.",
     "landed": "The file is in the archive and is being read.",
     "unchanged": "This is the file that the offers show already: there is nothing to do.",
+    "undoing": "The offers go back to what they were before the run; shops follow.",
+    "replaying": "The file is being read with the other mapping; nothing changes before you approve the plan.",
+    "mending": "The mended records are being read; they only add to what the run offered.",
+    "split": "The offer has a variant of its own now; shops follow.",
+    "joined": "The offer belongs to this variant now; shops follow.",
+    "category": "That is what the path means from now on; its products follow.",
     "looking": "The hub looks at the feed's source now.",
     "pushing": "The push is on its way.",
     "true": "Nothing differs: the shop holds what is wanted.",
@@ -151,7 +160,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
 def section(path: str) -> str:
     """The address in NAV that a page belongs to: "/runs/7" is one of the feeds'."""
     first = "/" + path.split("/")[1]
-    return {"/purchase-orders": "/orders", "/runs": "/feeds"}.get(first, first)
+    return {"/purchase-orders": "/orders", "/runs": "/feeds", "/offers": "/products"}.get(first, first)
 
 
 def go(address: str, said: str = "") -> Response:

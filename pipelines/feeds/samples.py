@@ -73,7 +73,9 @@ def _evaluated(
 def _pairs(column: Column) -> list[list[Any]]:
     """Different values as received, each with what it becomes."""
     seen: dict[str, list[Any]] = {}
-    for received, value in zip(column.received.tolist(), column.values.tolist(), strict=True):
+    values = column.values.tolist()
+    told = values if column.received is None else column.received.tolist()
+    for received, value in zip(told, values, strict=True):
         key = _shown(received)
         if key and key not in seen:
             missing = value is None or (not isinstance(value, list | dict) and pd.isna(value))

@@ -193,5 +193,5 @@ def test_a_file_without_any_known_column_is_no_feed(tmp_path: Path) -> None:
 
 def test_an_unknown_profile_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="shopify_csv") as refusal:
-        settled(tmp_path, "sku,title,price\nA1,Lamp,10\n", profile="magento")
+        settled(tmp_path, "sku,title,price\nA1,Lamp,10\n", profile="nowhere")
     assert refusal.value.rule == "unknown_profile"
