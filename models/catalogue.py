@@ -9,7 +9,6 @@ from psycopg import Cursor
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    ForeignKey,
     Identity,
     Index,
     Integer,
@@ -30,10 +29,11 @@ class Product(Base):
     """The catalogue's item: what a buyer sees on one page. Its words come from its variants' best offers."""
 
     __tablename__ = "product"
+    __table_args__ = (Index("uq_product_key", "key", unique=True, postgresql_where=text("key IS NOT NULL")),)
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    key: Mapped[str] = mapped_column(Text, unique=True)
-    """What made it one product: "group:SUPPLIER:KEY" or the key of its only variant."""
+    key: Mapped[str | None] = mapped_column(Text)
+    """What made it one product: "group:SUPPLIER:KEY", or "offer:ID" where a person split it off; None for the product of a single variant."""
     title: Mapped[str] = mapped_column(Text)
     description: Mapped[str | None] = mapped_column(Text)
     brand: Mapped[str | None] = mapped_column(Text)
@@ -55,7 +55,7 @@ class Variant(Base):
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    product_id: Mapped[int] = mapped_column(ForeignKey("product.id"))
+    product_id: Mapped[int]
     key: Mapped[str] = mapped_column(Text, unique=True)
     """What identifies it: "gtin:4006381333931", "mpn:BRAND|MPN" or "sku:SUPPLIER:SKU"."""
     sku: Mapped[str] = mapped_column(Text)
@@ -72,7 +72,9 @@ class Offer(Base):
     """What a supplier offers now. `cost`, `price` and `rrp` in major units of `currency`, as exact as the file was.
 
     `stock` is what the supplier said (None: he gave only an availability); `free` what may be sold now.
-    `feed_run_id` and `locator` lead back to the raw record in the archived file.
+    `feed_run_id` and `locator` lead back to the raw record in the archived file. What it refers to is not guarded by
+    foreign keys: they would be checked row by row, which takes as long as writing the rows (docs/decisions); only
+    whole runs write here, and nothing they name is ever deleted.
     """
 
     __tablename__ = "offer"
@@ -81,20 +83,18 @@ class Offer(Base):
         CheckConstraint("free >= 0", name="free"),
         CheckConstraint("state IN ('offered', 'gone')", name="state"),
         Index("ix_offer_variant", "variant_id"),
-        Index("ix_offer_gtin", "gtin", postgresql_where=text("gtin_verdict IN ('valid', 'repaired')")),
-        Index("ix_offer_unmatched", "supplier_id", postgresql_where=text("variant_id IS NULL")),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    supplier_id: Mapped[int] = mapped_column(ForeignKey("company.id"))
-    feed_id: Mapped[int] = mapped_column(ForeignKey("feed.id"))
+    supplier_id: Mapped[int]
+    feed_id: Mapped[int]
     supplier_sku: Mapped[str] = mapped_column(Text)
-    variant_id: Mapped[int | None] = mapped_column(ForeignKey("variant.id"))
+    variant_id: Mapped[int | None]
     match_reason: Mapped[str | None] = mapped_column(String(16))
     """Why it belongs to its variant: "gtin", "brand_mpn", "supplier_sku" or "by_hand"."""
     state: Mapped[str] = mapped_column(String(8), server_default="offered")
     free: Mapped[int] = mapped_column(server_default="0")
-    feed_run_id: Mapped[int] = mapped_column(ForeignKey("feed_run.id"))
+    feed_run_id: Mapped[int]
     content_hash: Mapped[str] = mapped_column(Text)
     locator: Mapped[str] = mapped_column(Text)
     gtin: Mapped[str | None] = mapped_column(Text)

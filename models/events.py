@@ -63,17 +63,15 @@ class CategoryChosen(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OffersChanged(Event):
-    """A run wrote its differences into a supplier's offers."""
+class PieceDue(Event):
+    """The catalogue has taken an approved run's offers up to the place `after`; the next piece is due.
+
+    `into_empty` is 1 where the feed had no offers when the run began: nothing needs to be compared.
+    """
 
     run_id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OffersMatched(Event):
-    """Every offer of a run has its variant."""
-
-    run_id: int
+    after: int
+    into_empty: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -129,6 +129,8 @@ class FeedRun(Base):
     """{"new", "changed", "unchanged", "gone", "fields": {…}, "examples": […], "asks": […], "limits": […]}"""
     problem: Mapped[str | None] = mapped_column(Text)
     records_done: Mapped[int] = mapped_column(server_default="0")
+    taken: Mapped[int | None]
+    """How many of its staged offers the catalogue has taken; None before it began."""
     landed_at: Mapped[datetime] = mapped_column(server_default=func.now())
     staged_at: Mapped[datetime | None]
     applied_at: Mapped[datetime | None]
@@ -185,6 +187,25 @@ class StagedUnseen(Base):
     record_hash: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
 
 
+class StagedShared(Base):
+    """An identifier of a run's new offers that its supplier uses for several of his numbers: it identifies nothing."""
+
+    __tablename__ = "staged_shared"
+
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+
+
+class StagedGone(Base):
+    """An offer that a run's file does not have any more; `place` counts on behind the staged offers."""
+
+    __tablename__ = "staged_gone"
+
+    run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    offer_id: Mapped[int] = mapped_column(Integer)
+
+
 class Reject(Base):
     """A source record refused (or quarantined) in one run: the rules, one sentence of advice, and the raw record."""
 
@@ -202,7 +223,10 @@ class Reject(Base):
 
 
 class OfferChange(Base):
-    """What one run did to one offer: kind "new", "changed" or "gone", and each field from → to."""
+    """What one run did to one offer: kind "changed" or "gone", and each field from → to.
+
+    What was new in a run is told by the offers themselves (Offer.first_run_id).
+    """
 
     __tablename__ = "offer_change"
 

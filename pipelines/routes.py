@@ -1,7 +1,8 @@
 """THE MAP: every event, the step it wakes and its queue. Nothing happens that is not in it.
 
-    a supplier's file     FeedDue ─ land ─ FileLanded ─ read ─ FeedStaged ─ plan ─ RunApproved ─ apply ─ OffersChanged
-    the catalogue         OffersChanged ─ match ─ OffersMatched ─ merge ─ ProductsMerged ─ fan_out ─ ListingsDue
+    a supplier's file     FeedDue ─ land ─ FileLanded ─ read ─ FeedStaged ─ plan ─ RunApproved
+    the catalogue         RunApproved ─ begin ─ PieceDue ─ apply ─ PieceDue …, and after the last piece ProductsMerged ─ fan_out ─
+                          ListingsDue; ProductsMerged ─ clear
     by hand               UndoDue ─ undo ─ RunUndone ─ remerge ─ ProductsMerged; OfferMoved ─ rejoin ─ ProductsMerged;
                           CategoryChosen ─ settle_chosen
     a seller's shop       ListingsDue ─ plan ─ PushDue ─ push ─ ListingsSent ─ verify
@@ -16,7 +17,7 @@
     a shop's calls        HooksDue ─ watch_hooks ─ OrdersDue
 
 Queues are few, because each costs every worker two threads: `feeds` may parse for minutes, `catalogue` is set-based
-SQL, `shops` and `orders` wait for other people's servers, `money` moves stock and deposits in short units of work.
+SQL in pieces of a second, `shops` and `orders` wait for other people's servers, `money` moves stock and deposits in short units of work.
 """
 
 from core.database import on
@@ -34,11 +35,10 @@ from models.events import (
     ListingsSent,
     MaturityDue,
     OfferMoved,
-    OffersChanged,
-    OffersMatched,
     OrderChanged,
     OrderNoticed,
     OrdersDue,
+    PieceDue,
     ProductsMerged,
     PurchaseOrderMade,
     PushDue,
@@ -51,11 +51,11 @@ from models.events import (
     UndoDue,
     VerifyDue,
 )  # fmt: skip
+from pipelines.catalogue.apply import apply
+from pipelines.catalogue.begin import begin
 from pipelines.catalogue.by_hand import rejoin, remerge
-from pipelines.catalogue.match import match
-from pipelines.catalogue.merge import merge
 from pipelines.catalogue.taxonomy import settle_chosen
-from pipelines.feeds.apply import apply
+from pipelines.feeds.clear import clear
 from pipelines.feeds.land import land
 from pipelines.feeds.plan import plan
 from pipelines.feeds.read import read
@@ -82,9 +82,9 @@ ROUTES = (
     on(FeedDue, land, queue="feeds", retries=3, seconds=1150),
     on(FileLanded, read, queue="feeds", seconds=1150),
     on(FeedStaged, plan, queue="feeds", one_unit=True),
-    on(RunApproved, apply, queue="feeds", one_unit=True),
-    on(OffersChanged, match, queue="catalogue", one_unit=True),
-    on(OffersMatched, merge, queue="catalogue", one_unit=True),
+    on(RunApproved, begin, queue="catalogue", one_unit=True),
+    on(PieceDue, apply, queue="catalogue", one_unit=True),
+    on(ProductsMerged, clear, queue="catalogue", one_unit=True),
     on(UndoDue, undo, queue="feeds", one_unit=True),
     on(RunUndone, remerge, queue="catalogue", one_unit=True),
     on(OfferMoved, rejoin, queue="catalogue", one_unit=True),

@@ -48,7 +48,7 @@ def stage(db: Database, feed_id: int, *offers: dict[str, Any]) -> int:
         )
         uow.session.add(run)
         uow.session.flush()
-        for place, offer in enumerate(offers):
+        for place, offer in enumerate(offers, start=1):
             full = {**PLAIN, **offer}
             full["content_hash"] = json.dumps(full, sort_keys=True)
             values = [

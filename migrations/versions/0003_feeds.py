@@ -11,6 +11,14 @@ depends_on = None
 
 RUN_STATES = ("landed", "staged", "waiting", "approved", "applied", "refused", "unchanged", "superseded")
 
+UNGUARDED = (
+    ("offer", "supplier_id", "company"),
+    ("offer", "feed_id", "feed"),
+    ("offer", "feed_run_id", "feed_run"),
+    ("offer", "variant_id", "variant"),
+    ("variant", "product_id", "product"),
+)
+
 
 def upgrade() -> None:
     op.add_column("feed", sa.Column("mapping_version", sa.Integer(), nullable=True))
@@ -57,6 +65,31 @@ def upgrade() -> None:
         sa.Column("record_hash", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("run_id", "record_hash", name=op.f("pk_staged_unseen")),
         prefixes=["UNLOGGED"],
+    )
+    op.create_table(
+        "staged_shared",
+        sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_staged_shared")),
+    )
+    op.create_table(
+        "staged_gone",
+        sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("offer_id", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "place", name=op.f("pk_staged_gone")),
+    )
+    op.add_column("feed_run", sa.Column("taken", sa.Integer(), nullable=True))
+    # Each of these cost every row of a large feed as much as the row itself, see models/catalogue.py.
+    for table, column, to in UNGUARDED:
+        op.drop_constraint(op.f(f"fk_{table}_{column}_{to}"), table, type_="foreignkey")
+    op.drop_index("ix_offer_gtin", "offer")
+    op.drop_index("ix_offer_unmatched", "offer")
+    op.drop_constraint(op.f("uq_product_key"), "product", type_="unique")
+    op.alter_column("product", "key", nullable=True)
+    op.execute("UPDATE product SET key = NULL WHERE key NOT LIKE 'group:%'")
+    op.create_index(
+        "uq_product_key", "product", ["key"], unique=True, postgresql_where=sa.text("key IS NOT NULL")
     )
     op.add_column(
         "offer_change",
@@ -115,6 +148,23 @@ def downgrade() -> None:
     op.drop_column("offer", "first_run_id")
     op.drop_column("offer_change", "before")
     op.drop_table("staged_unseen")
+    op.drop_table("staged_shared")
+    op.drop_table("staged_gone")
+    op.drop_column("feed_run", "taken")
+    op.drop_index("uq_product_key", "product")
+    op.execute(
+        "UPDATE product p SET key = coalesce((SELECT v.key FROM variant v WHERE v.product_id = p.id ORDER BY v.id LIMIT 1), 'product:' || p.id) WHERE key IS NULL"
+    )
+    op.alter_column("product", "key", nullable=False)
+    op.create_unique_constraint(op.f("uq_product_key"), "product", ["key"])
+    op.create_index(
+        "ix_offer_unmatched", "offer", ["supplier_id"], postgresql_where=sa.text("variant_id IS NULL")
+    )
+    op.create_index(
+        "ix_offer_gtin", "offer", ["gtin"], postgresql_where=sa.text("gtin_verdict IN ('valid', 'repaired')")
+    )
+    for table, column, to in UNGUARDED:
+        op.create_foreign_key(op.f(f"fk_{table}_{column}_{to}"), table, to, [column], ["id"])
     _staged_by("supplier_sku")
     for table in ("offer", "staged_offer"):
         op.drop_column(table, "record_hash")

@@ -12,7 +12,7 @@ from models.catalogue import Offer, Product, Variant
 from models.companies import Company
 from models.events import OfferMoved, ProductsMerged, RunUndone
 from models.suppliers import Feed, FeedRun
-from pipelines.catalogue.match import lock_catalogue
+from pipelines.catalogue.lock import lock_catalogue
 from pipelines.catalogue.merge import merge_variants
 
 REASON = "by_hand"

@@ -1,89 +1,97 @@
-"""Matches a run's offers to variants: by valid GTIN, else brand and MPN, else the supplier's own SKU."""
+"""Matches new offers to variants: by the supplier's own number, a valid GTIN, brand and MPN; writes each row once."""
+
+from typing import Any
 
 from psycopg import Cursor
 
-from core.database import SET_SECONDS, Database
-from models.events import OffersChanged, OffersMatched
-from models.suppliers import FeedRun
-
-CATALOGUE_LOCK = 0x656E7472
-"""One matcher or merger at a time: two suppliers' files with the same GTIN make one variant, not two."""
+from models.staged import COLUMNS, STATED
+from pipelines.catalogue.begin import GTIN, MPN
+from pipelines.catalogue.taxonomy import classify
 
 # A shop strips tags, percent signs, doubled blanks and what cannot be printed from a SKU, keeps a hundred characters and
 # says nothing: what it would alter is left out here, with room for a number behind it.
-KEYS = r"""
-CREATE TEMP TABLE candidate ON COMMIT DROP AS
-WITH fresh AS (
-  SELECT o.id, o.supplier_id, o.supplier_sku, o.title, o.options,
-         CASE WHEN length(o.group_key) > 500 THEN md5(o.group_key) ELSE o.group_key END AS group_key, o.gtin_verdict,
-         btrim(c.code || '-' || regexp_replace(o.supplier_sku, '[<>%%\s\u0001-\u001f\u007f-\u00a0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]+', ' ', 'g')) AS plain,
-         CASE WHEN o.gtin_verdict IN ('valid', 'repaired') THEN lpad(o.gtin, 14, '0') END AS gtin,
-         CASE WHEN o.brand <> '' AND o.mpn <> '' AND length(o.brand || o.mpn) < 500 THEN lower(o.brand) || '|' || lower(o.mpn) END AS mpn
-  FROM offer o JOIN company c ON c.id = o.supplier_id
-  WHERE o.feed_id = %(feed)s AND o.variant_id IS NULL AND o.state = 'offered'),
-gtin_use AS (  -- for how many of his numbers a supplier uses an identifier: two mean that it does not identify
-  SELECT lpad(gtin, 14, '0') AS gtin, count(DISTINCT supplier_sku) AS uses FROM offer
-  WHERE supplier_id = %(supplier)s AND gtin_verdict IN ('valid', 'repaired') GROUP BY 1),
-mpn_use AS (
-  SELECT lower(brand) || '|' || lower(mpn) AS mpn, count(DISTINCT supplier_sku) AS uses FROM offer
-  WHERE supplier_id = %(supplier)s AND brand <> '' AND mpn <> '' GROUP BY 1),
-own AS (  -- `known`: the same supplier's number has a variant by another of his feeds
-  SELECT f.*, g.uses = 1 AS by_gtin, m.uses = 1 AS by_mpn, (
-    SELECT v.key FROM feed JOIN offer x ON x.feed_id = feed.id AND x.supplier_sku = f.supplier_sku JOIN variant v ON v.id = x.variant_id
-    WHERE feed.supplier_id = f.supplier_id ORDER BY x.id LIMIT 1) AS known
-  FROM fresh f LEFT JOIN gtin_use g USING (gtin) LEFT JOIN mpn_use m USING (mpn))
-SELECT id, supplier_id, title, options, group_key,
-  CASE WHEN length(plain) <= 88 THEN plain ELSE left(plain, 71) || '-' || left(md5(supplier_sku), 16) END AS sku,
-  CASE WHEN known IS NOT NULL THEN known WHEN by_gtin THEN 'gtin:' || gtin WHEN by_mpn THEN 'mpn:' || mpn
-       ELSE 'sku:' || supplier_id || ':' || supplier_sku END AS key,
-  CASE WHEN known IS NOT NULL THEN 'supplier_sku' WHEN by_gtin THEN 'gtin' WHEN by_mpn THEN 'brand_mpn'
-       ELSE 'supplier_sku' END AS reason
-FROM own"""
+PLAIN = r"""btrim(%(code)s || '-' || regexp_replace(s.supplier_sku, '[<>%%\s\u0001-\u001f\u007f-\u00a0\u00ad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff]+', ' ', 'g'))"""
 
-PRODUCTS = """
+KNOWN = """(SELECT v.key FROM feed JOIN offer x ON x.feed_id = feed.id AND x.supplier_sku = s.supplier_sku JOIN variant v ON v.id = x.variant_id
+    WHERE feed.supplier_id = %(supplier)s ORDER BY x.id LIMIT 1)"""
+"""The same supplier's number has a variant by another of his feeds."""
+
+FRESH = f"""
+CREATE TEMP TABLE fresh ON COMMIT DROP AS
+WITH asked AS (
+  SELECT s.place, s.supplier_sku, {PLAIN} AS plain, {{known}} AS known, {GTIN.format("s")} AS gtin, {MPN.format("s")} AS mpn,
+    'group:' || %(supplier)s || ':' || CASE WHEN length(s.group_key) > 500 THEN md5(s.group_key) ELSE s.group_key END AS product_key
+  FROM staged_offer s WHERE s.run_id = %(run)s AND s.place > %(after)s AND s.place <= %(last)s AND {{new}}),
+keyed AS (
+  SELECT place, product_key,
+    CASE WHEN length(plain) <= 88 THEN plain ELSE left(plain, 71) || '-' || left(md5(supplier_sku), 16) END AS sku,
+    CASE WHEN known IS NOT NULL THEN known WHEN a.gtin IS NOT NULL AND g.key IS NULL THEN a.gtin
+         WHEN a.mpn IS NOT NULL AND m.key IS NULL THEN a.mpn ELSE 'sku:' || %(supplier)s || ':' || supplier_sku END AS key,
+    CASE WHEN known IS NOT NULL THEN 'supplier_sku' WHEN a.gtin IS NOT NULL AND g.key IS NULL THEN 'gtin'
+         WHEN a.mpn IS NOT NULL AND m.key IS NULL THEN 'brand_mpn' ELSE 'supplier_sku' END AS reason
+  FROM asked a LEFT JOIN staged_shared g ON g.run_id = %(run)s AND g.key = a.gtin LEFT JOIN staged_shared m ON m.run_id = %(run)s AND m.key = a.mpn),
+found AS (SELECT k.*, v.id AS variant_id, v.product_id FROM keyed k LEFT JOIN variant v USING (key) ORDER BY place)
+SELECT place, key, sku, reason, product_key, variant_id IS NULL AS made, nextval('offer_id_seq')::int AS offer_id,
+  coalesce(variant_id, nextval('variant_id_seq')::int) AS variant_id,
+  CASE WHEN variant_id IS NOT NULL THEN product_id WHEN product_key IS NULL THEN nextval('product_id_seq')::int END AS product_id
+FROM found"""
+
+# A SKU that differs from another only by case gets the offer's number; where that is somebody's SKU too, a hash.
+NUMBERED = """
+UPDATE fresh f SET sku = f.sku || '-' || f.offer_id FROM (
+  SELECT place FROM (SELECT place, row_number() OVER (PARTITION BY lower(sku) ORDER BY place) AS nth FROM fresh WHERE made) r WHERE nth > 1
+  UNION SELECT e.place FROM fresh e JOIN variant v ON lower(v.sku) = lower(e.sku) WHERE e.made) t
+WHERE f.place = t.place RETURNING f.place"""
+HASHED = """
+UPDATE fresh f SET sku = left(sku, 71) || '-' || left(md5(key), 16)
+WHERE place = ANY(%s) AND (EXISTS (SELECT FROM variant v WHERE lower(v.sku) = lower(f.sku))
+  OR lower(sku) IN (SELECT lower(sku) FROM fresh WHERE made GROUP BY 1 HAVING count(*) > 1))"""
+
+GROUPS = """
 INSERT INTO product (key, title, kind, images)
-SELECT product_key, title, 'goods', '[]' FROM (
-  SELECT DISTINCT ON (product_key) product_key, title, id
-  FROM (SELECT *, coalesce('group:' || supplier_id || ':' || group_key, key) AS product_key FROM candidate) c
-  WHERE NOT EXISTS (SELECT FROM variant v WHERE v.key = c.key)
-  ORDER BY product_key, id) first
-ORDER BY id
-ON CONFLICT (key) DO NOTHING"""
+SELECT product_key, s.title, 'goods', '[]' FROM (
+  SELECT DISTINCT ON (product_key) product_key, place FROM fresh WHERE made AND product_key IS NOT NULL
+    AND NOT EXISTS (SELECT FROM product p WHERE p.key = product_key) ORDER BY product_key, place) f
+JOIN staged_offer s ON s.run_id = %(run)s AND s.place = f.place ORDER BY f.place
+ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING"""
+IN_GROUPS = "UPDATE fresh f SET product_id = p.id FROM product p WHERE f.made AND f.product_key IS NOT NULL AND p.key = f.product_key"
 
-# A SKU that differs from another only by case gets the offer's number; where that is somebody's SKU too, a hash as well.
-VARIANTS = """
-INSERT INTO variant (product_id, key, sku, title, options, images)
-SELECT p.id, c.key,
-  CASE WHEN rank = 1 AND NOT EXISTS (SELECT FROM variant v WHERE lower(v.sku) = lower(c.sku)) THEN c.sku ELSE c.sku || '-' || c.id END,
-  c.title, c.options, '[]'
-FROM (SELECT *, row_number() OVER (PARTITION BY lower(sku) ORDER BY id) AS rank,
-             coalesce('group:' || supplier_id || ':' || group_key, key) AS product_key FROM candidate) c
-JOIN product p ON p.key = c.product_key
-WHERE NOT EXISTS (SELECT FROM variant v WHERE v.key = c.key)
-ORDER BY c.id
-ON CONFLICT DO NOTHING"""
-HASHED = VARIANTS.replace("c.sku || '-' || c.id", "left(c.sku, 71) || '-' || left(md5(c.key), 16)")
+STAGED = "FROM fresh f JOIN staged_offer s ON s.run_id = %(run)s AND s.place = f.place"
+CATEGORY = "LEFT JOIN taxonomy_choice c ON c.supplier_id = %(supplier)s AND c.path = s.category AND c.how <> 'proposal'"
+PRODUCTS = f"""
+INSERT INTO product (id, title, description, brand, category, kind, images, taxonomy_id)
+OVERRIDING SYSTEM VALUE
+SELECT f.product_id, coalesce(s.group_title, s.title), s.description, s.brand, s.category, s.kind, s.images, c.taxonomy_id
+{STAGED} {CATEGORY} WHERE f.made AND f.product_key IS NULL ORDER BY f.place"""
+VARIANTS = f"""
+INSERT INTO variant (id, product_id, key, sku, gtin, title, options, images, weight_g, best_offer_id)
+OVERRIDING SYSTEM VALUE
+SELECT f.variant_id, f.product_id, f.key, f.sku, CASE WHEN s.gtin_verdict IN ('valid', 'repaired') THEN s.gtin END, s.title, s.options,
+  s.images, s.weight_g, f.offer_id {STAGED} WHERE f.made ORDER BY f.place"""
+OFFERS = f"""
+INSERT INTO offer (id, supplier_id, feed_id, feed_run_id, first_run_id, variant_id, match_reason, free, {", ".join(COLUMNS)})
+OVERRIDING SYSTEM VALUE
+SELECT f.offer_id, %(supplier)s, %(feed)s, %(run)s, %(run)s, f.variant_id, f.reason, {STATED}, {", ".join(f"s.{name}" for name in COLUMNS)}
+{STAGED} ORDER BY f.place"""
 
-OFFERS = """
-UPDATE offer o SET variant_id = v.id, match_reason = c.reason
-FROM candidate c JOIN variant v ON v.key = c.key WHERE o.id = c.id"""
 
+def match(cursor: Cursor[Any], facts: dict[str, Any], *, new: str, known: bool) -> None:
+    """Writes a piece's new offers, each with its variant, and the products and variants that they are the first of.
 
-def match(event: OffersChanged, db: Database) -> None:
-    """Gives every offer of the run's feed that has none its variant, making products and variants where needed.
-
-    A match once made stays, so that a listing never changes its product under a buyer.
+    `new` is SQL for which of the piece's staged offers `s` are new, `known` tells whether the supplier has other
+    offers. A match once made stays, so that a listing never changes its product under a buyer. What was found is left
+    in the temporary table `fresh`. The catalogue is locked by the caller.
     """
-    with db.unit_of_work(last=True) as uow:
-        uow.allow(SET_SECONDS)
-        run = uow.session.get_one(FeedRun, event.run_id)
-        cursor = uow.cursor()
-        lock_catalogue(cursor)
-        for statement in (KEYS, PRODUCTS, VARIANTS, HASHED, OFFERS):
-            cursor.execute(statement, {"feed": run.feed_id, "supplier": event.tenant})
-        uow.emit(OffersMatched(tenant=event.tenant, lane=event.lane, run_id=run.id))
-
-
-def lock_catalogue(cursor: Cursor[tuple[object, ...]]) -> None:
-    """Holds the catalogue until the unit of work ends."""
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CATALOGUE_LOCK])
+    cursor.execute(FRESH.format(new=new, known=KNOWN if known else "NULL::text"), facts)
+    numbered = cursor.execute(NUMBERED).fetchall()
+    if numbered:
+        cursor.execute(HASHED, [[place for (place,) in numbered]])
+    cursor.execute(GROUPS, facts)
+    if (
+        cursor.execute("SELECT FROM fresh WHERE made AND product_key IS NOT NULL LIMIT 1").fetchone()
+        is not None
+    ):
+        cursor.execute(IN_GROUPS)
+    classify(cursor, f"(SELECT {facts['supplier']:d} AS supplier_id, s.category {STAGED % facts}) brought", "false")  # fmt: skip
+    for statement in (PRODUCTS, VARIANTS, OFFERS):
+        cursor.execute(statement, facts)

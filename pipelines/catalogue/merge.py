@@ -1,25 +1,20 @@
-"""Merges a run's offers into the catalogue: each variant's best offer speaks for it, each product's first for the page."""
+"""Merges offers into the catalogue: each variant's best offer speaks for it, each product's first for the page."""
 
 from typing import Any
 
 from psycopg import Cursor
 
-from core.database import SET_SECONDS, Database
-from models.events import OffersMatched, ProductsMerged
-from models.suppliers import FeedRun
-from pipelines.catalogue.match import lock_catalogue
 from pipelines.catalogue.taxonomy import classify
 
-TOUCHED = """
-CREATE TEMP TABLE touched ON COMMIT DROP AS
-SELECT DISTINCT variant_id AS id FROM offer WHERE feed_run_id = %(run)s AND variant_id IS NOT NULL"""
+CHEAPEST = "o.state = 'offered' DESC, o.free > 0 DESC, o.cost IS NULL, o.cost, o.id"
+"""The rule of the best offer, as an ORDER BY over offers `o` of one variant: one that is still offered, then one that can
+be sold, then one with a cost, then the cheapest, then the oldest."""
 
-# The rule of the best offer: what can be sold, then what has a cost, then the cheapest, then the oldest.
-BEST = """
+BEST = f"""
 CREATE TEMP TABLE best ON COMMIT DROP AS
 SELECT DISTINCT ON (o.variant_id) o.*
 FROM offer o JOIN touched t ON t.id = o.variant_id
-ORDER BY o.variant_id, o.state = 'offered' DESC, o.free > 0 DESC, o.cost IS NULL, o.cost, o.id"""
+ORDER BY o.variant_id, {CHEAPEST}"""
 
 VARIANTS = """
 UPDATE variant v SET best_offer_id = b.id, gtin = b.valid_gtin, title = b.title, options = b.options, images = b.images, weight_g = b.weight_g
@@ -46,18 +41,6 @@ FROM (
 WHERE p.id = f.product_id
   AND (p.title, p.description, p.brand, p.category, p.kind, p.images)
     IS DISTINCT FROM (f.title, f.description, f.brand, f.category, f.kind, f.images)"""
-
-
-def merge(event: OffersMatched, db: Database) -> None:
-    """Writes only what differs, for the variants whose offers the run changed."""
-    with db.unit_of_work(last=True) as uow:
-        uow.allow(SET_SECONDS)
-        run = uow.session.get_one(FeedRun, event.run_id)
-        cursor = uow.cursor()
-        lock_catalogue(cursor)
-        cursor.execute(TOUCHED, {"run": run.id})
-        merge_variants(cursor)
-        uow.emit(ProductsMerged(tenant=event.tenant, lane=event.lane, run_id=run.id))
 
 
 def merge_variants(cursor: Cursor[Any]) -> None:

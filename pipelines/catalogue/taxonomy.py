@@ -13,7 +13,7 @@ from core.errors import Refused
 from core.tables import AuditRecord
 from models.events import CategoryChosen
 from pipelines.catalogue.category_words import Proposals
-from pipelines.catalogue.match import lock_catalogue
+from pipelines.catalogue.lock import lock_catalogue
 
 LONGEST_PATH = 500
 """Characters; a longer path is no path, and PostgreSQL's indexes take 2,704 bytes."""

@@ -7,42 +7,21 @@ from psycopg.rows import dict_row
 
 from core.database import SET_SECONDS, Database, UnitOfWork
 from core.errors import Refused
-from models.catalogue import OUT
-from models.events import FeedStaged, FileLanded, RunApproved
+from models.events import FeedStaged, RunApproved
 from models.runs import held, policy_of
-from models.suppliers import Feed, FeedRun
-
-POLICY: dict[str, Any] = {
-    "absence": "out_of_stock",
-    "assumed_stock": 0,
-    "min_offers_percent": 50,
-    "max_price_changes_percent": 30,
-    "max_zero_stock_percent": 50,
-}
-"""What a feed's policy says where it is silent. `absence` (keep | out_of_stock | withdraw): what an offer that is no
-longer in the file means. The three limits hold a run for a person; they are per cent of the offers there were.
-`cost` ({"from": "price", "minus_percent": 30}) is applied while reading."""
-
-STATED = """CASE WHEN s.availability IN ('out_of_stock', 'discontinued') THEN 0 WHEN s.stock IS NOT NULL THEN greatest(s.stock, 0)
-          WHEN s.availability IS NOT NULL THEN %(assumed)s ELSE 0 END"""
-"""What the supplier has of a staged offer: his stock, or the assumed stock where he only says that he has it."""
-
-FREE = f"greatest(0, {STATED} - {OUT.format(as_of='%(as_of)s')})"
-"""What may be sold of it: without what is set aside or was sold since the file came, which its figure still counts."""
-
-PRICE_CHANGES = " OR ".join(
-    f"o.{name} IS NOT NULL AND o.{name} IS DISTINCT FROM s.{name}" for name in ("price", "cost", "currency")
+from models.staged import (
+    COMPARED,
+    DIFFERS,
+    MATTERS,
+    POLICY,
+    PRICE_CHANGES,
+    STATED,
+    absent,
+    another_is_taken,
+    emptied,
+    unchanged,
 )
-"""Whether an offer would cost something else; a first price, cost or currency is no change."""
-
-MATTERS = """o.state = 'offered' AND (%(absence)s = 'withdraw' OR %(absence)s = 'out_of_stock' AND (o.free > 0
-       OR o.stock IS DISTINCT FROM 0 AND EXISTS (SELECT FROM reservation r WHERE r.offer_id = o.id AND r.quantity > 0)))"""
-"""Whether an offer's absence from the file would change anything under the policy."""
-
-COMPARED = (
-    "gtin", "mpn", "brand", "title", "description", "category", "kind", "cost", "price", "rrp", "currency", "stock",
-    "availability", "lead_time_days", "weight_g", "condition", "group_key", "group_title", "options", "attributes", "images", "details",
-)  # fmt: skip
+from models.suppliers import Feed, FeedRun
 
 
 def plan(event: FeedStaged, db: Database) -> None:
@@ -52,7 +31,7 @@ def plan(event: FeedStaged, db: Database) -> None:
         run = uow.session.get_one(FeedRun, event.run_id)
         feed = uow.session.get_one(Feed, run.feed_id, with_for_update={"key_share": True})
         uow.session.refresh(run)  # as it is now that nobody else works at this feed
-        if run.state != "staged" or emptied(uow, run, feed):
+        if run.state != "staged" or another_is_taken(uow.cursor(), run) or emptied(uow, run, feed):
             return
         counts = count(uow.cursor(), run, feed)
         broken = beyond_limits(counts, policy_of(run, {**POLICY, **feed.policy}))
@@ -67,25 +46,6 @@ def plan(event: FeedStaged, db: Database) -> None:
             run.state = "waiting"
         else:
             approve(uow, run, feed)
-
-
-def emptied(uow: UnitOfWork, run: FeedRun, feed: Feed) -> bool:
-    """True where staging is not what reading left there; the run is then sent back to be read again.
-
-    PostgreSQL empties an unlogged table when it starts after a crash, and to apply nothing would mean that nothing is
-    offered any more.
-    """
-    if count_staged(uow.cursor(), run.id) == (run.facts or {}).get("staged"):
-        return False
-    run.state = "landed"
-    uow.emit(FileLanded(tenant=feed.supplier_id, lane=feed.lane, run_id=run.id))
-    return True
-
-
-def count_staged(cursor: Cursor[Any], run_id: int) -> int:
-    """How many offers of the run lie in staging."""
-    row = cursor.execute("SELECT count(*) FROM staged_offer WHERE run_id = %s", [run_id]).fetchone()
-    return int(row[0]) if row else 0
 
 
 def approve(uow: UnitOfWork, run: FeedRun, feed: Feed) -> None:
@@ -109,7 +69,7 @@ def count(cursor: Cursor[Any], run: FeedRun, feed: Feed) -> dict[str, Any]:
         dict_cursor(cursor)
         .execute(
             f"""SELECT count(*) AS staged, count(*) FILTER (WHERE o.id IS NULL) AS new,
-              count(*) FILTER (WHERE o.id IS NOT NULL AND ({differs()})) AS changed,
+              count(*) FILTER (WHERE o.id IS NOT NULL AND {DIFFERS}) AS changed,
               count(*) FILTER (WHERE s.cost IS NULL) AS without_cost,
               count(*) FILTER (WHERE s.currency IS NULL) AS without_currency,
               count(*) FILTER (WHERE o.free > 0 AND {STATED} = 0) AS to_zero,
@@ -126,27 +86,19 @@ def count(cursor: Cursor[Any], run: FeedRun, feed: Feed) -> dict[str, Any]:
         dict_cursor(cursor)
         .execute(
             f"""SELECT count(*) AS offered, count(*) FILTER (WHERE free > 0) AS sellable,
-             count(*) FILTER (WHERE {MATTERS} AND NOT EXISTS (SELECT FROM staged_offer s WHERE s.run_id = %(run)s AND s.supplier_sku = o.supplier_sku)) AS gone
+             count(*) FILTER (WHERE {MATTERS} AND {absent(run)}) AS gone
            FROM offer o WHERE feed_id = %(feed)s AND state = 'offered'""",
             {"feed": feed.id, "run": run.id, "absence": policy["absence"]},
         )
         .fetchone()
     )
     assert before is not None
+    row["staged"] += unchanged(run)
     changed = {name: row.pop(f"f_{name}") for name in COMPARED}
     return {
         **row, **before, "unchanged": row["staged"] - row["new"] - row["changed"],
         "fields": {name: number for name, number in changed.items() if number},
     }  # fmt: skip
-
-
-def differs() -> str:
-    """SQL that is true where staging `s` says something else than offer `o` shows.
-
-    Reservations are looked up only where the plain figure would not do: most offers have none.
-    """
-    return f"""o.content_hash <> s.content_hash OR o.state <> 'offered' OR o.stock IS DISTINCT FROM s.stock
-      OR (s.stock IS NULL OR o.free <> {STATED}) AND o.free <> {FREE}"""
 
 
 def beyond_limits(counts: dict[str, Any], policy: dict[str, Any]) -> list[str]:

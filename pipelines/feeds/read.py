@@ -17,8 +17,8 @@ from core.errors import Refused, Temporary
 from core.settings import CHECKOUT, load
 from models.events import FeedStaged, FileLanded
 from models.mappings import mapping_for
+from models.staged import count_staged
 from models.suppliers import Feed, FeedRun
-from pipelines.feeds.plan import count_staged
 from pipelines.feeds.staging import COLUMNS
 
 
@@ -67,7 +67,8 @@ def read(event: FileLanded, db: Database) -> None:
 
 def clear(cursor: Cursor[Any], run_id: int) -> None:
     """Takes away what an earlier reading of the run left: half of it, or all of a file that was refused at its end."""
-    cursor.execute("DELETE FROM staged_offer WHERE run_id = %s", [run_id])
+    for table in ("staged_offer", "staged_unseen"):
+        cursor.execute(f"DELETE FROM {table} WHERE run_id = %s", [run_id])
     cursor.execute("DELETE FROM reject WHERE run_id = %s", [run_id])
 
 

@@ -6,6 +6,7 @@ from core.tables import AuditRecord
 from models.catalogue import RESTATED
 from models.events import RunUndone, UndoDue
 from models.runs import last_applied
+from models.staged import another_is_taken
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.staging import COLUMNS
 
@@ -55,6 +56,8 @@ def why_not(uow: UnitOfWork, run: FeedRun) -> str | None:
     """The sentence that says why this run cannot be undone now; None where it can."""
     if run.state != "applied":
         return f"Run {run.id} is {run.state}: only a run that is applied can be undone."
+    if another_is_taken(uow.cursor(), run, begun=True):
+        return f"Another run of this feed is on its way into the catalogue: wait for its end, then undo it before run {run.id}."
     later = last_applied(uow.session, run.feed_id)
     if later is not None and later.id != run.id:
         return f"Run {later.id} of this feed was applied after run {run.id}: undo run {later.id} first."

@@ -10,7 +10,7 @@ import pytest
 
 from core.database import Database
 from models.suppliers import Feed
-from pipelines.catalogue.match import CATALOGUE_LOCK
+from pipelines.catalogue.lock import CATALOGUE_LOCK
 from pipelines.routes import ROUTES
 from tests.staged import stage, supplier
 from tests.stepping import one, pending, rows, run_all, run_message
@@ -112,7 +112,7 @@ def test_identifiers_longer_than_an_index_takes_stop_no_feed(db: Database) -> No
 
 def test_a_feed_waits_for_a_larger_ones_turn_and_may_take_its_time(database_url: str, db: Database) -> None:
     stage(db, supplier(db, "NORDEN"), {"supplier_sku": "A"})
-    while (message := pending(db)[0])["step"] != "catalogue.match.match":
+    while (message := pending(db)[0])["step"] != "catalogue.apply.apply":
         run_message(db, message)
     hasty = Database(database_url, ROUTES, statement_timeout=0.2, lock_timeout=0.1)
     with psycopg.connect(database_url) as other:

@@ -4,25 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.database import Database, on
-from models.events import FeedStaged, ListingsDue, OffersChanged, OffersMatched, ProductsMerged, RunApproved
+from core.database import Database
 from models.suppliers import Feed, FeedRun
-from pipelines.catalogue.match import match
-from pipelines.catalogue.merge import merge
-from pipelines.feeds.apply import apply
-from pipelines.feeds.plan import approve, plan
-from pipelines.listings.plan import fan_out, plan_listings
+from pipelines.feeds.plan import approve
+from pipelines.routes import ROUTES as ALL
 from tests.staged import shop_of, stage, supplier
 from tests.stepping import one, pending, rows, run_all
 
-ROUTES = (
-    on(FeedStaged, plan, queue="feeds", one_unit=True),
-    on(RunApproved, apply, queue="feeds", one_unit=True),
-    on(OffersChanged, match, queue="catalogue", one_unit=True),
-    on(OffersMatched, merge, queue="catalogue", one_unit=True),
-    on(ProductsMerged, fan_out, queue="catalogue", one_unit=True),
-    on(ListingsDue, plan_listings, queue="catalogue", one_unit=True),
-)
+ROUTES = tuple(route for route in ALL if route.queue in ("feeds", "catalogue"))
 
 
 @pytest.fixture
@@ -44,9 +33,11 @@ def test_a_first_run_makes_offers_products_and_variants(db: Database) -> None:
         {"supplier_sku": "S-R", "group_key": "S", "group_title": "Schirm", "title": "Schirm rot", "options": {"Farbe": "Rot"}, "images": ["https://i.example/r"]},
         {"supplier_sku": "S-B", "group_key": "S", "group_title": "Schirm", "title": "Schirm blau", "options": {"Farbe": "Blau"}, "images": ["https://i.example/b"]},
     )  # fmt: skip
-    assert run_all(db) == [f"feeds.{name}.{name}" for name in ("plan", "apply")] + [
-        "catalogue.match.match",
-        "catalogue.merge.merge",
+    assert run_all(db) == [
+        "feeds.plan.plan",
+        "catalogue.begin.begin",
+        "catalogue.apply.apply",
+        "feeds.clear.clear",
         "listings.plan.fan_out",
     ]
     assert state(db, run) == "applied"
@@ -96,7 +87,7 @@ def test_only_differences_are_written_and_remembered(db: Database) -> None:
     }  # fmt: skip
     assert plan_["fields"] == {"cost": 1, "stock": 1}
     assert rows(db, "SELECT supplier_sku, kind, fields FROM offer_change WHERE run_id = %s ORDER BY 1", second) == [
-        ("B", "changed", {"cost": [10.0, 11.5], "stock": [5, 0]}), ("C", "gone", {"stock": [5, 0]}), ("D", "new", {}),
+        ("B", "changed", {"cost": [10.0, 11.5], "stock": [5, 0]}), ("C", "gone", {"stock": [5, 0]}),
     ]  # fmt: skip
     assert rows(db, "SELECT supplier_sku, state, free FROM offer ORDER BY 1") == [
         ("A", "offered", 5), ("B", "offered", 0), ("C", "offered", 0), ("D", "offered", 5),
@@ -146,7 +137,7 @@ def test_an_older_file_does_not_undo_a_newer_one(db: Database) -> None:
 
     first, second = pending(db)
     run_message(db, second)
-    run_message(db, next(message for message in pending(db) if message["step"] == "feeds.apply.apply"))
+    run_message(db, next(message for message in pending(db) if message["step"] == "catalogue.begin.begin"))
     run_message(db, first)
     run_all(db)
     assert (state(db, older), state(db, newer)) == ("superseded", "applied")

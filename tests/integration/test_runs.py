@@ -13,7 +13,7 @@ from core.database import Database
 from core.errors import Refused
 from models.events import RunApproved
 from models.suppliers import Feed, FeedRun
-from pipelines.feeds.apply import apply
+from pipelines.catalogue.begin import begin
 from pipelines.feeds.land import receive
 from pipelines.feeds.plan import approve
 from pipelines.routes import ROUTES
@@ -46,13 +46,13 @@ def landed(name: str, sha256: str) -> LandedFile:
     return LandedFile(path=Path("unused"), name=name, bytes=1, sha256=sha256)
 
 
-@pytest.mark.parametrize("step", ["plan", "apply"])
+@pytest.mark.parametrize("step", ["feeds.plan.plan", "catalogue.begin.begin", "catalogue.apply.apply"])
 def test_staging_that_a_crash_emptied_is_read_again_and_wipes_nothing(db: Database, step: str) -> None:
     feed = supplier(db, "NORDEN")
     stage(db, feed, {"supplier_sku": "A"}, {"supplier_sku": "B"})
     run_all(db)
     run = stage(db, feed, {"supplier_sku": "A", "stock": 7}, {"supplier_sku": "B"})
-    while (message := pending(db)[0])["step"] != f"feeds.{step}.{step}":
+    while (message := pending(db)[0])["step"] != step:
         run_message(db, message)
     with db.unit_of_work() as uow:
         uow.cursor().execute(
@@ -69,12 +69,12 @@ def test_staging_that_a_crash_emptied_is_read_again_and_wipes_nothing(db: Databa
 def test_one_run_applied_by_two_threads_at_once_changes_the_catalogue_once(db: Database) -> None:
     feed = supplier(db, "NORDEN")
     stage(db, feed, {"supplier_sku": "A"}, {"supplier_sku": "B"})
-    while (message := pending(db)[0])["step"] != "feeds.apply.apply":
+    while (message := pending(db)[0])["step"] != "catalogue.begin.begin":
         run_message(db, message)
     event = RunApproved(tenant=2, lane=f"feed:{feed}", **message["payload"])
     with psycopg.connect(db.url) as blocker:
         blocker.execute("SELECT FROM feed WHERE id = %s FOR UPDATE", [feed])
-        threads = [threading.Thread(target=apply, args=(event, db)) for _ in range(2)]
+        threads = [threading.Thread(target=begin, args=(event, db)) for _ in range(2)]
         for thread in threads:
             thread.start()
         waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -84,8 +84,9 @@ def test_one_run_applied_by_two_threads_at_once_changes_the_catalogue_once(db: D
         assert one(db, waiting) == 2
     for thread in threads:
         thread.join(20)
+    assert one(db, "SELECT count(*) FROM message WHERE event = 'PieceDue'") == 1
+    run_all(db)
     assert offers(db) == [("A", 5), ("B", 5)]
-    assert one(db, "SELECT count(*) FROM message WHERE event = 'OffersChanged'") == 1
 
 
 def test_a_run_approved_twice_at_once_is_approved_once(db: Database) -> None:

@@ -178,12 +178,15 @@ def test_an_undo_that_a_later_run_overtook_changes_nothing(db: Database) -> None
     first = stage(db, feed, {"supplier_sku": "A"})
     run_all(db)
     let_go(db, first)
-    stage(db, feed, {"supplier_sku": "A", "stock": 7})
-    for message in reversed(pending(db)):  # the plan, before the undo
-        run_message(db, message)
-    apply, *_ = [message for message in pending(db) if message["step"] == "feeds.apply.apply"]
-    run_message(db, apply)
+    (asked,) = pending(db)
+    second = stage(db, feed, {"supplier_sku": "A", "stock": 7})
+    for step in ("feeds.plan.plan", "catalogue.begin.begin"):
+        run_message(db, next(message for message in pending(db) if message["step"] == step))
+    with pytest.raises(Refused, match="Another run of this feed is on its way"):
+        let_go(db, first)
+    run_message(db, asked)
+    assert "catalogue.by_hand.remerge" not in run_all(db)
     undo(UndoDue(tenant=2, lane=f"feed:{feed}", run_id=first), db)
-    assert rows(db, "SELECT id, state FROM feed_run ORDER BY id") == [(1, "undone"), (2, "applied")]
+    assert rows(db, "SELECT id, state FROM feed_run ORDER BY id") == [(first, "applied"), (second, "applied")]
     assert rows(db, "SELECT supplier_sku, state, stock FROM offer") == [("A", "offered", 7)]
     assert remerge  # the step that merges what an undo changed

@@ -37,7 +37,7 @@ def test_approving_a_run_lets_it_pass_once(opened: Console) -> None:
     page = opened.get(address).text
     assert "90 of 100 offers change their price" in page
     assert opened.post(f"{address}/approve").headers["location"] == f"{address}?said=approved"
-    assert emitted(opened) == [("RunApproved", "feeds.apply.apply", lane)]
+    assert emitted(opened) == [("RunApproved", "catalogue.begin.begin", lane)]
     again = opened.post(f"{address}/approve")
     assert again.status_code == 409
     assert "only a waiting run can be approved" in again.text

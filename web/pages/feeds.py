@@ -13,8 +13,8 @@ from core.clock import now
 from core.errors import Refused, there_is
 from models.companies import Company
 from models.events import FeedDue
+from models.staged import POLICY
 from models.suppliers import RUN_STATES, Feed
-from pipelines.feeds.plan import POLICY
 from pipelines.making import FeedChange, NewFeed, asked_for, change_feed, make_feed, take_in
 from web.deps import CheckedForm, Db, Session, check_token, go, page, settings_of
 from web.queries.feeds import (
