@@ -1,5 +1,7 @@
 """Rows of cells -> Arrow-backed frames of text: what every reader does in the same way, with the same limits."""
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -55,3 +57,22 @@ def text_frame(names: list[str], table: pa.Table, numbers: npt.NDArray[np.int64]
     whole = pa.table([*table.columns, locators, faults], names=[*names, LOCATOR, FAULT])
     result: pd.DataFrame = whole.to_pandas()
     return result
+
+
+def joined(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Small frames with the same columns as one, up to the size of a frame: each costs the same, however few its rows."""
+    held: list[pd.DataFrame] = []
+    rows = size = 0
+    for one in frames:
+        own = int(one.memory_usage(deep=False).sum())
+        if held and (
+            rows + len(one) > FRAME_ROWS
+            or size + own > FRAME_CHARACTERS
+            or list(one.columns) != list(held[0].columns)
+        ):
+            yield held[0] if len(held) == 1 else pd.concat(held, ignore_index=True)
+            held, rows, size = [], 0, 0
+        held.append(one)
+        rows, size = rows + len(one), size + own
+    if held:
+        yield held[0] if len(held) == 1 else pd.concat(held, ignore_index=True)

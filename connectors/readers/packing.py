@@ -19,7 +19,7 @@ import pandas as pd
 
 from connectors.base import Dialect, FeedReader, TreeReader
 from connectors.readers.detection import ARCHIVES, WORKBOOKS, ZIP, format_of
-from connectors.readers.frames import LOCATOR
+from connectors.readers.frames import LOCATOR, joined
 from connectors.readers.packing_zip import FREE_BYTES, MAX_RATIO, check_safe, opened
 from connectors.readers.sheets import SheetReader
 from connectors.registry import READERS
@@ -105,12 +105,18 @@ class FileReader:
             self.detect(file, dialect.encoding)
         if len(self._members) == 1:
             yield from self._members[0].reader.frames(self._members[0].file, dialect)
-            return
+        else:
+            yield from joined(self._parts(dialect))
+
+    def _parts(self, dialect: Dialect) -> Iterator[pd.DataFrame]:
         short = [PurePosixPath(member.name).name for member in self._members]
         for member, name in zip(self._members, short, strict=True):
             place = name if short.count(name) == 1 else member.name
             own = replace(
-                member.dialect, record_path=dialect.record_path, escape_char=dialect.escape_char, context=dialect.context
+                member.dialect,
+                record_path=dialect.record_path,
+                escape_char=dialect.escape_char,
+                context=dialect.context,
             )
             for frame in member.reader.frames(member.file, own):
                 yield frame.assign(**{LOCATOR: place + " " + frame[LOCATOR]})

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import orjson
@@ -14,7 +14,15 @@ import pandas as pd
 
 from connectors.base import Dialect
 from connectors.readers.detection import format_of
-from connectors.readers.frames import FRAME_CHARACTERS, FRAME_ROWS, MAX_CELL, MAX_COLUMNS, frame, unique_names
+from connectors.readers.frames import (
+    FRAME_CHARACTERS,
+    FRAME_ROWS,
+    MAX_CELL,
+    MAX_COLUMNS,
+    frame,
+    joined,
+    unique_names,
+)
 from connectors.readers.packing_zip import check_sizes
 from connectors.readers.sheet_rows import DAMAGED, PROTECTED
 from connectors.readers.sheet_tables import Sheet, Table, chosen, table_of
@@ -58,15 +66,13 @@ class SheetReader:
     def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
         """Frames of text with `_locator` "row 12" (with several sheets "Lamps row 12") and `_fault` "too_long"."""
         tables = self._tables(file, dialect.sheet)
-        some = False
-        for table in tables:
-            before = f"{table.sheet.name} row" if len(tables) > 1 else "row"
-            for part in self._frames(table, before):
-                some = True
-                yield part
-        if not some:
+        parts = [
+            self._frames(table, f"{table.sheet.name} row" if len(tables) > 1 else "row") for table in tables
+        ]
+        if not any(table.records for table in tables):
             header = _names(tables[0])
             yield frame(list(header), [[] for _ in header], [], [])
+        yield from joined(chain.from_iterable(parts))
 
     def _frames(self, table: Table, before: str) -> Iterator[pd.DataFrame]:
         names = list(_names(table))

@@ -251,3 +251,13 @@ def test_what_a_killed_reader_left_is_swept_a_day_later(tmp_path: Path, unpacked
     os.utime(old, (time.time() - packing.FORGOTTEN_SECONDS - 60,) * 2)
     read(zipped(tmp_path / "a.zip", {"list.csv": CSV}))
     assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_many_small_parts_come_as_one_frame(tmp_path: Path) -> None:
+    """Each frame costs the pipeline the same, however few its rows."""
+    file = zipped(tmp_path / "a.zip", {f"{n:02}.csv": MORE.replace("B1", f"B{n}") for n in range(40)})
+    reader = FileReader()
+    frames = list(reader.frames(file, reader.detect(file)))
+    assert [len(frame) for frame in frames] == [40]
+    assert frames[0]["Artikelnummer"].tolist() == [f"B{n}" for n in range(40)]
+    assert frames[0][LOCATOR].tolist()[:2] == ["00.csv row 2", "01.csv row 2"]
