@@ -146,6 +146,8 @@ class Records:
         for name, value in element.items():
             self._put(self._attribute(self._top, name), value, row, 1)
         self._collect(element, self._top, row, 1, 1)
+        if not len(element) and element.text and element.text.strip():  # a record that is one value
+            self._put(self._column("."), element.text, row, 1)
         for name, said in self._context.items():
             if said is not None:
                 self._put(self._column(name), said, row, 1)
