@@ -37,6 +37,7 @@ from web.pages import (
     products,
     purchasing,
     queues,
+    run_acts,
     runs,
     search,
     settlement,
@@ -66,6 +67,7 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
         feed_mapping,
         feeds,
         runs,
+        run_acts,
         categories,  # before products, whose addresses would take it for a product
         products,
         shops,

@@ -22,7 +22,19 @@ CHIPS: dict[str, dict[str, Chip]] = {
         "refused": Chip("refused", "bad", "The file cannot be used."),
         "unchanged": Chip("unchanged", "off", "The same file as the offers show already."),
         "superseded": Chip("superseded", "off", "A later file was applied first."),
+        "undone": Chip("undone", "off", "The offers went back to what they were before it."),
         "none": Chip("no file yet", "off", "No file has come."),
+    },
+    "offer": {
+        "best": Chip("best", "good", "It speaks for the variant, and is bought."),
+        "offered": Chip("offered", "off", "Another offer is better now."),
+        "gone": Chip("gone", "wait", "Its supplier does not offer it any more."),
+    },
+    "path": {
+        "proposal": Chip("waits", "wait", "A person must say what it means."),
+        "person": Chip("said", "good", "A person said so."),
+        "learned": Chip("learned", "good", "A person said so of another supplier's same path."),
+        "exact": Chip("exact", "good", "It is a number or a path of the taxonomy itself."),
     },
     "listing": {
         "waiting": Chip("waiting", "busy", "Wanted in the shop, not yet there."),

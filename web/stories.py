@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core.tables import DeadLetter
+from core.tables import AuditRecord, DeadLetter
+from models.catalogue import Offer
 from models.shops import Listing, Push, Shop
 from models.suppliers import FeedRun
 
@@ -47,7 +48,7 @@ def story_of_run(run: FeedRun, letters: Iterable[Any]) -> list[Line]:
         lines.append(
             Line(run.staged_at, "wait", "The plan went beyond a limit", " ".join(run.plan["limits"]))
         )
-    if run.state == "applied" and run.plan is not None:
+    if run.state in ("applied", "undone") and run.plan is not None:
         plan = run.plan
         lines.append(
             Line(
@@ -76,6 +77,14 @@ def story_of_run(run: FeedRun, letters: Iterable[Any]) -> list[Line]:
             )
         ],
         "approved": [Line(None, "busy", "The differences are being written")],
+        "undone": [
+            Line(
+                None,
+                "off",
+                "The run was undone",
+                "The offers are what they were before it; its file may come again.",
+            )
+        ],
         "superseded": [
             Line(None, "off", "A later file was applied first", "An old file must not undo a new one.")
         ],
@@ -92,6 +101,23 @@ def story_of_run(run: FeedRun, letters: Iterable[Any]) -> list[Line]:
         )
     lines.reverse()
     return lines
+
+
+def story_of_offer(offer: Offer, done: Iterable[AuditRecord]) -> list[Line]:
+    """An offer from its first file to what people did with it, the newest first."""
+    lines = []
+    if offer.first_run_id is not None:
+        lines.append(
+            Line(offer.first_seen_at, "good", "It was offered for the first time", f"by run {offer.first_run_id}", f"/runs/{offer.first_run_id}")
+        )  # fmt: skip
+    if offer.feed_run_id != offer.first_run_id:
+        gone = offer.state == "gone"
+        words = "It was withdrawn" if gone else "It was changed last"
+        lines.append(
+            Line(offer.changed_at, "wait" if gone else "busy", words, f"by run {offer.feed_run_id}", f"/runs/{offer.feed_run_id}")
+        )  # fmt: skip
+    lines += [Line(row.at, "good", row.words, f"said by {row.actor}") for row in done]
+    return sorted(lines, key=lambda line: line.moment or offer.changed_at, reverse=True)
 
 
 def story_of_shop(shop: Shop, pushes: Iterable[Push]) -> list[Line]:

@@ -10,9 +10,10 @@ from core.clock import now
 from core.errors import there_is
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.plan import approve
+from pipelines.feeds.undo import why_not
 from pipelines.making import read_again
 from web.deps import CheckedForm, Db, Session, go, page, settings_of
-from web.queries.feeds import BUSY, REJECT_COLUMNS, letters_of_run, one_run, rejects, written
+from web.queries.feeds import BUSY, REJECT_COLUMNS, letters_of_run, mapping_versions, one_run, rejects
 from web.reports import download
 from web.stories import story_of_run
 from web.tables import Ask
@@ -44,9 +45,10 @@ def show(request: Request, db: Db, session: Session, run_id: int) -> Response:
         run: FeedRun = found["FeedRun"]
         rows = rejects(uow.session, run_id, ask)
         letters = letters_of_run(uow.session, run_id)
-        done = written(uow.session, run_id) if run.state == "applied" else {}
+        kept = why_not(uow, run)
+        versions = mapping_versions(uow.session, run.feed_id)
     return page(
-        request, "run.html", title=f"Run {run_id}", found=found, run=run, feed=found["Feed"], ask=ask, rows=rows, done=done,
+        request, "run.html", title=f"Run {run_id}", found=found, run=run, feed=found["Feed"], ask=ask, rows=rows, kept=kept, versions=versions,
         busy=run.state in BUSY, progress=progress(run, found["expected"]), story=story_of_run(run, letters), columns=REJECT_COLUMNS, in_file_order=in_file_order, in_usual_order=in_usual_order,
     )  # fmt: skip
 

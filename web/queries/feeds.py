@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, aliased
 from core.tables import DeadLetter
 from models.catalogue import Offer
 from models.companies import Company
-from models.suppliers import Feed, FeedRun, OfferChange, Reject
+from models.suppliers import Feed, FeedMapping, FeedRun, Reject
 from web.tables import ROWS, Ask, Column, Rows, Statement, paged, tally
 
 BUSY = ("landed", "staged", "approved")
@@ -139,12 +139,14 @@ def rejects(session: Session, run_id: int, ask: Ask, limit: int = ROWS) -> Rows:
     return paged(session, statement, REJECT_COLUMNS, Reject.place, ask, limit)
 
 
-def written(session: Session, run_id: int) -> dict[str, int]:
-    """What an applied run did: offers new, changed and gone."""
-    return tally(
-        session,
-        select(OfferChange.kind, func.count()).where(OfferChange.run_id == run_id).group_by(OfferChange.kind),
-    )
+def mapping_versions(session: Session, feed_id: int, limit: int = 50) -> list[Any]:
+    """The versions of a feed's mapping, the newest first."""
+    return list(
+        session.execute(
+            select(FeedMapping.version, FeedMapping.author, FeedMapping.note, FeedMapping.created_at)
+            .where(FeedMapping.feed_id == feed_id).order_by(FeedMapping.version.desc()).limit(limit)
+        ).mappings()
+    )  # fmt: skip
 
 
 def letters_of_run(session: Session, run_id: int) -> list[Any]:
