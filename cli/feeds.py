@@ -9,6 +9,20 @@ import typer
 
 from cli.feed_mapping import app as mapping_app
 from cli.feed_runs import app as runs_app
+from cli.feed_sources import (
+    Api,
+    AskSecret,
+    Auth,
+    Cron,
+    KeyFile,
+    SecretFile,
+    Sftp,
+    Url,
+    With,
+    store_source,
+)
+from cli.feed_sources import source as show_source
+from cli.feed_sources import test as test_source
 from cli.feed_try import try_feed
 from cli.output import AsJson, hub, rows_of, show
 from cli.waiting import given_up_since, last_dead_letter, until
@@ -24,6 +38,8 @@ app = typer.Typer(no_args_is_help=True, help="Feeds: suppliers' lists and their 
 app.command("try")(try_feed)
 app.add_typer(mapping_app, name="mapping")
 app.add_typer(runs_app)
+app.command("test")(test_source)
+app.command("source")(show_source)
 
 FeedName = Annotated[str, typer.Argument(help="The feed's name or number.")]
 RunNumber = Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="The run's number.")]
@@ -58,8 +74,17 @@ def add(
     supplier: Annotated[str, typer.Argument(help="The supplier's name, code or number.")],
     name: Annotated[str, typer.Argument(help="What to call this list.")],
     folder: Annotated[
-        Path | None, typer.Option(help="A drop folder to look into; without it files come by upload.")
+        Path | None, typer.Option(help="A drop folder to look into; without any source files come by upload.")
     ] = None,
+    url: Url = None,
+    api: Api = None,
+    sftp: Sftp = None,
+    auth: Auth = None,
+    options: With = None,
+    cron: Cron = None,
+    secret_file: SecretFile = None,
+    ask_secret: AskSecret = False,
+    key_file: KeyFile = None,
     profile: Annotated[
         str | None, typer.Option(help="A known format, where detection should not decide.")
     ] = None,
@@ -75,13 +100,29 @@ def add(
     wish = {"name": name, "supplier": supplier, "profile": profile, "currency": currency, "policy": policy}
     asked = asked_for(NewFeed, {**wish, "folder": str(folder.resolve()) if folder else None})
     with hub() as db, db.unit_of_work() as uow:
-        answer = described(make_feed(uow, asked, again=True))
+        made = make_feed(uow, asked, again=True)
+        uow.session.refresh(made)
+        store_source(
+            uow, made, folder=folder, url=url, api=api, sftp=sftp, auth=auth, options=options, cron=cron,
+            secret_file=secret_file, ask_secret=ask_secret, key_file=key_file,
+        )  # fmt: skip
+        answer = described(made)
     show(answer, as_json)
 
 
 @app.command("set")
 def change(
     feed: FeedName,
+    folder: Annotated[Path | None, typer.Option(help="A drop folder to look into.")] = None,
+    url: Url = None,
+    api: Api = None,
+    sftp: Sftp = None,
+    auth: Auth = None,
+    options: With = None,
+    cron: Cron = None,
+    secret_file: SecretFile = None,
+    ask_secret: AskSecret = False,
+    key_file: KeyFile = None,
     currency: Currency = None,
     cost_from: CostFrom = None,
     cost_minus: CostMinus = None,
@@ -92,14 +133,19 @@ def change(
     zero_stock: ZeroStock = None,
     as_json: AsJson = False,
 ) -> None:
-    """Changes a feed's policy; the next run follows it, and the same file is then read anew."""
+    """Changes a feed's source, credentials, schedule or policy; the next run follows them, and the same file is then read anew."""
     policy = policy_of(
         cost_from, cost_minus, assumed_stock=assumed_stock, absence=absence, min_offers_percent=min_offers,
         max_price_changes_percent=price_changes, max_zero_stock_percent=zero_stock,
     )  # fmt: skip
     asked = asked_for(FeedChange, {"policy": policy, **({"currency": currency} if currency else {})})
     with hub() as db, db.unit_of_work() as uow:
-        answer = described(change_feed(uow, find_feed(uow.session, feed).id, asked))
+        changed = change_feed(uow, find_feed(uow.session, feed).id, asked)
+        store_source(
+            uow, changed, folder=folder, url=url, api=api, sftp=sftp, auth=auth, options=options, cron=cron,
+            secret_file=secret_file, ask_secret=ask_secret, key_file=key_file,
+        )  # fmt: skip
+        answer = described(changed)
     show(answer, as_json)
 
 
@@ -144,6 +190,8 @@ def run_feed(
         with db.unit_of_work() as uow:
             done = uow.session.get(FeedRun, run_id or _last_run(uow, feed_id))
             given_up = given_up_since(uow, f"feed:{feed_id}", dead)
+            if landed is None:
+                given_up = given_up or uow.session.get_one(Feed, feed_id).source_state.get("problem")
             if done is None or (run_id is None and done.id <= before):
                 state = "given_up" if given_up else "unchanged"
                 show({"feed": feed_id, "run": None, "state": state}, as_json)
@@ -243,7 +291,7 @@ def policy_of(cost_from: str | None, cost_minus: str | None, **settings: object)
 def described(feed: Feed) -> dict[str, Any]:
     """A feed as an answer: the policy with what is silent filled in."""
     return {
-        "id": feed.id, "name": feed.name, "supplier": feed.supplier_id, "source": feed.source, "profile": feed.profile,
+        "id": feed.id, "name": feed.name, "supplier": feed.supplier_id, "source": feed.source, "cron": feed.cron, "profile": feed.profile,
         "currency": feed.currency, "policy": {**POLICY, **feed.policy},
     }  # fmt: skip
 

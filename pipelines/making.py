@@ -147,8 +147,10 @@ def make_feed(uow: UnitOfWork, asked: NewFeed, *, new_supplier: bool = False, ag
         if again
         else None
     )
-    feed = feed or Feed(supplier_id=supplier.id, name=name, policy={})
-    feed.source, feed.profile, feed.currency = source, asked.profile, currency
+    feed = feed or Feed(supplier_id=supplier.id, name=name, policy={}, source=source)
+    if asked.folder and feed.source != source:
+        feed.source, feed.source_state, feed.secret = source, {}, None
+    feed.profile, feed.currency = asked.profile, currency
     feed.policy = {**feed.policy, **asked.policy.model_dump(exclude_none=True, by_alias=True)}
     taken = f"{supplier.name} has a feed {name!r} already: give this one another name."
     uow.session.add(feed)

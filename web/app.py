@@ -14,6 +14,7 @@ from web.api import bank as bank_api
 from web.api import catalogue, companies, docs, messages
 from web.api import feed_mapping as mapping_api
 from web.api import feed_runs as feed_runs_api
+from web.api import feed_sources as feed_sources_api
 from web.api import feeds as feeds_api
 from web.api import lineage as lineage_api
 from web.api import money as money_api
@@ -83,7 +84,7 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
     for module in pages:
         app.include_router(module.router, include_in_schema=False)
     for module in (
-        companies, feeds_api, mapping_api, feed_runs_api, catalogue, lineage_api, taxonomy_api, shops_api, orders_api, purchasing_api, money_api, settlement_api, bank_api, messages,
+        companies, feeds_api, feed_sources_api, mapping_api, feed_runs_api, catalogue, lineage_api, taxonomy_api, shops_api, orders_api, purchasing_api, money_api, settlement_api, bank_api, messages,
     ):  # fmt: skip
         app.include_router(
             module.router, prefix="/api/v1", dependencies=[Depends(checked_key)], responses=FAILURES

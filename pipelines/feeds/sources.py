@@ -1,5 +1,7 @@
 """Where a feed's files come from, as people tell it: checked, stored with its credentials sealed, and tried."""
 
+import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -11,13 +13,15 @@ from connectors.base import FeedSource, SourceAccess, SourceFacts
 from connectors.registry import SOURCES
 from core.clock import now
 from core.database import Database, UnitOfWork
-from core.errors import Misconfigured, Refused, there_is
+from core.errors import Misconfigured, Refused, Temporary, there_is
+from core.log import masked
 from core.settings import Settings
 from core.vault import load_vault
 from models.suppliers import Feed
 
 Address = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 Short = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+FINGERPRINT = r"^SHA256:[A-Za-z0-9+/]{43}$"
 Param = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-\[\]]{1,100}$")]
 
 
@@ -76,7 +80,7 @@ class SftpSource(_Options):
     user: Short
     path: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)] = "."
     pattern: Short = "*"
-    fingerprint: Annotated[str, StringConstraints(pattern=r"^SHA256:[A-Za-z0-9+/]{43}$")] | None = None
+    fingerprint: Annotated[str, StringConstraints(pattern=FINGERPRINT)] | None = None
     after: Literal["keep", "move", "delete"] = "keep"
     move_to: Short = "taken"
 
@@ -145,8 +149,12 @@ def pin(uow: UnitOfWork, feed_id: int, fingerprint: str) -> None:
     feed = there_is(uow.session.get(Feed, feed_id, with_for_update={"key_share": True}), f"Feed {feed_id}")
     if feed.source["kind"] != "sftp":
         raise Refused("Only an SFTP server has a fingerprint to pin.", rule="usage")
-    asked = SftpSource.model_validate({**feed.source, "fingerprint": fingerprint})
-    feed.source, feed.source_state = asked.model_dump(exclude_none=True), {}
+    if not re.fullmatch(FINGERPRINT, fingerprint.strip()):
+        raise Refused(
+            f"{fingerprint[:60]!r} is no fingerprint: it is SHA256: and 43 letters, digits, + and /, as the test shows it.",
+            rule="fingerprint",
+        )
+    feed.source, feed.source_state = {**feed.source, "fingerprint": fingerprint.strip()}, {}
 
 
 def source_of(feed: Feed, settings: Settings) -> FeedSource:
@@ -173,6 +181,22 @@ def source_of(feed: Feed, settings: Settings) -> FeedSource:
     return SOURCES[kind](**options, access=access)
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a test of a source brought: facts, or the problem in words for its owner."""
+
+    facts: SourceFacts | None = None
+    problem: str | None = None
+
+
+def tried(db: Database, settings: Settings, feed_id: int) -> Tried:
+    """As `try_source`, for whoever shows the outcome either way."""
+    try:
+        return Tried(facts=try_source(db, settings, feed_id))
+    except (Misconfigured, Temporary) as error:
+        return Tried(problem=masked(str(error)))
+
+
 def try_source(db: Database, settings: Settings, feed_id: int) -> SourceFacts:
     """Connects to a feed's stored source and says what is there; nothing is landed. Raises Misconfigured, Temporary."""
     with db.unit_of_work() as uow:
@@ -181,6 +205,17 @@ def try_source(db: Database, settings: Settings, feed_id: int) -> SourceFacts:
             raise Refused("Files are sent to this feed: there is no source to test.", rule="usage")
         uow.session.expunge_all()
     return source_of(feed, settings).test()
+
+
+def described_source(feed: Feed) -> dict[str, Any]:
+    """A feed's source as an answer: everything but its credentials, of which only is told whether they are there."""
+    told = feed.source_state
+    return {
+        "source": feed.source, "place": place_of(feed.source), "has_secret": feed.secret is not None,
+        "cron": feed.cron, "often": in_words(feed.cron), "looked_at": _moment(told.get("looked_at")),
+        "problem": told.get("problem"), "failures": int(told.get("failures", 0)), "since": _moment(told.get("since")),
+        "again_at": _moment(told.get("again_at")),
+    }  # fmt: skip
 
 
 def checked_cron(text: str) -> str:
@@ -214,6 +249,10 @@ def place_of(source: dict[str, Any]) -> str:
         return f"{source['host']}:{source['path']}/{source['pattern']}"
     parts = urlsplit(source["url"])
     return f"{parts.hostname}{parts.path}"
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _check(source: Any) -> None:
