@@ -140,7 +140,7 @@ class _Rows:
     def __init__(self, file: Path, dialect: Dialect) -> None:
         self.file, self.dialect = file, dialect
         self.usual = _usual_width(file, dialect)
-        self.number = self._mended = 0
+        self.number = self._mended = self._probed = 0
         self.over = False
 
     def __iter__(self) -> Iterator[tuple[int, list[str], str]]:
@@ -192,7 +192,8 @@ class _Rows:
                         yield self.number, row, ""
                 elif any(cell.strip() for cell in row):
                     cells, ragged = _fitted(row, width, self.usual)
-                    if ragged and rows.line_num - before > 1 and self._mended < _MAX_MENDED:
+                    if ragged and rows.line_num - before > 1 and self._probed < _MAX_MENDED:
+                        self._probed += 1
                         skip = _resumed(self.file, dialect, offset, line + before, width)[1]
                         if (
                             skip is not None and skip < rows.line_num - before
