@@ -21,6 +21,7 @@ PREFIXES = {
 _ROOT = re.compile(r"<([^\s/>!?][^\s/>]*)")
 _FIRST = 1 << 16  # bytes in which the root element begins
 _DECLARATION = re.compile(r'\sxmlns(:\w+)?="[^"]*"')
+_HTML = {"p", "br", "ul", "ol", "div", "strong", "em", "h1", "h2", "h3", "h4", "blockquote"}  # no feed's own names
 _DEPTH = 100  # elements inside each other; no catalogue nests deeper, and the interpreter's stack ends
 _UNREAD = 32 << 20  # bytes inside one record; more is no catalogue entry
 
@@ -317,6 +318,9 @@ def _namespace(tag: str) -> str:
 
 def _is_markup(element: etree._Element) -> bool:
     """Text with elements in it is one value: HTML that nobody escaped."""
+    first = element[0]
+    if isinstance(first.tag, str) and _local(first.tag) in _HTML and not first.attrib:
+        return True
     return bool((element.text or "").strip()) or any((child.tail or "").strip() for child in element)
 
 
