@@ -112,8 +112,10 @@ def _cash(context: Context, minor: int | None, currency: str, named: bool = True
     return amount.replace("-", "\u2212")
 
 
-def _round_cost(value: Decimal | int) -> Decimal:
-    """A cost as exact as it is, with two places at least: 10, 10.005000 → 10.00, 10.005."""
+def _round_cost(value: Decimal | int | str | None) -> Decimal | None:
+    """A cost as exact as it is, with two places at least: 10, 10.005000 → 10.00, 10.005. None stays None."""
+    if value is None:
+        return None
     exact = Decimal(value).normalize()
     return exact if exact.as_tuple().exponent < -2 else exact.quantize(Decimal("0.01"))  # type: ignore[operator]
 
