@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors.readers.frames import INNER
+from connectors.readers.frames import INNER, OUTER
 from pipelines.feeds.mapping.arrays import Mask, arrow, keep, lower_is_in, nothing, rows_with, series, true
 from pipelines.feeds.mapping.jsontext import objects, quoted
 
@@ -142,7 +142,7 @@ def without_missing(series: pd.Series, words: frozenset[str]) -> pd.Series:
 
 def words_removed(texts: pa.Array, words: frozenset[str]) -> pa.Array:
     """`without_missing` of an Arrow array."""
-    trimmed = pc.utf8_trim_whitespace(texts)
+    trimmed = _trimmed(texts)
     wrapped = rows_with(trimmed, b'="')
     if wrapped is not None:
         wrapped &= true(pc.and_(pc.starts_with(trimmed, '="'), pc.ends_with(trimmed, '"')))
@@ -151,6 +151,15 @@ def words_removed(texts: pa.Array, words: frozenset[str]) -> pa.Array:
     longest = max((2 * len(word.encode()) for word in words), default=0)
     empty = lower_is_in(trimmed, words, longest)
     return trimmed if empty is None else keep(trimmed, ~empty)
+
+
+def _trimmed(texts: pa.Array) -> pa.Array:
+    """Without blanks around it; a list whose first values are blank keeps its marks, so that the third stays the third."""
+    trimmed = pc.utf8_trim_whitespace(texts)
+    if rows_with(texts, OUTER.encode(), INNER.encode()) is None:
+        return trimmed
+    led = pc.and_(pc.match_substring_regex(texts, f"^[{OUTER}{INNER}]"), pc.not_equal(trimmed, ""))
+    return pc.if_else(pc.fill_null(led, False), texts, trimmed)
 
 
 def flags(series: pd.Series) -> Mask:

@@ -84,12 +84,16 @@ def _first(frame: pd.DataFrame, sources: list[Any], words: frozenset[str], as_of
 
 
 def _single(values: pa.Array) -> pa.Array:
-    """Of an element that came several times the first, where the field is one value."""
+    """Of an element that came several times the first that says something, where the field is one value."""
     several = rows_with(values, OUTER.encode(), INNER.encode())
     if several is None:
         return values
     lists = values.filter(pa.array(several)).to_pylist()
-    return put(values, several, texts([_BETWEEN.split(text, maxsplit=1)[0].strip() for text in lists]))
+    return put(
+        values,
+        several,
+        texts([next(filter(None, map(str.strip, _BETWEEN.split(text))), "") for text in lists]),
+    )
 
 
 def _all(frame: pd.DataFrame, sources: list[Any], words: frozenset[str]) -> pa.Array:
