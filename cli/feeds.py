@@ -56,6 +56,16 @@ AssumedStock = Annotated[
 Absence = Annotated[
     str | None, typer.Option(help="What an offer missing in the file means: keep, out_of_stock or withdraw.")
 ]
+Mode = Annotated[
+    str | None,
+    typer.Option(help="What a file is: full, delta (only what changed), stock-only or price-only."),
+]
+OfFeed = Annotated[
+    str | None,
+    typer.Option(
+        help="The supplier's feed whose offers a stock-only or price-only file speaks of; '' for its own."
+    ),
+]
 MinOffers = Annotated[
     int | None,
     typer.Option(min=0, max=100, help="Fewer offers than this per cent of before: wait for a person."),
@@ -93,10 +103,19 @@ def add(
     cost_minus: CostMinus = None,
     assumed_stock: AssumedStock = None,
     absence: Absence = None,
+    mode: Mode = None,
+    of_feed: OfFeed = None,
     as_json: AsJson = False,
 ) -> None:
     """Configures a feed. The same name again changes it."""
-    policy = policy_of(cost_from, cost_minus, assumed_stock=assumed_stock, absence=absence)
+    policy = policy_of(
+        cost_from,
+        cost_minus,
+        assumed_stock=assumed_stock,
+        absence=absence,
+        mode=mode,
+        of_feed=of_feed or None,
+    )
     wish = {"name": name, "supplier": supplier, "profile": profile, "currency": currency, "policy": policy}
     asked = asked_for(NewFeed, {**wish, "folder": str(folder.resolve()) if folder else None})
     with hub() as db, db.unit_of_work() as uow:
@@ -131,13 +150,15 @@ def change(
     min_offers: MinOffers = None,
     price_changes: PriceChanges = None,
     zero_stock: ZeroStock = None,
+    mode: Mode = None,
+    of_feed: OfFeed = None,
     as_json: AsJson = False,
 ) -> None:
     """Changes a feed's source, credentials, schedule or policy; the next run follows them, and the same file is then read anew."""
     policy = policy_of(
         cost_from, cost_minus, assumed_stock=assumed_stock, absence=absence, min_offers_percent=min_offers,
-        max_price_changes_percent=price_changes, max_zero_stock_percent=zero_stock,
-    )  # fmt: skip
+        max_price_changes_percent=price_changes, max_zero_stock_percent=zero_stock, mode=mode,
+    ) | ({} if of_feed is None else {"of_feed": of_feed or None})  # fmt: skip
     asked = asked_for(FeedChange, {"policy": policy, **({"currency": currency} if currency else {})})
     with hub() as db, db.unit_of_work() as uow:
         changed = change_feed(uow, find_feed(uow.session, feed).id, asked)

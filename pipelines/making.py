@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal, TypeVar
+from typing import Annotated, Any, BinaryIO, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
@@ -22,7 +22,7 @@ from core.vault import load_vault
 from models.companies import Company, find_company
 from models.events import HooksDue, ListingsDue
 from models.shops import Push, Selection, Shop
-from models.suppliers import Feed, FeedRun
+from models.suppliers import Feed, FeedRun, find_feed
 from pipelines.feeds.land import receive
 from pipelines.feeds.replay import mend
 from pipelines.listings.plan import start_push
@@ -39,9 +39,11 @@ class Cost(BaseModel):
 
 
 class Policy(BaseModel):
-    """What pipelines/feeds/plan.py's POLICY may be told otherwise."""
+    """What models/staged.py's POLICY may be told otherwise. `of_feed` (id or name): whose offers a partial feed speaks of."""
 
     model_config = ConfigDict(extra="forbid")
+    mode: Literal["full", "delta", "stock-only", "price-only"] | None = None
+    of_feed: int | str | None = None
     absence: Literal["keep", "out_of_stock", "withdraw"] | None = None
     assumed_stock: Annotated[int, Field(ge=0)] | None = None
     min_offers_percent: Percent | None = None
@@ -151,7 +153,8 @@ def make_feed(uow: UnitOfWork, asked: NewFeed, *, new_supplier: bool = False, ag
     if asked.folder and feed.source != source:
         feed.source, feed.source_state, feed.secret = source, {}, None
     feed.profile, feed.currency = asked.profile, currency
-    feed.policy = {**feed.policy, **asked.policy.model_dump(exclude_none=True, by_alias=True)}
+    given = asked.policy.model_dump(exclude_none=True, by_alias=True)
+    feed.policy = {**feed.policy, **of_one_feed(uow, supplier.id, feed.id, given)}
     taken = f"{supplier.name} has a feed {name!r} already: give this one another name."
     uow.session.add(feed)
     try:
@@ -166,9 +169,28 @@ def change_feed(uow: UnitOfWork, feed_id: int, asked: FeedChange) -> Feed:
     feed = there_is(uow.session.get(Feed, feed_id, with_for_update={"key_share": True}), f"Feed {feed_id}")
     if "currency" in asked.model_fields_set:
         feed.currency = currency_of(asked.currency)
-    merged = {**feed.policy, **asked.policy.model_dump(exclude_unset=True, by_alias=True)}
+    given = asked.policy.model_dump(exclude_unset=True, by_alias=True)
+    merged = {**feed.policy, **of_one_feed(uow, feed.supplier_id, feed.id, given)}
     feed.policy = {name: value for name, value in merged.items() if value is not None}
     return feed
+
+
+def of_one_feed(
+    uow: UnitOfWork, supplier_id: int, feed_id: int | None, given: dict[str, Any]
+) -> dict[str, Any]:
+    """The policy with `of_feed` as a number. Raises Refused unless it is another feed of the supplier that has offers of its own."""
+    if not given.get("of_feed"):
+        return given
+    other = find_feed(uow.session, str(given["of_feed"]))
+    if other.supplier_id != supplier_id or other.id == feed_id:
+        raise Refused(
+            f"Feed {other.name!r} cannot be meant: name another feed of the same supplier.", rule="of_feed"
+        )
+    if other.policy.get("of_feed"):
+        raise Refused(
+            f"Feed {other.name!r} speaks of another feed's offers itself: name that one.", rule="of_feed"
+        )
+    return {**given, "of_feed": other.id}
 
 
 def currency_of(text: str | None) -> str | None:

@@ -23,6 +23,7 @@ from web.queries.feeds import (
     feed_rows,
     feed_states,
     one_feed,
+    other_feeds,
     run_rows,
     run_states,
 )
@@ -90,10 +91,11 @@ def show(request: Request, db: Db, session: Session, feed_id: int) -> Response:
     with db.unit_of_work() as uow:
         found = there_is(one_feed(uow.session, feed_id), f"Feed {feed_id}")
         rows, states = run_rows(uow.session, feed_id, ask), run_states(uow.session, feed_id)
+        others = other_feeds(uow.session, found["Feed"])
     feed: Feed = found["Feed"]
     return page(
         request, "feed.html", title=feed.name, found=found, feed=feed, ask=ask, rows=rows, states=states, columns=RUN_COLUMNS, order=RUN_STATES,
-        policy={**POLICY, **feed.policy}, often=in_words(feed.cron),
+        policy={**POLICY, **feed.policy}, others=others, often=in_words(feed.cron),
     )  # fmt: skip
 
 
@@ -116,11 +118,12 @@ def change(
     request: Request, db: Db, session: CheckedForm, feed_id: int, currency: Annotated[str, Form()] = "", absence: Annotated[str, Form()] = "",
     assumed_stock: Annotated[str, Form()] = "", cost_from: Annotated[str, Form()] = "", cost_minus: Annotated[str, Form()] = "",
     min_offers: Annotated[str, Form()] = "", price_changes: Annotated[str, Form()] = "", zero_stock: Annotated[str, Form()] = "",
+    mode: Annotated[str, Form()] = "", of_feed: Annotated[str, Form()] = "",
 ) -> Response:  # fmt: skip
     """What the feed cannot say by itself; an empty field goes back to what the hub takes where nothing is said."""
     policy = {
         "absence": absence or None, "assumed_stock": assumed_stock or None, "min_offers_percent": min_offers or None,
-        "max_price_changes_percent": price_changes or None, "max_zero_stock_percent": zero_stock or None,
+        "max_price_changes_percent": price_changes or None, "max_zero_stock_percent": zero_stock or None, "mode": mode or None, "of_feed": of_feed or None,
         "cost": {"from": cost_from, "minus_percent": cost_minus.replace(",", ".") or 0} if cost_from else None,
     }  # fmt: skip
     with db.unit_of_work() as uow:

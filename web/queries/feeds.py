@@ -91,6 +91,16 @@ def one_feed(session: Session, feed_id: int) -> Any:
     ).mappings().one_or_none()  # fmt: skip
 
 
+def other_feeds(session: Session, feed: Feed) -> dict[int, str]:
+    """The supplier's other feeds by number: one of them may be the one that this speaks of."""
+    rows = session.execute(
+        select(Feed.id, Feed.name)
+        .where(Feed.supplier_id == feed.supplier_id, Feed.id != feed.id)
+        .order_by(Feed.name)
+    )
+    return {row.id: row.name for row in rows}
+
+
 def run_rows(session: Session, feed_id: int, ask: Ask, limit: int = ROWS) -> Rows:
     """One page of a feed's runs, the newest first."""
     statement = select(
