@@ -14,16 +14,24 @@ from pipelines.feeds.mapping.drift import columns_named
 from pipelines.feeds.mappings import from_text, ordered, title_of, words_of
 
 FIELDS: dict[str, str] = {
-    name: told["description"] for name, told in schema()["properties"]["fields"]["properties"].items()
+    name: told["description"].replace("`", "")
+    for name, told in schema()["properties"]["fields"]["properties"].items()
 }
 """field -> what it is."""
 SOURCES = 4
 """Columns that the form offers one after the other; a field of more, or of others than plain columns, is YAML."""
 
 
+_NAMES = {
+    "supplier_sku": "Supplier's number", "source_id": "Id in the file", "gtin": "GTIN", "mpn": "MPN", "rrp": "RRP", "map_price": "MAP price", "hs_code": "HS code",
+    "weight_g": "Weight in g", "length_mm": "Length in mm", "width_mm": "Width in mm", "height_mm": "Height in mm", "lead_time_days": "Lead time in days",
+    "source_url": "Page", "group_key": "Group", "minimum": "Minimum order", "step": "Order step",
+}  # fmt: skip
+
+
 def told(name: str) -> str:
-    """A field's name for people: "lead_time_days" -> "Lead time days"."""
-    return name.replace("_", " ").capitalize()
+    """A field's name for people: "gtin" -> "GTIN", "valid_to" -> "Valid to"."""
+    return _NAMES.get(name, name.replace("_", " ").capitalize())
 
 
 def line(operation: Any) -> str:
@@ -41,7 +49,7 @@ def line(operation: Any) -> str:
 
 OPERATIONS: list[dict[str, str]] = [
     {
-        "name": name, "title": one["title"], "about": one["description"],
+        "name": name, "title": one["title"], "about": one["description"].replace("`", ""),
         "line": line({name: one["examples"][0]} if one["examples"][0] is not None else name),
     }
     for name, one in told_operations().items()

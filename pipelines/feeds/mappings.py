@@ -144,7 +144,10 @@ def rule_words(rule: Mapping[str, Any]) -> tuple[str, str]:
 
 def as_yaml(document: Mapping[str, Any]) -> str:
     """The document, or a part of it, as a person reads and edits it."""
-    return yaml.safe_dump(ordered(document), allow_unicode=True, sort_keys=False, width=110)
+    arranged = {name: _arranged(part) for name, part in ordered(document).items()}
+    if isinstance(document.get("fields"), Mapping):
+        arranged["fields"] = {name: _arranged(spec) for name, spec in ordered(document)["fields"].items()}
+    return yaml.safe_dump(arranged, allow_unicode=True, sort_keys=False, width=110, default_flow_style=None)
 
 
 def from_text(text: str) -> dict[str, Any]:
@@ -169,6 +172,22 @@ def from_text(text: str) -> dict[str, Any]:
     return found
 
 
+_WRITTEN = (
+    "name when then all any column field is not has matches below above blank skip reject quarantine set times plus minus"
+    " at_least at_most round to way ending of assume find with format encoding delimiter quoteChar escapeChar headerRow"
+    " header recordPath sheet member missingValues from pairs operations confidence value template window where"
+)
+_ORDER = {name: place for place, name in enumerate(_WRITTEN.split())}
+
+
+def _arranged(value: Any) -> Any:
+    """The same with the names inside in the order a person writes them."""
+    if isinstance(value, Mapping):
+        names = sorted(value, key=lambda name: _ORDER.get(name, len(_ORDER)))
+        return {name: _arranged(value[name]) for name in names}
+    return [_arranged(one) for one in value] if isinstance(value, list) else value
+
+
 class _Plain(yaml.SafeLoader):
     """YAML without references (a few bytes could stand for gigabytes) and without dates: 2026-11-27 is text."""
 
@@ -191,6 +210,11 @@ def _differences(old: Any, new: Any, place: str) -> Iterator[dict[str, Any]]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in dict.fromkeys([*old, *new]):
             yield from _differences(old.get(name), new.get(name), f"{place}.{name}" if place else str(name))
+    elif _rows(old) and _rows(new) and (old or new):
+        for number in range(max(len(old or ()), len(new or ()))):
+            one, two = (many[number] if many and number < len(many) else None for many in (old, new))
+            if one != two:
+                yield {"place": f"{place}[{number}]", "old": one, "new": two}
     elif old != new:
         yield {"place": place, "old": old, "new": new}
 
@@ -213,9 +237,16 @@ def _condition_words(when: Mapping[str, Any]) -> str:
     return f"{name} {verb} {', '.join(map(str, wanted))}"
 
 
+def _rows(value: Any) -> bool:
+    """A list of rules or the like, or none yet."""
+    return value is None or (isinstance(value, list) and all(isinstance(one, Mapping) for one in value))
+
+
 def _short(argument: Any) -> str:
     if isinstance(argument, Mapping):
-        return ", ".join(f"{name} {_short(value)}" for name, value in argument.items())
+        return ", ".join(
+            f"{name} {_short(value)}" for name, value in _arranged(argument).items() if value != ""
+        )
     if isinstance(argument, list):
         return " ".join(map(_short, argument))
     return str(argument).lower() if isinstance(argument, bool) else str(argument)

@@ -53,7 +53,7 @@ def show(request: Request, db: Db, session: Session, feed_id: int) -> Response:
         request, "mapping.html", title=f"Mapping of {feed.name}", found=found, feed=feed, document=document, history=history,
         fields=field_rows(document, samples) if document else [], unsure=UNSURE, left=columns_left(document) if document else [],
         values=samples.get("columns", {}), problem=problem, rules=[rule_words(one) for one in (document or {}).get("rules", [])],
-        unmapped=[name for name in FIELDS if name not in (document or {}).get("fields", {})], about=FIELDS,
+        unmapped=[name for name in FIELDS if name not in (document or {}).get("fields", {})], told=told,
     )  # fmt: skip
 
 
@@ -152,8 +152,10 @@ def show_proposal(request: Request, db: Db, session: Session, feed_id: int) -> R
     feed: Feed = found["Feed"]
     answer = ask(order, "proposal")
     proposed = {name: part for name, part in answer["document"].items() if name != "policy"}
+    if kept := (feed.document or {}).get("rules"):
+        proposed["rules"] = kept  # written by people: no file proposes them
     return page(
-        request, "mapping_proposal.html", title="Proposal", found=found, feed=feed, answer=answer, about=FIELDS,
+        request, "mapping_proposal.html", title="Proposal", found=found, feed=feed, answer=answer, about=FIELDS, told=told,
         fields=field_rows(proposed, {}), apart=_readable(feed.document or {}, proposed) if feed.document else [],
         base=feed.mapping_version or 0, text=as_yaml(proposed),
     )  # fmt: skip
@@ -285,6 +287,9 @@ def _readable(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[dict[str, 
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, Mapping) and "then" in value:
+        when, then = rule_words(value)
+        return f"if {when}: {then}"
     return value if isinstance(value, str) else as_line(value)
 
 

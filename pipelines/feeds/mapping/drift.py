@@ -15,10 +15,11 @@ _NEEDED = ("supplier_sku", "source_id", "title", "cost", "price", "stock", "avai
 
 def pinned_words(dialect: Dialect) -> dict[str, Any]:
     """The dialect in the words of the document, but for its header."""
+    within = {"sheet": dialect.sheet, "member": dialect.member}
     return {
         "format": dialect.format, "encoding": dialect.encoding, "delimiter": dialect.delimiter,
         "quoteChar": dialect.quote_char, "escapeChar": dialect.escape_char, "headerRow": dialect.header_row,
-        "recordPath": dialect.record_path, "sheet": dialect.sheet, "member": dialect.member,
+        "recordPath": dialect.record_path, **{name: value for name, value in within.items() if value is not None},
     }  # fmt: skip
 
 
