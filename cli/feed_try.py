@@ -80,7 +80,7 @@ def tried(
                     _offer({str(n): value for n, value in offer.items()}, verdicts.loc[offer["locator"]])
                 )
         if len(problems) < _ADVICE_ROWS:
-            problems += batch.answers["message"].dropna().head(_ADVICE_ROWS - len(problems)).tolist()
+            problems += batch.refused["message"].dropna().head(_ADVICE_ROWS - len(problems)).tolist()
     summary = normalised.summary()
     facts = normalised.facts
     return {

@@ -6,10 +6,14 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import orjson
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from connectors.readers.frames import INNER, OUTER
-from pipelines.feeds.mapping.columns import Column, flags, per_unique, text_series, without_missing
+from pipelines.feeds.mapping.arrays import arrow, each, nothing, present, put, series, texts, true
+from pipelines.feeds.mapping.columns import Column, words_removed
 from pipelines.feeds.mapping.markup import bare_text, cleaned
 from pipelines.feeds.mapping.numbers import read_number
 from pipelines.feeds.mapping.repeated import kept
@@ -50,47 +54,44 @@ def aligned(frame: pd.DataFrame, pairs: list[list[Any]], words: frozenset[str]) 
         column = value["column"] if isinstance(value, Mapping) else value
         if column not in frame or (isinstance(name, str) and name not in frame):
             continue
-        values = without_missing(frame[column], words)
+        values = words_removed(arrow(frame[column]), words)
         if isinstance(value, Mapping):
-            values = text_series([INNER.join(one) or None for one in kept(values, frame, value)], frame.index)
-        present = np.flatnonzero(flags(values.notna())).tolist()
-        names = frame[name].tolist() if isinstance(name, str) else None
-        texts = values.tolist()
-        for row in present:
-            said = names[row] if names is not None else name["value"]
-            if isinstance(said, str):
-                parts = zip(_BETWEEN.split(said), _BETWEEN.split(texts[row]), strict=False)
+            chosen = [INNER.join(one) or None for one in kept(series(values), frame, value)]
+        else:
+            chosen = values.to_pylist()
+        names = arrow(frame[name]).to_pylist() if isinstance(name, str) else [name["value"]] * len(frame)
+        for row, (said, text) in enumerate(zip(names, chosen, strict=True)):
+            if said and text:
+                parts = zip(_BETWEEN.split(said), _BETWEEN.split(text), strict=False)
                 found[row] += [[n.strip(), v.strip()] for n, v in parts if n.strip() and v.strip()]
-    series = pd.Series([one or None for one in found], index=frame.index, dtype=object)
-    return Column(series, series)
+    column = Column(texts([orjson.dumps(one).decode() if one else None for one in found]), None)
+    column.kind = "json"
+    return column
 
 
-def settle_details(columns: Mapping[str, Column], index: pd.Index) -> dict[str, pd.Series]:
-    """The fields of staging.DETAILS that are made here, as objects, None where a record has none of it.
+def settle_details(columns: Mapping[str, Column], rows: int) -> dict[str, pa.Array]:
+    """The fields of staging.DETAILS that are made here: text, or JSON where a field has a shape of its own.
 
     Of a value that cannot be read nothing is kept and `value_ignored` marks the record.
     """
-    nothing = pd.Series([None] * len(index), index=index, dtype=object)
-    made = {name: columns[name].values if name in columns else nothing for name in _PLAIN}
-    made["titles"] = _by_language(columns, "titles", nothing, lambda text: " ".join(bare_text(text).split()))
-    made["descriptions"] = _by_language(columns, "descriptions", nothing, lambda text: cleaned(text)[0])
-    made["territory"] = _territory(columns.get("territory"), nothing)
-    basis = columns["cost_basis"].values if "cost_basis" in columns else None
-    made["cost_basis"] = nothing if basis is None else basis
-    made["cost_tiers"] = _tiers(columns.get("cost_tiers"), basis, nothing)
+    made = {name: columns[name].text if name in columns else nothing(rows) for name in _PLAIN}
+    made["titles"] = _by_language(columns, "titles", rows, lambda text: " ".join(bare_text(text).split()))
+    made["descriptions"] = _by_language(columns, "descriptions", rows, lambda text: cleaned(text)[0])
+    made["territory"] = _territory(columns["territory"]) if "territory" in columns else nothing(rows)
+    basis = columns["cost_basis"].text if "cost_basis" in columns else None
+    made["cost_basis"] = nothing(rows) if basis is None else basis
+    made["cost_tiers"] = _tiers(columns["cost_tiers"], basis) if "cost_tiers" in columns else nothing(rows)
     return made
 
 
-def per_piece(amounts: pd.Series, basis: pd.Series) -> pd.Series:
+def per_piece(amounts: pa.Array, basis: pa.Array) -> pa.Array:
     """Amounts stated for `basis` pieces as amounts for one, to six places; a basis of nothing or below changes nothing."""
-    stated = flags(amounts.notna()) & flags(basis.notna())
+    stated = present(amounts) & present(basis)
     if not stated.any():
         return amounts
-    whole = amounts[stated].tolist()
-    units = [unit_cost(one, many) for one, many in zip(whole, basis[stated].tolist(), strict=True)]
-    found = amounts.astype(object)
-    found[stated] = pd.Series(units, index=amounts.index[stated], dtype=object)
-    return text_series(found, amounts.index)
+    rows = pa.array(stated)
+    pairs = zip(amounts.filter(rows).to_pylist(), basis.filter(rows).to_pylist(), strict=True)
+    return put(amounts, stated, texts([unit_cost(one, many) for one, many in pairs]))
 
 
 def unit_cost(amount: str, basis: str) -> str:
@@ -103,63 +104,66 @@ def unit_cost(amount: str, basis: str) -> str:
 
 
 def _by_language(
-    columns: Mapping[str, Column], name: str, nothing: pd.Series, plain: Callable[[str], str]
-) -> pd.Series:
+    columns: Mapping[str, Column], name: str, rows: int, plain: Callable[[str], str]
+) -> pa.Array:
     """ISO 639-1 language -> text; of a language that comes twice the first text stands."""
     if name not in columns:
-        return nothing
-    column, told = columns[name], []
-    odd = np.zeros(len(nothing), dtype=bool)
-    for row, pairs in enumerate(column.values):
-        texts: dict[str, str] = {}
-        for said, text in pairs or ():
+        return nothing(rows)
+    odd: set[str] = set()
+
+    def read(pairs: str) -> str | None:
+        found: dict[str, str] = {}
+        for said, text in orjson.loads(pairs):
             code = language_of(said)
-            odd[row] |= code is None
-            if code and (kept := plain(text)):
-                texts.setdefault(code, kept)
-        told.append(texts or None)
-    column.mark("value_ignored", odd)
-    return pd.Series(told, index=nothing.index, dtype=object)
+            if not code:
+                odd.add(pairs)
+            elif kept := plain(text):
+                found.setdefault(code, kept)
+        return orjson.dumps(found).decode() if found else None
+
+    return _remarked(columns[name], read, odd)
 
 
-def _tiers(column: Column | None, basis: pd.Series | None, nothing: pd.Series) -> pd.Series:
+def _tiers(column: Column, basis: pa.Array | None) -> pa.Array:
     """[[from pieces, amount for one]], the smallest number of pieces first."""
-    if column is None:
-        return nothing
-    bases = [None] * len(nothing) if basis is None else basis.tolist()
-    odd = np.zeros(len(nothing), dtype=bool)
-    told: list[Any] = []
-    for row, (pairs, many) in enumerate(zip(column.values, bases, strict=True)):
+    bases = [None] * len(column.text) if basis is None else basis.to_pylist()
+    odd = np.zeros(len(column.text), dtype=bool)
+    told: list[str | None] = []
+    for row, (pairs, many) in enumerate(zip(column.text.to_pylist(), bases, strict=True)):
         tiers: dict[int, str] = {}
-        for said, written in pairs or ():
+        for said, written in orjson.loads(pairs or "[]"):
             pieces, amount = read_number(said, "."), read_number(written, "." if "." in written else ",")
             if pieces.text is None or amount.text is None or amount.text.startswith("-"):
                 odd[row] = True
                 continue
-            unit = unit_cost(amount.text, many) if isinstance(many, str) else amount.text
+            unit = unit_cost(amount.text, many) if many else amount.text
             tiers.setdefault(int(pieces.text.partition(".")[0]), unit)
-        told.append([[pieces, tiers[pieces]] for pieces in sorted(tiers)] or None)
+        told.append(orjson.dumps([[n, tiers[n]] for n in sorted(tiers)]).decode() if tiers else None)
     column.mark("value_ignored", odd)
-    return pd.Series(told, index=nothing.index, dtype=object)
+    return texts(told)
 
 
-def _territory(column: Column | None, nothing: pd.Series) -> pd.Series:
+def _territory(column: Column) -> pa.Array:
     """ISO 3166-1 alpha-2 codes, sorted; the whole world is no limit."""
-    if column is None:
-        return nothing
+    odd: set[str] = set()
 
-    def read(text: str) -> tuple[list[str] | None, bool]:
+    def read(text: str) -> str | None:
         words = [word for word in _BETWEEN_COUNTRIES.split(text) if word]
         if any(word.casefold() in _NO_LIMIT for word in words):
-            return None, False
+            return None
         whole = country_of(text)  # a name of several words
         codes = [whole] if whole else [country_of(word) for word in words]
-        return sorted({code for code in codes if code}) or None, None in codes
+        if None in codes:
+            odd.add(text)
+        known = sorted({code for code in codes if code})
+        return orjson.dumps(known).decode() if known else None
 
-    if column.values.dtype == object:  # a list, from `split`
-        texts = text_series([INNER.join(many) if many else None for many in column.values], nothing.index)
-    else:
-        texts = column.values
-    answers = per_unique(texts, read)
-    column.mark("value_ignored", np.array([bool(one and one[1]) for one in answers], dtype=bool))
-    return pd.Series([one[0] if one else None for one in answers], index=nothing.index, dtype=object)
+    return _remarked(column, read, odd)
+
+
+def _remarked(column: Column, read: Callable[[str], str | None], odd: set[str]) -> pa.Array:
+    """`read` of each value; those that it put among the `odd` are remarked."""
+    told = each(column.text, read)
+    if odd:
+        column.mark("value_ignored", true(pc.is_in(column.text, value_set=texts(sorted(odd)))))
+    return told

@@ -3,19 +3,36 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 import orjson
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from connectors.readers.frames import FAULT, LOCATOR
-from pipelines.feeds.amounts import MONEY, settle_money, settle_stock
+from connectors.readers.frames import FAULT, INNER, LOCATOR
+from pipelines.feeds.amounts import MONEY, settle_money, settle_stock, whole_numbers
+from pipelines.feeds.choices import named_rows, settle_choices
 from pipelines.feeds.details import PAIRED, aligned, implied, settle_details
 from pipelines.feeds.grouping import BROKEN, GROUP, PART
-from pipelines.feeds.mapping.columns import Column, Mask, flags, missing, text_series
+from pipelines.feeds.hashing import Hashes, hash128, rows_as_text
+from pipelines.feeds.mapping.arrays import (
+    Mask,
+    always,
+    arrow,
+    first_known,
+    holds,
+    keep,
+    nothing,
+    present,
+    put,
+    texts,
+    true,
+)  # fmt: skip
+from pipelines.feeds.mapping.columns import Column, flags
 from pipelines.feeds.mapping.evaluate import evaluate
+from pipelines.feeds.mapping.jsontext import listed, objects
 from pipelines.feeds.mapping.repeated import CURRENCY
 from pipelines.feeds.mapping.rules import ruled
 from pipelines.feeds.told import Told
@@ -28,21 +45,16 @@ OFFER_COLUMNS = (
     "source_url", "titles", "descriptions", "cost_basis", "cost_tiers", "map_price", "tax_category", "minimum", "step",
     "pack", "origin", "hs_code", "valid_from", "valid_to", "territory", "locator", "content_hash",
 )  # fmt: skip
-_PLAIN = (
-    "mpn",
-    "brand",
-    "title",
-    "description",
-    "category",
-    "condition",
-    "tax_rate",
-    "lead_time_days",
-    "weight_g",
-)
-_SIDES = {"length": "length_mm", "width": "width_mm", "height": "height_mm"}
+STRUCTURED = (
+    "dimensions_mm", "options", "attributes", "images", "titles", "descriptions", "cost_tiers", "territory",
+)  # fmt: skip
+"""Columns whose values are JSON text."""
+WHOLE = ("stock", "lead_time_days", "weight_g", "minimum", "step", "pack")
+"""Columns of whole numbers."""
 LONGEST_KEY = 500
 """Characters; PostgreSQL's indexes take 2,704 bytes."""
-_PLACEHOLDER = ("title", "default title")  # the option Shopify writes where a product has none
+_PLAIN = ("mpn", "brand", "title", "description", "category", "condition", "tax_rate")
+_SIDES = {"length": "length_mm", "width": "width_mm", "height": "height_mm"}
 _UNHASHED = ("locator", "content_hash")
 _KEYS = frozenset({
     "supplier_sku", "source_id", "gtin", "source_url", "group_key", "group_title", "options", "title", "titles", "images",
@@ -60,21 +72,22 @@ _MODES = {
 
 @dataclass
 class Draft:
-    """One row a source row: `offers` has OFFER_COLUMNS as objects; `parts` are rows that only add to their product.
+    """One row a source row: `offers` has OFFER_COLUMNS; `parts` are rows that only add to their product.
 
-    `groups` names the product of each row where the file groups its rows.
+    `groups` names the product of each row where the file groups its rows; `contents` are the content hashes as numbers.
     """
 
-    offers: pd.DataFrame
+    offers: pa.Table
     marks: Marks
     parts: Mask
-    groups: list[str | None]
+    groups: pa.Array
+    contents: Hashes
 
 
 def draft(filled: pd.DataFrame, document: Mapping[str, Any], currency: str | None, as_of: datetime) -> Draft:
     """Offers of whole products' rows, nothing decided about doubles yet. `as_of` tells which dated prices count."""
     words = frozenset(str(word).lower() for word in document["dialect"]["missingValues"])
-    index, rows = filled.index, len(filled)
+    rows, grouping = len(filled), document.get("grouping") or {}
     if standing := document.get("currency") or currency:
         filled = filled.assign(**{CURRENCY: standing})
     mode = (document.get("policy") or {}).get("mode", "full")
@@ -87,139 +100,138 @@ def draft(filled: pd.DataFrame, document: Mapping[str, Any], currency: str | Non
     }
     marks, told = Marks(rows), Told(fields, columns)
     ruling = ruled(filled, columns, document.get("rules", ()), filled[PART].to_numpy(dtype=bool))
-    parts, skipped, why = ruling.parts, ruling.skipped, ruling.why
     ruling.mark(marks)
-    out: dict[str, pd.Series] = {name: _values(columns, name, index) for name in _PLAIN}
-    out["source_url"] = _values(columns, "source_url", index).map(lambda many: many[0] if many else None)
-    out["images"] = _values(columns, "images", index).map(lambda many: many or [])
-    groups = _values(columns, "group_key", index)
-    out["group_key"] = groups.where(
-        groups.notna(), filled[GROUP].astype(object).where(filled[GROUP].notna(), None)
-    )
-    out["gtin"] = _values(columns, "gtin", index)
-    verdict = columns["gtin"].sides["gtin_verdict"] if "gtin" in columns else missing(index)
-    out["gtin_verdict"] = verdict.astype(object).where(verdict.notna(), "none")
-    out["options"], out["attributes"] = (
-        _dictionaries(columns, "options", index),
-        _dictionaries(columns, "attributes", index),
-    )
-    out.update(settle_details(columns, index))
-    first = out["titles"].map(lambda texts: next(iter(texts.values())), na_action="ignore")
-    out["title"] = out["title"].where(out["title"].notna(), first.where(first.notna(), None))
+    out: dict[str, pa.Array] = {name: _text(columns, name, rows) for name in _PLAIN}
+    members = arrow(filled[GROUP])
+    out["source_url"] = _first(_text(columns, "source_url", rows))
+    out["images"] = listed(_text(columns, "images", rows)).fill_null("[]")
+    out["group_key"] = first_known(_text(columns, "group_key", rows), members)
+    out["gtin"] = _text(columns, "gtin", rows)
+    verdict = arrow(columns["gtin"].sides["gtin_verdict"]) if "gtin" in columns else nothing(rows)
+    out["gtin_verdict"] = verdict.fill_null("none")
+    out.update(settle_details(columns, rows))
+    out["title"] = _titled(out["title"], out["titles"])
     _choose_key(out, columns, document["key"], marks, told)
-    members = [group if isinstance(group, str) else None for group in filled[GROUP]]
-    _settle_choices(out, members, parts | skipped, document.get("grouping") or {})
-    if mode != "stock-only":
-        out.update(settle_money(columns, document, currency, marks, told, index))
-    else:
-        out.update(dict.fromkeys((*MONEY, "currency"), missing(index)))
-    out["stock"], out["availability"] = settle_stock(columns, marks, index)
-    out["kind"] = _kinds(columns, index)
-    out["price_includes_tax"] = _taxed(columns, document.get("price_includes_tax"), index)
-    titles = _values(columns, "group_title", index)
-    shared = (
-        out["title"].groupby(filled[GROUP], sort=False).transform("first")
-        if document.get("grouping")
-        else out["title"]
+    out["options"], out["attributes"] = settle_choices(
+        columns, members, out["group_key"], ruling.parts | ruling.skipped, grouping
     )
-    titles = titles.where(titles.notna(), shared)
-    out["group_title"] = titles.where(titles.notna(), out["title"]).where(out["group_key"].notna(), None)
-    out["dimensions_mm"] = _dimensions(columns, index)
-    out["locator"] = filled[LOCATOR]
+    if mode != "stock-only":
+        out.update(settle_money(columns, document, currency, marks, told, rows))
+    else:
+        out.update(dict.fromkeys((*MONEY, "currency"), nothing(rows)))
+    out["stock"], out["availability"] = settle_stock(columns, marks, rows)
+    for name in ("lead_time_days", "weight_g"):
+        out[name] = whole_numbers(_text(columns, name, rows))
+    for name in ("minimum", "step", "pack"):
+        out[name] = whole_numbers(out[name])
+    out["kind"] = _kinds(columns, rows)
+    out["price_includes_tax"] = _taxed(columns, document.get("price_includes_tax"), rows)
+    out["group_title"] = _group_titles(out, columns, filled, grouping)
+    out["dimensions_mm"] = _dimensions(columns, rows)
+    out["locator"] = arrow(filled[LOCATOR])
     if mode in ("full", "delta"):
-        told.blank(marks, "missing_title", "title", flags(out["title"].isna()))
+        told.blank(marks, "missing_title", "title", ~present(out["title"]))
     elif mode == "stock-only":
-        told.blank(marks, "missing_stock", "stock", flags(out["stock"].isna() & out["availability"].isna()))
+        told.blank(marks, "missing_stock", "stock", ~present(out["stock"]) & ~present(out["availability"]))
     _remarks(columns, marks)
-    _settle_rows(filled, document, marks, parts, skipped, why)
-    offers = pd.DataFrame({name: _objects(out[name]) for name in OFFER_COLUMNS if name in out}, index=index)
-    offers["content_hash"] = pd.Series(_hashes(offers), index=index, dtype=object)
-    return Draft(offers[list(OFFER_COLUMNS)], marks, parts & ~flags(filled[FAULT] != ""), members)
-
-
-def _hashes(offers: pd.DataFrame) -> list[str]:
-    """The content of each offer as BLAKE2b, 16 bytes in hex, over everything but where it stood."""
-    columns = [offers[name].tolist() for name in OFFER_COLUMNS if name not in _UNHASHED]
-    return [blake2b(orjson.dumps(row), digest_size=16).hexdigest() for row in zip(*columns, strict=True)]
+    _settle_rows(filled, grouping, marks, ruling.parts, ruling.skipped, ruling.why)
+    hexed, contents = hash128(rows_as_text([out[n] for n in OFFER_COLUMNS if n not in _UNHASHED], rows))
+    out["content_hash"] = hexed
+    offers = pa.table({name: out[name] for name in OFFER_COLUMNS})
+    return Draft(offers, marks, ruling.parts & ~flags(filled[FAULT] != ""), members, contents)
 
 
 def _choose_key(
-    out: dict[str, pd.Series], columns: Mapping[str, Column], order: list[str], marks: Marks, told: Told
+    out: dict[str, pa.Array], columns: Mapping[str, Column], order: list[str], marks: Marks, told: Told
 ) -> None:
     """The first of `order` that a row has; every other one than the supplier's own number is remarked."""
-    index = out["title"].index
-    keys, origins = missing(index), missing(index)
-    for origin in order:
-        if origin == "gtin":
-            found = out["gtin"].where(out["gtin_verdict"].isin(["valid", "repaired"]), None)
-        elif origin == "handle_options":
-            whole = [
-                "/".join([group, *options.values()]) if group else None
-                for group, options in zip(out["group_key"], out["options"], strict=True)
-            ]
-            found = pd.Series(whole, index=index, dtype=object)
-        elif origin == "source_url":
+    rows = len(out["title"])
+    keys, origin = nothing(rows), np.full(rows, -1)
+    for place, name in enumerate(order):
+        if keys.null_count == 0 and rows:
+            break
+        if name == "gtin":
+            good = true(pc.is_in(out["gtin_verdict"], value_set=texts(["valid", "repaired"])))
+            found = keep(out["gtin"], good)
+        elif name == "handle_options":
+            found = _handles(out, columns, ~present(keys))
+        elif name == "source_url":
             found = out["source_url"]
         else:
-            found = _values(columns, origin, index)
-        fresh = keys.isna() & found.notna()
-        keys = keys.where(~fresh, text_series(found, index))
-        origins = origins.where(~fresh, origin)
-    out["supplier_sku"], out["key_origin"] = keys, origins
-    marks.add("key_from_other_field", flags(origins.notna() & (origins != "supplier_sku")))
-    told.blank(marks, "missing_key", "supplier_sku", flags(keys.isna()))
-    told.mark(marks, "key_too_long", "supplier_sku", flags(keys.str.len() > LONGEST_KEY))
+            found = _text(columns, name, rows)
+        origin[~present(keys) & present(found)] = place
+        keys = first_known(keys, found)
+    out["supplier_sku"] = keys
+    out["key_origin"] = texts(order).take(pa.array(origin, mask=origin < 0))
+    own = order.index("supplier_sku") if "supplier_sku" in order else -1
+    marks.add("key_from_other_field", (origin >= 0) & (origin != own))
+    told.blank(marks, "missing_key", "supplier_sku", ~present(keys))
+    told.mark(marks, "key_too_long", "supplier_sku", true(pc.greater(pc.utf8_length(keys), LONGEST_KEY)))
 
 
-def _settle_choices(
-    out: dict[str, pd.Series], groups: list[str | None], others: Mask, grouping: Mapping[str, Any]
-) -> None:
-    """What all a product's variants share, or what belongs to no product of several, is an attribute, no option."""
-    options, attributes = out["options"].tolist(), out["attributes"].tolist()
-    members: dict[str, list[int]] = {}
-    for row, group in enumerate(groups):
-        if group and not others[row]:
-            members.setdefault(group, []).append(row)
-    if grouping.get("options_vary"):
-        for rows in members.values():
-            names = dict.fromkeys(name for row in rows for name in attributes[row])
-            for name in [n for n in names if len({attributes[row].get(n) for row in rows}) > 1]:
-                for row in [row for row in rows if name in attributes[row]]:
-                    options[row][name] = attributes[row].pop(name)
-    alone = {rows[0] for rows in members.values() if len(rows) == 1}
-    for row, (found, group) in enumerate(zip(options, out["group_key"], strict=True)):
-        if found and (group is None or row in alone):
-            attributes[row].update(
-                {name: value for name, value in found.items() if name.casefold() != _PLACEHOLDER[0]}
-            )
-            found.clear()
-
-
-def _kinds(columns: Mapping[str, Column], index: pd.Index) -> pd.Series:
-    """What the file says, else digital for a gift card, service for what needs no shipping, goods for the rest."""
-    said, gift = _values(columns, "kind", index), _values(columns, "gift_card", index)
-    unshipped = flags(_values(columns, "shipped", index).map(lambda one: one is False))
-    follows = np.where(gift.map(lambda one: one is True), "digital", np.where(unshipped, "service", "goods"))
-    return said.where(said.notna(), pd.Series(follows, index=index, dtype=object))
-
-
-def _taxed(columns: Mapping[str, Column], standing: bool | None, index: pd.Index) -> pd.Series:
-    if "price_includes_tax" not in columns:
-        return pd.Series([standing] * len(index), index=index, dtype=object)
-    return _values(columns, "price_includes_tax", index).map(
-        lambda one: standing if one is None else one in (True, "true")
+def _handles(out: Mapping[str, pa.Array], columns: Mapping[str, Column], wanted: Mask) -> pa.Array:
+    """The product's name and its variant's options, where the row has no key so far."""
+    groups = out["group_key"].to_pylist()
+    named = named_rows(columns.get("options"), len(groups))
+    return texts(
+        "/".join([group, *options.values()]) if group and asked else None
+        for group, options, asked in zip(groups, named, wanted.tolist(), strict=True)
     )
 
 
-def _dimensions(columns: Mapping[str, Column], index: pd.Index) -> pd.Series:
-    """{"length": 240, …} in millimetres of the sides that are known, None where none is."""
-    sides = [
-        (side, _values(columns, field, index).tolist()) for side, field in _SIDES.items() if field in columns
+def _titled(titles: pa.Array, by_language: pa.Array) -> pa.Array:
+    """The title, and where there is none the first of those by language."""
+    wanted = ~present(titles) & present(by_language)
+    if not wanted.any():
+        return titles
+    some = [
+        next(iter(orjson.loads(one).values())) for one in by_language.filter(pa.array(wanted)).to_pylist()
     ]
-    measured = [
-        {side: values[row] for side, values in sides if values[row]} or None for row in range(len(index))
-    ]
-    return pd.Series(measured, index=index, dtype=object)
+    return put(titles, wanted, texts(some))
+
+
+def _group_titles(
+    out: Mapping[str, pa.Array],
+    columns: Mapping[str, Column],
+    filled: pd.DataFrame,
+    grouping: Mapping[str, Any],
+) -> pa.Array:
+    """What the product of several variants is called: by its own field, else as its first row, else as the row itself."""
+    grouped = present(out["group_key"])
+    if not grouped.any():
+        return nothing(len(grouped))
+    found = [_text(columns, "group_title", len(grouped))]
+    if grouping:
+        shared = pd.Series(out["title"].to_pandas().array, index=filled.index).groupby(
+            filled[GROUP], sort=False
+        )
+        found.append(arrow(shared.transform("first")))
+    return keep(first_known(*found, out["title"]), grouped)
+
+
+def _kinds(columns: Mapping[str, Column], rows: int) -> pa.Array:
+    """What the file says, else digital for a gift card, service for what needs no shipping, goods for the rest."""
+    gift = true(pc.equal(_text(columns, "gift_card", rows), "true"))
+    unshipped = true(pc.equal(_text(columns, "shipped", rows), "false"))
+    follows = np.where(gift, 0, np.where(unshipped, 1, 2))
+    if (follows == 2).all():
+        guessed = always("goods", rows)
+    else:
+        guessed = texts(["digital", "service", "goods"]).take(pa.array(follows))
+    return first_known(_text(columns, "kind", rows), guessed)
+
+
+def _taxed(columns: Mapping[str, Column], standing: bool | None, rows: int) -> pa.Array:
+    if "price_includes_tax" not in columns:
+        return pa.repeat(pa.scalar(standing, pa.bool_()), rows)
+    said = pc.equal(columns["price_includes_tax"].text, "true")
+    return said if standing is None else said.fill_null(standing)
+
+
+def _dimensions(columns: Mapping[str, Column], rows: int) -> pa.Array:
+    """{"length": 240, …} in millimetres of the sides that are known, none where none is."""
+    sides = {side: columns[field].text for side, field in _SIDES.items() if field in columns}
+    return objects({side: keep(text, ~true(pc.equal(text, "0"))) for side, text in sides.items()}, rows)
 
 
 def _remarks(columns: Mapping[str, Column], marks: Marks) -> None:
@@ -233,13 +245,13 @@ def _remarks(columns: Mapping[str, Column], marks: Marks) -> None:
 
 
 def _settle_rows(
-    filled: pd.DataFrame, document: Mapping[str, Any], marks: Marks, parts: Mask, skipped: Mask,
+    filled: pd.DataFrame, grouping: Mapping[str, Any], marks: Marks, parts: Mask, skipped: Mask,
     why: dict[int, tuple[str, str, str]],
 ) -> None:  # fmt: skip
     """Parts and skipped rows have no faults of their own; a product that is not there, or a row not whole, has one."""
-    marks.clear(parts | skipped)
-    marks.add("skipped_by_rule", skipped, why)
-    grouping = document.get("grouping") or {}
+    if (parts | skipped).any():
+        marks.clear(parts | skipped)
+        marks.add("skipped_by_rule", skipped, why)
     if grouping:
         sold = pd.Series(~parts, index=filled.index).groupby(filled[GROUP], sort=False).transform("any")
         orphans = filled[PART].to_numpy(dtype=bool) & parts & ~flags(sold)
@@ -250,29 +262,19 @@ def _settle_rows(
             broken,
             {row: (name, str(filled[name].iloc[row]), "") for row in np.flatnonzero(broken).tolist()},
         )
-    for rule in READER_FAULTS:
-        hurt = flags(filled[FAULT] == rule)
-        marks.clear(hurt)
-        marks.add(rule, hurt)
+    faults = arrow(filled[FAULT])
+    if not pc.all(pc.equal(faults, "")).as_py():
+        for rule in READER_FAULTS:
+            hurt = true(pc.equal(faults, rule))
+            marks.clear(hurt)
+            marks.add(rule, hurt)
 
 
-def _dictionaries(columns: Mapping[str, Column], name: str, index: pd.Index) -> pd.Series:
-    """Name -> value of each row, without the placeholder of a product that has no options."""
-    if name not in columns:
-        return pd.Series([{} for _ in index], index=index, dtype=object)
-    return columns[name].values.map(
-        lambda found: {n: v for n, v in found.items() if (n.casefold(), v.casefold()) != _PLACEHOLDER}
-    )
+def _text(columns: Mapping[str, Column], name: str, rows: int) -> pa.Array:
+    """A field as text, none where there is none."""
+    return columns[name].text if name in columns else nothing(rows)
 
 
-def _values(columns: Mapping[str, Column], name: str, index: pd.Index) -> pd.Series:
-    """A field as objects, None where there is none."""
-    if name not in columns:
-        return pd.Series([None] * len(index), index=index, dtype=object)
-    return _objects(columns[name].values)
-
-
-def _objects(series: pd.Series) -> pd.Series:
-    if series.dtype == object:
-        return series
-    return series.astype(object).where(series.notna(), None)
+def _first(lists: pa.Array) -> pa.Array:
+    """The first of each list."""
+    return pc.replace_substring_regex(lists, f"(?s){INNER}.*$", "") if holds(lists, INNER.encode()) else lists

@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from core.errors import EntrepotError
+from pipelines.feeds.mapping.arrays import TEXT
+from pipelines.feeds.mapping.jsontext import objects, quoted
 from pipelines.feeds.normalise import Batch, normalise
+from pipelines.feeds.offers import STRUCTURED
 from pipelines.feeds.staging import COLUMNS, DETAILS
 
-STRUCTURED = ("options", "attributes", "images")
 LARGEST = 2_147_483_647
 """What PostgreSQL's integer holds."""
 MEMORY_LIMIT = 4 << 30
@@ -70,65 +72,62 @@ def parse(order: dict[str, Any], out: BinaryIO) -> None:
     send(out, "facts", orjson.dumps({"facts": facts, "document": found.document}))
     place = offers = 0
     for batch in found.batches():
-        if len(batch.offers):
-            send(out, "offers", copy_lines(batch.offers, order["run_id"], offers))
-            offers += len(batch.offers)
+        if len(batch.table):
+            send(out, "offers", copy_lines(batch.table, order["run_id"], offers))
+            offers += len(batch.table)
         lines = rejects(batch, place)
-        place += len(batch.answers)
+        place += batch.records
         send(out, "rejects", lines, records=place)
     summary = found.summary()
     names = ("records", "products", "variants", "accepted", "rejected", "quarantined", "reasons", "notes")
     send(out, "summary", orjson.dumps({name: getattr(summary, name) for name in names}))
 
 
-def copy_lines(offers: pd.DataFrame, run_id: int, before: int) -> bytes:
+def copy_lines(offers: pa.Table, run_id: int, before: int) -> bytes:
     """The run's id, the offer's place (`before` counts those of earlier batches) and COLUMNS as CSV for COPY … (FORMAT csv): every value quoted, every missing one empty and unquoted, so that "" is not NULL."""
-    frame = offers.loc[:, [name for name in COLUMNS if name not in ("details", "record_hash")]].copy()
-    for name in STRUCTURED:
-        frame[name] = [orjson.dumps(value).decode() for value in frame[name]]
-    frame["details"] = details(offers)
-    frame["record_hash"] = (
-        offers["record_hash"] if "record_hash" in offers else pd.array([None] * len(frame), dtype="Int64")
+    rows = len(offers)
+    columns = {name: offers[name] for name in offers.column_names}
+    columns |= {name: storable(offers[name], name) for name in ("stock", "lead_time_days", "weight_g")}
+    columns["details"] = details(offers)
+    columns.setdefault("record_hash", pa.nulls(rows, pa.int64()))
+    places = pa.array(range(before + 1, before + 1 + rows))
+    table = pa.table(
+        [pa.repeat(run_id, rows), places, *(columns[name] for name in COLUMNS)],
+        names=["run_id", "place", *COLUMNS],
     )
-    for name in ("stock", "lead_time_days", "weight_g"):
-        frame[name] = pd.array([storable(value, name) for value in frame[name]], dtype="Int64")
-    frame.insert(0, "run_id", run_id)
-    frame.insert(1, "place", range(before + 1, before + 1 + len(frame)))
-    table = pa.Table.from_pandas(frame, preserve_index=False)
     sink = io.BytesIO()
     csv.write_csv(table, sink, csv.WriteOptions(include_header=False, quoting_style="all_valid"))
     return sink.getvalue()
 
 
-def details(offers: pd.DataFrame) -> list[str | None]:
-    """What few offers have (models.catalogue.DETAILS) as one JSON object each; None where there is nothing."""
-    names = [name for name in DETAILS if name in offers]
-    rows = zip(*(offers[name].tolist() for name in names), strict=True)
-    known = ({n: v for n, v in zip(names, row, strict=True) if v is not None} for row in rows)
-    return [orjson.dumps(one).decode() if one else None for one in known]
+def details(offers: pa.Table) -> pa.Array:
+    """What few offers have (models.catalogue.DETAILS) as one JSON object each, none where there is nothing."""
+    literals: dict[str, pa.Array] = {}
+    for name in DETAILS:
+        if name not in offers.column_names or offers[name].null_count == len(offers):
+            continue
+        values = offers[name].combine_chunks()
+        plain = name not in STRUCTURED and values.type == TEXT
+        literals[name] = quoted(values) if plain else values.cast(TEXT)
+    return objects(literals, len(offers))
 
 
-def storable(value: Any, name: str) -> int | None:
-    """The figure as an integer column takes it: a stock beyond LARGEST is as good as LARGEST, another such figure is none."""
-    if value is None or pd.isna(value):
-        return None
-    if value > LARGEST:
-        return LARGEST if name == "stock" else None
-    return int(value)
+def storable(figures: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+    """Figures as an integer column takes them: a stock beyond LARGEST is as good as LARGEST, another such figure is none."""
+    other = pa.scalar(LARGEST if name == "stock" else None, pa.int64())
+    return pc.if_else(pc.greater(figures, LARGEST), other, figures)
 
 
 def rejects(batch: Batch, place: int) -> bytes:
     """One JSON line per record of the batch that was not accepted; `place` counts the records before it."""
-    answers = batch.answers.reset_index(drop=True)
-    refused = answers[answers["verdict"] != "accepted"]
+    if batch.accepted.all():
+        return b""
+    names = ("locator", "verdict", "reasons", "supplier_sku", "message", "raw")
     lines = []
-    for index, answer in refused.iterrows():
-        line = {
-            name: answer[name] for name in ("locator", "verdict", "reasons", "supplier_sku", "message", "raw")
-        }
-        line["supplier_sku"] = None if pd.isna(line["supplier_sku"]) else line["supplier_sku"]
-        lines.append(orjson.dumps({"place": place + int(str(index)) + 1, **line}))
-    return b"".join(line + b"\n" for line in lines)
+    for answer in batch.refused.to_dict("records"):
+        line = {"place": place + answer["place"] + 1, **{name: answer[name] for name in names}}
+        lines.append(orjson.dumps(line) + b"\n")
+    return b"".join(lines)
 
 
 def send(out: BinaryIO, kind: str, body: bytes, **more: int) -> None:

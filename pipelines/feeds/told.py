@@ -22,12 +22,9 @@ class Told:
         if mask is None or not mask.any():
             return
         name = next(iter(columns_of(self._fields.get(field, {}))), field)
-        received = self._columns[field].received if field in self._columns else None
-        told = {}
-        for row in np.flatnonzero(mask).tolist():
-            value = received.iloc[row] if received is not None else None
-            told[row] = (name, value if isinstance(value, str) else "", "")
-        marks.add(rule, mask, told)
+        rows = np.flatnonzero(mask).tolist()
+        received = self._columns[field].received_at(rows) if field in self._columns else [""] * len(rows)
+        marks.add(rule, mask, {row: (name, value, "") for row, value in zip(rows, received, strict=True)})
 
     def blank(self, marks: Marks, rule: str, field: str, mask: Mask) -> None:
         """Marks these rows, saying why the field is not there: its column is blank, or none is known to hold it."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 Mask = npt.NDArray[np.bool_]
 
 ACCEPTED, REJECTED, QUARANTINED = "accepted", "rejected", "quarantined"
+VERDICTS = (ACCEPTED, REJECTED, QUARANTINED)
 
 # rule -> the sentence after the record's place; {field} is the supplier's column, {value} what stands there.
 REJECTS: dict[str, str] = {
@@ -72,33 +73,37 @@ class Marks:
         return found
 
 
-@dataclass
-class Answers:
-    """One verdict a record, its reasons and notes, and for what was not accepted one sentence."""
-
-    verdicts: list[str]
-    reasons: list[list[str]]
-    notes: list[list[str]]
-    messages: list[str | None]
+def verdicts_of(marks: Marks) -> npt.NDArray[np.int8]:
+    """The verdict of each row as its place in VERDICTS: rejected where any rule rejects, else quarantined where one does."""
+    codes = np.zeros(marks.rows, dtype=np.int8)
+    codes[marks.any_of(QUARANTINES)] = VERDICTS.index(QUARANTINED)
+    codes[marks.any_of(REJECTS)] = VERDICTS.index(REJECTED)
+    return codes
 
 
-def answer(marks: Marks, locators: list[str]) -> Answers:
-    """The verdict of each row: rejected where any rule rejects, else quarantined where one does, else accepted."""
-    rejected = marks.any_of(REJECTS)
-    quarantined = marks.any_of(QUARANTINES) & ~rejected
-    verdicts = np.where(rejected, REJECTED, np.where(quarantined, QUARANTINED, ACCEPTED)).tolist()
-    reasons: list[list[str]] = [[] for _ in range(marks.rows)]
-    notes: list[list[str]] = [[] for _ in range(marks.rows)]
-    messages: list[str | None] = [None] * marks.rows
+def counts_of(marks: Marks) -> tuple[dict[str, int], dict[str, int]]:
+    """(reason -> rows, note -> rows)."""
+    counts = {rule: int(mask.sum()) for rule, mask in marks.masks.items()}
+    reasons = {rule: counts[rule] for rule in (*REJECTS, *QUARANTINES) if counts.get(rule)}
+    return reasons, {rule: counts[rule] for rule in NOTES if counts.get(rule)}
+
+
+def answers_of(
+    marks: Marks, rows: npt.NDArray[np.int64], locators: list[str]
+) -> tuple[list[list[str]], list[list[str]], list[str | None]]:
+    """(reasons, notes, one sentence where a record was not accepted) of some rows, which stand at `locators`."""
+    reasons: list[list[str]] = [[] for _ in locators]
+    notes: list[list[str]] = [[] for _ in locators]
+    messages: list[str | None] = [None] * len(locators)
+    nothing = np.zeros(marks.rows, dtype=bool)
     for rule, sentence in (REJECTS | QUARANTINES).items():
-        for row in np.flatnonzero(marks.masks.get(rule, np.zeros(marks.rows, dtype=bool))).tolist():
-            reasons[row].append(rule)
-            if messages[row] is None:
-                name, value, other = marks.fields[rule].get(row, ("", "", ""))
-                messages[row] = (
-                    f"{locators[row]}: {sentence.format(field=name, value=repr(value), other=other)}."
-                )
+        for place in np.flatnonzero(marks.masks.get(rule, nothing)[rows]).tolist():
+            reasons[place].append(rule)
+            if messages[place] is None:
+                name, value, other = marks.fields[rule].get(int(rows[place]), ("", "", ""))
+                told = sentence.format(field=name, value=repr(value), other=other)
+                messages[place] = f"{locators[place]}: {told}."
     for rule in NOTES:
-        for row in np.flatnonzero(marks.masks.get(rule, np.zeros(marks.rows, dtype=bool))).tolist():
-            notes[row].append(rule)
-    return Answers(verdicts, reasons, notes, messages)
+        for place in np.flatnonzero(marks.masks.get(rule, nothing)[rows]).tolist():
+            notes[place].append(rule)
+    return reasons, notes, messages

@@ -108,6 +108,15 @@ class Column:
         """The text as it came."""
         return series(self._received) if isinstance(self._received, pa.Array) else self._received
 
+    def received_at(self, rows: list[int]) -> list[str]:
+        """What came in these rows, "" where there was nothing."""
+        if self._received is None:
+            return [""] * len(rows)
+        if isinstance(self._received, pa.Array):
+            return [text or "" for text in self._received.take(pa.array(rows, pa.int64())).to_pylist()]
+        found = self._received.iloc[rows].tolist()
+        return [text if isinstance(text, str) else "" for text in found]
+
     def mark(self, rule: str, rows: Mask) -> None:
         """Notes that `rule` concerns these rows."""
         if rows.any():
