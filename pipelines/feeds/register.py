@@ -151,7 +151,8 @@ class _Places:
         )
         number = self._prefixes.setdefault(prefix, len(self._prefixes))
         if number < _LISTED and pc.all(plain).as_py():
-            return np.uint64(number) << np.uint64(32) | figures.cast(pa.uint64()).to_numpy()
+            places: Hashes = np.uint64(number) << np.uint64(32) | figures.cast(pa.uint64()).to_numpy()
+            return places
         start = len(self._listed)
         self._listed += locators.to_pylist()
         return np.uint64(_LISTED) << np.uint64(32) | np.arange(start, len(self._listed), dtype=np.uint64)

@@ -96,8 +96,10 @@ def decimal_character(values: Iterable[str]) -> str:
 @lru_cache(1)
 def currencies() -> tuple[frozenset[str], dict[str, str]]:
     """(ISO 4217 codes in use, sign or word -> code where it can mean only one)."""
-    table = yaml.safe_load((Path(__file__).parent / "currencies.yaml").read_text("utf-8"))
-    return frozenset(table["codes"].split()), {str(k).casefold(): v for k, v in table["signs"].items()}
+    table = yaml.load((Path(__file__).parent / "currencies.yaml").read_text("utf-8"), Loader=yaml.CSafeLoader)
+    return frozenset(f"{table['codes']} {table['withdrawn']}".split()), {
+        str(k).casefold(): v for k, v in table["signs"].items()
+    }
 
 
 def currency_of(text: str) -> str | None:

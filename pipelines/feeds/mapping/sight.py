@@ -244,8 +244,9 @@ def plain_words(name: str) -> str:
 @lru_cache(1)
 def synonyms() -> dict[str, Any]:
     """The table of synonyms, names folded, each with its rank."""
-    table: dict[str, Any] = yaml.safe_load(
-        (Path(__file__).parent.parent / "profiles" / "synonyms.yaml").read_text("utf-8")
+    table: dict[str, Any] = yaml.load(
+        (Path(__file__).parent.parent / "profiles" / "synonyms.yaml").read_text("utf-8"),
+        Loader=yaml.CSafeLoader,
     )
     table["fields"] = {
         field: {name: rank for rank, name in reversed(list(enumerate(map(fold, map(str, names)))))}

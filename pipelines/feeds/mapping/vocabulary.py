@@ -11,7 +11,9 @@ from core.errors import Refused
 @lru_cache
 def vocabulary(name: str) -> dict[str, str]:
     """word (as written) -> ours. Raises Refused where there is no such table."""
-    tables = yaml.safe_load((Path(__file__).parent / "vocabulary.yaml").read_text("utf-8"))
+    tables = yaml.load(
+        (Path(__file__).parent / "vocabulary.yaml").read_text("utf-8"), Loader=yaml.CSafeLoader
+    )
     if name not in tables:
         raise Refused(
             f"There is no table {name!r} to look up; there are {', '.join(tables)}.", rule="mapping_invalid"

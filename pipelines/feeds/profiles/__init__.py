@@ -23,7 +23,9 @@ def fold(name: str) -> str:
 @lru_cache(1)
 def profiles() -> dict[str, dict[str, Any]]:
     """All named profiles by name, the most demanding first."""
-    found = [yaml.safe_load(path.read_text("utf-8")) for path in sorted(_FOLDER.glob("*.yaml"))]
+    found = [
+        yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader) for path in sorted(_FOLDER.glob("*.yaml"))
+    ]
     variants = [{**profile, **own} for profile in found for own in profile.pop("variants", ())]
     named = [profile for profile in (*found, *variants) if "needs" in profile]
     return {profile["name"]: profile for profile in sorted(named, key=lambda one: -len(one["needs"]))}
