@@ -13,6 +13,7 @@ OUTER, INNER = "\x1e", "\x1f"  # between repeated parents, between repeated valu
 MAX_CELL = 1 << 20  # characters in one value
 MAX_COLUMNS = 10_000
 FRAME_ROWS = 10_000
+FRAME_CELLS = 4 << 20  # rows times columns of a frame: a blank cell takes memory too
 FRAME_CHARACTERS = 16 << 20  # a frame ends here even when it has few rows, so that memory stays bounded
 
 

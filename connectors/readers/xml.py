@@ -65,7 +65,7 @@ class XmlReader:
             _check_width(file, names)
             nothing: list[str | None] = [None] * rows
             made = frame(list(names), [columns.get(name, nothing) for name in names], locators, faults)
-            _check_cells(file, made)
+            _check_cells(file, made, columns)
             yield made
 
     def _at(self, file: Path, encoding: str, record_path: str, limit: int | None = None) -> Dialect:
@@ -131,9 +131,9 @@ class XmlReader:
                 stream.close()
 
 
-def _check_cells(file: Path, made: pd.DataFrame) -> None:
-    """Raises Refused for a value over MAX_CELL."""
-    for name in made.columns:
+def _check_cells(file: Path, made: pd.DataFrame, filled: Iterable[str]) -> None:
+    """Raises Refused for a value over MAX_CELL in the columns that are not blank altogether."""
+    for name in filled:
         if (made[name].str.len() > MAX_CELL).any():
             raise Refused(
                 f"{file.name} has a value of over 1 MB in {name}; that is no catalogue field.",

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from lxml import etree
 
-from connectors.readers.frames import FRAME_CHARACTERS, INNER, OUTER
+from connectors.readers.frames import FRAME_CELLS, FRAME_CHARACTERS, INNER, OUTER
 from connectors.readers.xml_paths import RecordPath
 from connectors.readers.xml_text import without_comments
 from core.errors import Refused
@@ -21,7 +21,20 @@ PREFIXES = {
 _ROOT = re.compile(r"<([^\s/>!?][^\s/>]*)")
 _FIRST = 1 << 16  # bytes in which the root element begins
 _DECLARATION = re.compile(r'\sxmlns(:\w+)?="[^"]*"')
-_HTML = {"p", "br", "ul", "ol", "div", "strong", "em", "h1", "h2", "h3", "h4", "blockquote"}  # no feed's own names
+_HTML = {
+    "p",
+    "br",
+    "ul",
+    "ol",
+    "div",
+    "strong",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "blockquote",
+}  # no feed's own names
 _DEPTH = 100  # elements inside each other; no catalogue nests deeper, and the interpreter's stack ends
 _UNREAD = 32 << 20  # bytes inside one record; more is no catalogue entry
 
@@ -77,6 +90,7 @@ class Records:
         self._events = etree.iterparse(
             self, events=("start", "end"), tag=None if "*" in names else [t for n in names for t in ("{*}" + n, n)],
             resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True,
+            remove_blank_text=True,
         )  # fmt: skip
 
     def read(self, size: int) -> bytes:
@@ -125,7 +139,8 @@ class Records:
                     continue
                 self._add(element, self._rows)
                 self._rows += 1
-                if self._rows >= most or self.taken - begun > FRAME_CHARACTERS:
+                cells = self._rows * len(self.columns)
+                if self._rows >= most or self.taken - begun > FRAME_CHARACTERS or cells > FRAME_CELLS:
                     begun = self.taken
                     yield self._cut()
         if self._rows:
@@ -317,11 +332,11 @@ def _namespace(tag: str) -> str:
 
 
 def _is_markup(element: etree._Element) -> bool:
-    """Text with elements in it is one value: HTML that nobody escaped."""
-    first = element[0]
-    if isinstance(first.tag, str) and _local(first.tag) in _HTML and not first.attrib:
+    """Text with elements in it is one value: HTML that nobody escaped. Blanks between elements are not in the tree."""
+    if element.text or any(child.tail for child in element):
         return True
-    return bool((element.text or "").strip()) or any((child.tail or "").strip() for child in element)
+    first = element[0]
+    return isinstance(first.tag, str) and _local(first.tag) in _HTML and not first.attrib
 
 
 def _inner(element: etree._Element) -> str:
