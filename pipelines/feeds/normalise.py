@@ -13,6 +13,7 @@ from connectors.readers.frames import FAULT, LOCATOR
 from connectors.readers.packing import FileReader
 from core import clock
 from core.errors import Refused
+from pipelines.feeds.as_of import AsOf
 from pipelines.feeds.batches import Batch
 from pipelines.feeds.counting import Counts, Summary
 from pipelines.feeds.exploring import TREES, beside, explored
@@ -44,7 +45,7 @@ class Normalised:
 
     def __init__(
         self, file: Path, reader: FeedReader, dialect: Dialect, facts: FileFacts, document: dict[str, Any],
-        drift: list[str], currency: str | None,
+        drift: list[str], currency: str | None, name: str = "",
     ) -> None:  # fmt: skip
         self.file = file
         self.facts = facts
@@ -56,6 +57,7 @@ class Normalised:
         self.mapping: dict[str, dict[str, Any]] = _told(document)
         self._reader, self._dialect, self._currency = reader, dialect, currency
         self._as_of = clock.now()
+        self.stated = AsOf(document.get("as_of"), name or file.name)
         self._summary: Summary | None = None
 
     def batches(self) -> Iterator[Batch]:
@@ -71,7 +73,9 @@ class Normalised:
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """The records as received, in frames of text, with the columns that the document's `records` section makes."""
-        return shaped(_read(self.file, self._reader, self._dialect), self.document.get("records"))
+        for frame in shaped(_read(self.file, self._reader, self._dialect), self.document.get("records")):
+            self.stated.note(frame)
+            yield frame
 
     def summary(self) -> Summary:
         """Counts of the whole file. Raises Refused before the last batch was taken."""
@@ -113,10 +117,11 @@ def normalise(
             _proposal(file, name or file.name, reader, dialect, profile, currency), given
         )
     documents.check(document)
-    dialect = replace(dialect, context=documents.context_of(document["fields"]))
+    stated = {"as_of": {"from": [column]}} if (column := document.get("as_of", {}).get("column")) else {}
+    dialect = replace(dialect, context=documents.context_of({**document["fields"], **stated}))
     facts = FileFacts(file.stat().st_size, _sha256(file), dialect.encoding, dialect.format, dialect.delimiter)
     drift = [*reader.notices, *documents.drift(document, dialect)]
-    return Normalised(file, reader, dialect, facts, document, drift, currency)
+    return Normalised(file, reader, dialect, facts, document, drift, currency, name or file.name)
 
 
 def _proposal(

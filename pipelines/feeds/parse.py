@@ -80,7 +80,8 @@ def parse(order: dict[str, Any], out: BinaryIO) -> None:
         send(out, "rejects", lines, records=place)
     summary = found.summary()
     names = ("records", "products", "variants", "accepted", "rejected", "quarantined", "reasons", "notes")
-    send(out, "summary", orjson.dumps({name: getattr(summary, name) for name in names}))
+    counts = {name: getattr(summary, name) for name in names}
+    send(out, "summary", orjson.dumps({**counts, "as_of": found.stated.moment}))
 
 
 def copy_lines(offers: pa.Table, run_id: int, before: int) -> bytes:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, BinaryIO
 
 import orjson
@@ -60,6 +61,8 @@ def read(event: FileLanded, db: Database) -> None:
         staged = count_staged(uow.cursor(), run.id)
         run.facts = {**told["facts"]["facts"], "staged": staged, "settings": settings}
         run.document = told["facts"]["document"]
+        if (stated := told["summary"].pop("as_of")) and run.mends is None:
+            run.as_of = min(datetime.fromisoformat(stated), now())  # a file may be dated ahead
         run.summary, run.records_done = told["summary"], told["summary"]["records"]
         run.state, run.staged_at = "staged", now()
         uow.emit(FeedStaged(tenant=event.tenant, lane=event.lane, run_id=run.id))
