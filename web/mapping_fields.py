@@ -90,7 +90,12 @@ class FieldForm:
         )
         if not plain:
             kept = {part: value for part, value in spec.items() if part != "confidence"}
-            return cls(name, text=yaml.safe_dump(kept, allow_unicode=True, sort_keys=False, width=100))
+            return cls(
+                name,
+                text=yaml.safe_dump(
+                    kept, allow_unicode=True, sort_keys=False, width=100, default_flow_style=None
+                ),
+            )
         return cls(
             name, list(spec["from"]), bool(spec.get("all")), "\n".join(map(line, spec.get("operations", [])))
         )
@@ -106,7 +111,9 @@ class FieldForm:
             values.get("note", "")[:1000],
         )  # fmt: skip
         if values.get("as_text"):
-            form.text = yaml.safe_dump(form.spec(), allow_unicode=True, sort_keys=False, width=100)
+            form.text = yaml.safe_dump(
+                form.spec(), allow_unicode=True, sort_keys=False, width=100, default_flow_style=None
+            )
         if (
             added := next((one["line"] for one in OPERATIONS if one["name"] == values.get("add")), None)
         ) is not None:

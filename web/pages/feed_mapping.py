@@ -289,7 +289,7 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, Mapping) and "then" in value:
         when, then = rule_words(value)
-        return f"if {when}: {then}"
+        return f"{when}: {then}" if when == "always" else f"if {when}: {then}"
     return value if isinstance(value, str) else as_line(value)
 
 
