@@ -11,6 +11,7 @@ from core.errors import EntrepotError
 
 # name -> module; each has `measure() -> dict`, which may take minutes and says on stderr what it is doing
 BENCHES = {
+    "feeds": "bench.feeds",
     "steps": "bench.steps",
 }
 

@@ -10,26 +10,22 @@ median of ROUNDS rounds in which all candidates take turns.
 
 import contextlib
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pika
 import psycopg
 
+from bench.places import database
 from core.broker.messages import claim_and_finish
 from core.broker.rabbitmq import parameters
-from core.database import Database, Event, UnitOfWork, migrate, on
-from core.postgres import EmbeddedPostgres
+from core.database import Database, Event, UnitOfWork, on
 from core.settings import CHECKOUT, load
 from sandbox.rabbitmq import NoRabbit, OwnRabbit
 from sandbox.services import folder as services_folder
@@ -78,7 +74,7 @@ def routes() -> tuple[Any, ...]:
 def measure() -> dict[str, Any]:
     """{"rabbitmq": {"steps_per_s", "p50_ms", "p99_ms", "ratio"}, "embedded": {…}}; null without RabbitMQ."""
     figures: dict[str, list[dict[str, float]]] = {"rabbitmq": [], "embedded": []}
-    with _database() as url, _rabbit() as amqp_url:
+    with database() as url, _rabbit() as amqp_url:
         candidates = {"embedded": ""} | ({"rabbitmq": amqp_url} if amqp_url else {})
         for number in range(1, ROUNDS + 1):
             bare = _bare_rate(url)
@@ -180,29 +176,6 @@ def _bare(url: str) -> float:
 
 
 # ---------------------------------------------------------------- what they stand on
-@contextlib.contextmanager
-def _database() -> Iterator[str]:
-    """A migrated database of our own: in the server that was named to us, else in an embedded one."""
-    if not (given := load().database_url.replace("+psycopg", "", 1)):
-        with tempfile.TemporaryDirectory(prefix="ep-", dir="/tmp") as name:
-            with EmbeddedPostgres(Path(name)) as url:
-                migrate(url)
-                yield url
-            shutil.rmtree(
-                (Path(name) / "postgres").resolve(), ignore_errors=True
-            )  # as root it lies elsewhere
-        return
-    name = f"entrepot_bench_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(given, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}")
-        try:
-            url = psycopg.conninfo.make_conninfo(given, dbname=name)
-            migrate(url)
-            yield url
-        finally:
-            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
 @contextlib.contextmanager
 def _rabbit() -> Iterator[str]:
     """The AMQP address of the broker named to us or of our own, which is stopped if we started it; else ""."""
