@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 LOCATOR, FAULT = "_locator", "_fault"
 OUTER, INNER = "\x1e", "\x1f"  # between repeated parents, between repeated values inside one cell
 MAX_CELL = 1 << 20  # characters in one value
-MAX_COLUMNS = 10_000
+MAX_COLUMNS = 5_000
+MAX_NAME = 300  # characters of a column's name; what is longer is no name
 FRAME_ROWS = 10_000
 FRAME_CELLS = 4 << 20  # rows times columns of a frame: a blank cell takes memory too
 FRAME_CHARACTERS = 16 << 20  # a frame ends here even when it has few rows, so that memory stays bounded
@@ -22,7 +23,7 @@ def unique_names(names: list[str]) -> list[str]:
     taken: dict[str, int] = {}
     unique: list[str] = []
     for position, cell in enumerate(names, start=1):
-        name = " ".join(cell.split()) or f"column {position}"
+        name = " ".join(cell.split())[:MAX_NAME] or f"column {position}"
         taken[name] = taken.get(name, 0) + 1
         unique.append(name if taken[name] == 1 else f"{name} #{taken[name]}")
     return unique

@@ -104,7 +104,8 @@ class XmlReader:
             except etree.XMLSyntaxError as error:
                 if not _mend(mending, error):
                     raise Refused(
-                        f"{file.name} is not well-formed XML: {error.msg}.", rule="not_well_formed"
+                        f"{file.name} is not well-formed XML: {(error.msg or '')[:200]}.",
+                        rule="not_well_formed",
                     ) from None
             finally:
                 stream.close()

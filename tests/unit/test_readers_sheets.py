@@ -253,7 +253,7 @@ def test_empty_narrow_and_too_wide_workbooks_are_refused(tmp_path: Path, at_once
     assert refusal(xlsx(tmp_path / "b.xlsx", {"S": [["only"], ["one"], ["column"]]}))[0] == "not_a_table"
     wide = [[f"Spalte {n}x" for n in range(16_384)], ["x"] * 16_384]
     assert refusal(xlsx(tmp_path / "c.xlsx", {"S": wide})) == (
-        "too_wide", "c.xlsx has 16384 columns; 10000 at most are read.",
+        "too_wide", "c.xlsx has 16384 columns; 5000 at most are read.",
     )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def propose(
     if not chosen.keys() & _TELLING:
         raise Refused(
             "None of the columns is known as an article number, title or price "
-            f"({', '.join(header[:8])}); give a mapping, or check that this is the feed.",
+            f"({', '.join(name[:40] for name in header[:8])}); give a mapping, or check that this is the feed.",
             rule="no_known_columns",
         )
     by_name = {column.name: column for column in columns}
