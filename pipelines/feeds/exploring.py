@@ -42,7 +42,7 @@ def beside(path: str | None, dialect: Dialect) -> Dialect:
         path, steps = path.removeprefix("../"), steps[:-1]
         if not path.startswith("../"):
             path = between.join([*steps, *path.split("/")])
-    return replace(dialect, record_path=path, header=())
+    return replace(dialect, record_path=path, header=(), context=())
 
 
 def _likeness(dialect: Dialect, frames: Iterator[pd.DataFrame]) -> float:

@@ -4,7 +4,6 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from types import TracebackType
 from typing import Any
 
 import orjson
@@ -46,14 +45,6 @@ class Lookups:
             self._load(
                 read(path), [(place, join) for place, join in enumerate(joins) if join.get("path") == path]
             )
-
-    def __enter__(self) -> "Lookups":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._store.close()
 
     def joined(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The frame with the columns of all joins, blank where an id is not there."""

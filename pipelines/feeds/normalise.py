@@ -18,12 +18,13 @@ from pipelines.feeds.batches import Batch
 from pipelines.feeds.counting import Counts, Summary
 from pipelines.feeds.exploring import TREES, beside, explored
 from pipelines.feeds.grouping import grouped
+from pipelines.feeds.joining import Lookups
 from pipelines.feeds.mapping import document as documents
 from pipelines.feeds.mapping.evaluate import columns_of
 from pipelines.feeds.mapping.proposal import propose
 from pipelines.feeds.offers import OFFER_COLUMNS, draft
 from pipelines.feeds.profiles import GENERIC, in_one_currency, known, recognise
-from pipelines.feeds.shaping import Read, shaped
+from pipelines.feeds.shaping import Read, lookups_of, shaped
 from pipelines.feeds.verdicts import READER_FAULTS
 
 __all__ = ["OFFER_COLUMNS", "Batch", "FileFacts", "Normalised", "Summary", "normalise"]
@@ -59,6 +60,7 @@ class Normalised:
         self._as_of = clock.now()
         self.stated = AsOf(document.get("as_of"), name or file.name)
         self._summary: Summary | None = None
+        self._lookups: Lookups | None = None
 
     def batches(self) -> Iterator[Batch]:
         """Batches of whole products in file order; `summary` is there when the last one was taken."""
@@ -73,7 +75,9 @@ class Normalised:
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """The records as received, in frames of text, with the columns that the document's `records` section makes."""
-        for frame in shaped(_read(self.file, self._reader, self._dialect), self.document.get("records")):
+        read, shape = _read(self.file, self._reader, self._dialect), self.document.get("records")
+        self._lookups = self._lookups or lookups_of(read, shape)
+        for frame in shaped(read, shape, self._lookups):
             self.stated.note(frame)
             yield frame
 

@@ -22,7 +22,9 @@ RECORD, OWN, PART = "_record", "own", "part"
 """The column that `where` makes, and what it says: a record that stands for itself, or one that adds to another."""
 
 
-def shaped(read: Read, shape: Mapping[str, Any] | None) -> Iterator[pd.DataFrame]:
+def shaped(
+    read: Read, shape: Mapping[str, Any] | None, lookups: Lookups | None = None
+) -> Iterator[pd.DataFrame]:
     """The feed's records, each with the columns that `shape` (the document's `records` section) adds, in this order:
 
     `blank: [{column: "wp:post_parent", is: ["0"]}]`: what stands in that column is no value.
@@ -36,24 +38,27 @@ def shaped(read: Read, shape: Mapping[str, Any] | None) -> Iterator[pd.DataFrame
     "own" or "part" for the rules.
     `join`: columns of other records of the file, see pipelines.feeds.joining. A cell that came by one can be unfolded.
     `calculate: [{as: reduced, from: price, minus: discount, minus_percent: percent}]`: one column less others; nothing
-    where no other has a number.
+    where no other has a number. `lookups` are those of an earlier pass over the same file.
     """
     if not shape:
         yield from read(None)
         return
+    if lookups is None:
+        lookups = lookups_of(read, shape)
+    for frame in read(None):
+        wide = lookups.joined(_told_apart(_prepared(frame, shape), shape))
+        for unfold in shape.get("unfold", ()):
+            if unfold["column"] not in frame:
+                wide = _unfolded(wide, unfold)
+        for calculation in shape.get("calculate", ()):
+            wide = _calculated(wide, calculation)
+        yield wide
 
-    def own(path: str | None) -> Iterator[pd.DataFrame]:
-        return (_prepared(frame, shape) for frame in read(path))
 
-    with Lookups(own, shape.get("join", ())) as lookups:
-        for frame in own(None):
-            wide = lookups.joined(_told_apart(frame, shape))
-            for unfold in shape.get("unfold", ()):
-                if unfold["column"] not in frame:
-                    wide = _unfolded(wide, unfold)
-            for calculation in shape.get("calculate", ()):
-                wide = _calculated(wide, calculation)
-            yield wide
+def lookups_of(read: Read, shape: Mapping[str, Any] | None) -> Lookups:
+    """What the joins of `shape` look up: one reading of the file for each path; good for as many passes as are wanted."""
+    own = shape or {}
+    return Lookups(lambda path: (_prepared(frame, own) for frame in read(path)), own.get("join", ()))
 
 
 def is_made(name: str, shape: Mapping[str, Any] | None) -> bool:

@@ -59,7 +59,7 @@ def recognise(file_format: str, header: Iterable[str], record_path: str | None) 
 
 
 def in_one_currency(
-    profile: Mapping[str, Any], header: Iterable[str], sample: Mapping[str, Iterable[Any]], wanted: str | None
+    profile: Mapping[str, Any], header: Iterable[str], sample: Any, wanted: str | None
 ) -> Mapping[str, Any]:
     """The profile with "{currency}" filled in, where the format carries prices in several: the wanted one, else the first.
 
