@@ -332,9 +332,14 @@ def _namespace(tag: str) -> str:
 
 
 def _is_markup(element: etree._Element) -> bool:
-    """Text with elements in it is one value: HTML that nobody escaped. Blanks between elements are not in the tree."""
-    if element.text or any(child.tail for child in element):
+    """Text with elements in it is one value: HTML that nobody escaped. Most blanks between elements are not in the tree."""
+    text = element.text
+    if text and not text.isspace():
         return True
+    for child in element:
+        tail = child.tail
+        if tail and not tail.isspace():
+            return True
     first = element[0]
     return isinstance(first.tag, str) and _local(first.tag) in _HTML and not first.attrib
 
