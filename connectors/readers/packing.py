@@ -38,6 +38,8 @@ _NO_FEED = re.compile(
     r"|md5|sha\d+)$|^(\.|~\$|readme|liesmich|licen[sc]e)|^(thumbs\.db|desktop\.ini)$",
     re.I,
 )
+_BESIDE = frozenset(("not_a_feed", "not_a_table", "no_records", "empty_file", "unsupported_format"))
+"""Why a member is no feed at all, and may lie beside one."""
 _NESTED = re.compile(r"\.(zip|gz|bz2|xz|7z|rar|tar|tgz|zst|lz4|jar)$", re.I)
 
 
@@ -145,22 +147,31 @@ class FileReader:
         return self._member(into.name, into, _unnested(file, format_of(into)), encoding)
 
     def _zipped(self, file: Path, folder: Path, encoding: str | None) -> list[_Member]:
-        """The members to read: of several different feeds the largest, of parts with one header all of them."""
+        """The members to read: of several different feeds the largest, of parts with one header all of them.
+
+        A member that is a feed and broken refuses the whole: a list with a part missing would withdraw what is in it.
+        """
         found: list[_Member] = []
         problems: list[tuple[str, str]] = []  # rule, sentence
-        nested = False
+        nested: list[str] = []
         for name, inner in _unpacked(file, folder):
+            if _NESTED.search(name):
+                nested.append(name)
+                continue
             try:
                 kind = format_of(inner)
                 if kind in ARCHIVES:
-                    nested = True
-                    continue
-                found.append(self._member(name, inner, kind, encoding))
+                    nested.append(name)
+                else:
+                    found.append(self._member(name, inner, kind, encoding))
             except Refused as problem:
-                nested |= _NESTED.search(name) is not None
+                if problem.rule not in _BESIDE:
+                    raise Refused(f"In {file.name}: {problem}", rule=problem.rule) from None
                 problems.append((problem.rule, str(problem)))
         if not found:
             raise _no_feed(file, problems, nested)
+        if nested:
+            self.notices.append(f"Not opened: {_shown(nested)}, being archives inside the archive.")
         return self._selected(found)
 
     def _selected(self, found: list[_Member]) -> list[_Member]:
@@ -174,9 +185,8 @@ class FileReader:
             return read
         if len(read) == 1:
             read[0].dialect = replace(read[0].dialect, member=read[0].name)
-        shown = ", ".join(map(repr, others[:5])) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
         self.notices.append(
-            f"Read: {', '.join(repr(member.name) for member in read[:5])}. Not read: {shown}; "
+            f"Read: {_shown([member.name for member in read])}. Not read: {_shown(others)}; "
             "name another file of the archive in the mapping (dialect.member) to read that one."
         )
         return read
@@ -234,6 +244,11 @@ def _is_ignored(name: str) -> bool:
     return "__MACOSX" in path.parts or _NO_FEED.search(path.name) is not None
 
 
+def _shown(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(repr(name[:100]) for name in names[:5]) + more
+
+
 def _likeness(dialect: Dialect) -> tuple[Any, ...]:
     """What two members share when they are parts of one list."""
     if dialect.format in ("csv", *WORKBOOKS):
@@ -249,7 +264,7 @@ def _unnested(file: Path, kind: str) -> str:
     return kind
 
 
-def _no_feed(file: Path, problems: list[tuple[str, str]], nested: bool) -> Refused:
+def _no_feed(file: Path, problems: list[tuple[str, str]], nested: list[str]) -> Refused:
     if nested:
         return Refused(
             f"{file.name} is an archive inside an archive; pack the feed only once.", rule="archive_unsafe"

@@ -177,6 +177,16 @@ def test_nested_archives_are_refused_in_one_sentence(tmp_path: Path) -> None:
         )  # fmt: skip
 
 
+def test_a_broken_part_refuses_the_whole_and_an_archive_beside_the_feed_is_told(tmp_path: Path) -> None:
+    broken = "<SHOP><SHOPITEM><ITEM_ID>1</ITEM_ID></SHOPITEM></SHO"
+    unsafe = f"<!DOCTYPE a [<!ENTITY b 'c'>]>{broken}P>"
+    rule, sentence = refusal(zipped(tmp_path / "a.zip", {"list.csv": CSV, "part.xml": unsafe}))
+    assert (rule, sentence.startswith("In a.zip: part.xml declares XML entities")) == ("unsafe_xml", True)
+    inner = zipped(tmp_path / "inner.zip", {"a.csv": CSV}).read_bytes()
+    _, frame, notices = read(zipped(tmp_path / "b.zip", {"list.csv": CSV, "pictures.zip": inner}))
+    assert (len(frame), notices) == (2, ["Not opened: 'pictures.zip', being archives inside the archive."])
+
+
 def test_protected_damaged_and_empty_archives_are_refused(tmp_path: Path) -> None:
     file = zipped(tmp_path / "a.zip", {"list.csv": CSV * 200})
     whole = bytearray(file.read_bytes())
