@@ -104,8 +104,10 @@ class Buyers:
         return dict(rows(self.db, "SELECT id, free FROM offer ORDER BY id"))
 
 
-@pytest.mark.parametrize("buying", [False, True])
-@pytest.mark.parametrize("absence", ["out_of_stock", "withdraw", "keep"])
+@pytest.mark.parametrize(
+    ("absence", "buying"),
+    [("out_of_stock", False), ("out_of_stock", True), ("withdraw", False), ("keep", True)],
+)
 def test_runs_undone_one_by_one_leave_the_catalogue_as_it_was_before_each(
     db: Database, absence: str, buying: bool
 ) -> None:

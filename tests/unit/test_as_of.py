@@ -40,5 +40,5 @@ def test_the_name_is_asked_for_what_the_pattern_matches() -> None:
     assert AsOf({"name_pattern": r"\d{8}"}, "liste-20261127-v2.csv").moment == datetime(2026, 11, 27, tzinfo=UTC)  # fmt: skip
     assert AsOf({"name_pattern": r"\d{8}"}, "liste.csv").moment is None
     assert AsOf(None, "liste-20261127.csv").moment is None
-    with pytest.raises(Refused, match="as_of.name_pattern"):
+    with pytest.raises(Refused, match=r"as_of\.name_pattern"):
         AsOf({"name_pattern": "("}, "f.csv")
