@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy.orm import Session
 
 import pipelines.feeds.preview as previewing
 import pipelines.feeds.read as reading
@@ -14,6 +15,7 @@ from connectors.sources.archive import archive
 from core.database import Database
 from core.errors import EntrepotError, Refused
 from core.settings import load
+from models.mappings import HUB, add_version
 from models.suppliers import Feed
 from pipelines.feeds.land import receive
 from pipelines.feeds.parse import parse, send
@@ -25,6 +27,58 @@ LIST = (
     "A1;Lampe;10,50;3;4006381333931;x\nA2;Tisch;-;4;4006381333948;y\nA3;Bett;20,00;0;;z\n"
 )
 """Two records are accepted, the second has no price."""
+
+
+def document(
+    columns: dict[str, str] | None = None, rules: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """A mapping of a German price list; `columns` by their fields replace the usual ones."""
+    names = {
+        "supplier_sku": "Artikelnummer", "gtin": "EAN", "title": "Bezeichnung", "brand": "Hersteller", "cost": "EK netto", "stock": "Bestand",
+        "weight_g": "Gewicht (kg)", "images": "Bild", **(columns or {}),
+    }  # fmt: skip
+    usual: dict[str, list[Any]] = {
+        "gtin": [{"gtin": {"repair": True}}], "title": ["text"], "cost": [{"money": {"decimal": ","}}], "stock": [{"number": {"whole": True, "decimal": ""}}],
+        "weight_g": [{"unit": {"to": "g", "of": "kg"}}], "images": ["url"],
+    }  # fmt: skip
+    fields: dict[str, Any] = {
+        field: {
+            "from": [name],
+            "operations": usual.get(field, ["trim"]),
+            "confidence": 0.55 if field == "brand" else 0.96,
+        }
+        for field, name in names.items()
+    }
+    fields["attributes"] = {
+        "pairs": [[{"value": name}, name] for name in ("Farbe", "Schutzart", "Sockel")],
+        "confidence": 0.5,
+    }
+    header = [*names.values(), "Farbe", "Schutzart", "Sockel", "Staffelpreis", "Interne Nummer"]
+    dialect = {
+        "format": "csv",
+        "encoding": "cp1252",
+        "delimiter": ";",
+        "quoteChar": '"',
+        "headerRow": 0,
+        "header": header,
+        "missingValues": ["", "-"],
+    }
+    return {
+        "version": 1,
+        "profile": "generic",
+        "dialect": dialect,
+        "key": ["supplier_sku", "gtin"],
+        "fields": fields,
+        "rules": rules or [],
+    }
+
+
+def pinned(session: Session, feed: Feed, *documents: dict[str, Any], note: str = "") -> None:
+    """Versions of a feed's mapping: the first by the hub, the others by the operator."""
+    for number, one in enumerate(documents):
+        author, said = ("operator", note) if number else (HUB, "Proposed for run 1.")
+        add_version(session, feed, one, author, said)
+        session.flush()
 
 
 def in_this_process(patch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import now
 from tests import builders as make
+from tests.mappings import document, pinned
 
 STEPS = (
     ("feeds.read.read", 9, 900), ("feeds.plan.plan", 9, 60), ("feeds.apply.apply", 8, 120), ("catalogue.match.match", 8, 80),
@@ -30,8 +31,14 @@ def rich(session: Session) -> None:
     light = make.company(session, "seller", "Lichtblick Wohnen", "LICHT")
     lists = make.feed(
         session, nord, "Preisliste", source={"kind": "folder", "path": "/srv/drop/nordlicht"}, profile="generic", cron="*/15 * * * *",
-        policy={"absence": "out_of_stock", "assumed_stock": 5}, document={"version": 1},
+        policy={"absence": "out_of_stock", "assumed_stock": 5},
     )  # fmt: skip
+    rules = [
+        {"when": {"column": "Sockel", "is": ["E27", "E14"]}, "then": {"skip": "bulbs are sold by another list"}},
+        {"when": {"any": [{"field": "cost", "below": 1}, {"field": "title", "matches": "(?i)muster"}]}, "then": "quarantine"},
+        {"then": [{"field": "stock", "minus": 2}]},
+    ]  # fmt: skip
+    pinned(session, lists, document(), document(rules=rules), note="Bulbs come with their own list")
     google = make.feed(
         session,
         atelier,
@@ -273,6 +280,11 @@ def long_names(session: Session) -> None:
     listed = make.feed(
         session, supplier, f"{unbroken}-{'x' * 18}", source={"kind": "folder", "path": "/srv/" + "deep/" * 40}
     )
+    long = document(
+        {"title": unbroken, "cost": words},
+        rules=[{"when": {"column": unbroken, "is": [words]}, "then": {"reject": words}}],
+    )
+    pinned(session, listed, document(), long, note=words)
     run = make.run(
         session, listed, "waiting", records=1_234_567, rejected=98_765, quarantined=4_321, file_name="f" * 240 + ".csv",
         reasons={"a_rule_with_a_rather_long_name_" + str(number): 5_000 + number for number in range(20)},
