@@ -1,6 +1,17 @@
 """The hub's tables and their small invariants. Importing any of them imports all: each knows others by name only."""
 
-from models import catalogue, companies, ledger, orders, purchasing, settlement, shops, suppliers, taxonomy
+from models import (
+    catalogue,
+    companies,
+    ledger,
+    orders,
+    purchasing,
+    settlement,
+    shops,
+    suppliers,
+    taxonomy,
+    uploads,
+)
 
 __all__ = [
     "catalogue",
@@ -12,4 +23,5 @@ __all__ = [
     "shops",
     "suppliers",
     "taxonomy",
+    "uploads",
 ]

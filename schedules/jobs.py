@@ -6,10 +6,12 @@ from cronsim import CronSim
 from sqlalchemy import select
 
 from core.database import UnitOfWork
+from core.settings import load
 from models.events import FeedDue, HooksDue, OrderChanged, OrdersDue, VerifyDue
 from models.orders import Order, OrderLine, Reservation
 from models.shops import Shop
 from models.suppliers import Feed
+from pipelines.feeds.uploads import drop_stale
 from pipelines.settlement import close, mature
 from schedules.slots import Job
 
@@ -74,6 +76,11 @@ def settlement_draft(uow: UnitOfWork, slot: datetime) -> None:
     close.draft_if_none(uow)
 
 
+def uploads_trim(uow: UnitOfWork, slot: datetime) -> None:
+    """Gives up files sent in pieces that nobody has gone on with for two days."""
+    drop_stale(uow, load(), slot.astimezone(UTC) - timedelta(days=2))
+
+
 def history_trim(uow: UnitOfWork, slot: datetime) -> None:
     """Forgets step figures and claimed slots older than 14 days."""
     before = slot.astimezone(UTC) - timedelta(days=14)
@@ -89,6 +96,7 @@ JOBS = (
     Job("reservations_expire", "*/5 * * * *", reservations_expire),
     Job("maturity", "23 * * * *", maturity),
     Job("settlement_draft", "11 4 * * MON", settlement_draft),
+    Job("uploads_trim", "37 * * * *", uploads_trim),
     Job("history_trim", "41 3 * * *", history_trim),
 )
 

@@ -23,6 +23,7 @@ from web.api import purchasing as purchasing_api
 from web.api import settlement as settlement_api
 from web.api import shops as shops_api
 from web.api import taxonomy as taxonomy_api
+from web.api import uploads as uploads_api
 from web.api.keys import Failure, checked_key
 from web.auth import Attempts
 from web.pages import (
@@ -30,6 +31,7 @@ from web.pages import (
     categories,
     dead_letters,
     feed_mapping,
+    feed_sources,
     feeds,
     login,
     money,
@@ -43,6 +45,7 @@ from web.pages import (
     search,
     settlement,
     shops,
+    uploads,
 )
 from web.rendering import STATIC, static_version
 from web.security import Guard
@@ -66,6 +69,8 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
         login,
         overview,
         feed_mapping,
+        feed_sources,
+        uploads,
         feeds,
         runs,
         run_acts,
@@ -84,7 +89,7 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
     for module in pages:
         app.include_router(module.router, include_in_schema=False)
     for module in (
-        companies, feeds_api, feed_sources_api, mapping_api, feed_runs_api, catalogue, lineage_api, taxonomy_api, shops_api, orders_api, purchasing_api, money_api, settlement_api, bank_api, messages,
+        companies, feeds_api, feed_sources_api, uploads_api, mapping_api, feed_runs_api, catalogue, lineage_api, taxonomy_api, shops_api, orders_api, purchasing_api, money_api, settlement_api, bank_api, messages,
     ):  # fmt: skip
         app.include_router(
             module.router, prefix="/api/v1", dependencies=[Depends(checked_key)], responses=FAILURES

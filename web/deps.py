@@ -37,6 +37,7 @@ SAYINGS = {
     "changed": "The settings are stored; the next run follows them. Read the last file again to see what they change.",
     "mapped": "The mapping has a new version; the next run is read by it. Read the last file again to see it in the offers.",
     "mapped_back": "The old version counts again, as a new one.",
+    "sourced": "The source is stored. Test it: the hub says at once what it finds there.",
     "connected": "The shop answered and is connected. Choose products for it, look at the plan, and let it go.",
     "landed": "The file is in the archive and is being read.",
     "unchanged": "This is the file that the offers show already: there is nothing to do.",

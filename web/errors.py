@@ -175,7 +175,7 @@ def answer(
     request: Request, told: Story, reference: str | None, headers: dict[str, str] | None = None
 ) -> Response:
     """The story in the form its reader takes."""
-    if request.url.path.startswith("/api/"):
+    if request.url.path.startswith("/api/") or request.headers.get("accept") == "application/json":
         body = {
             "rule": told.rule,
             "message": told.happened,

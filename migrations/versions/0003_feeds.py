@@ -138,9 +138,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_record")),
     )
     op.create_index(op.f("ix_audit_record_subject_id"), "audit_record", ["subject", "id"])
+    op.create_table(
+        "upload",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("feed_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=True),
+        sa.Column("received", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("run_id", sa.Integer(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("touched_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("received BETWEEN 0 AND size", name=op.f("ck_upload_received")),
+        sa.ForeignKeyConstraint(
+            ["feed_id"], ["feed.id"], name=op.f("fk_upload_feed_id_feed"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["run_id"], ["feed_run.id"], name=op.f("fk_upload_run_id_feed_run")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_upload")),
+    )
+    op.create_index("ix_upload_feed", "upload", ["feed_id"])
+    op.create_index("ix_upload_touched", "upload", ["touched_at"])
 
 
 def downgrade() -> None:
+    op.drop_table("upload")
     op.drop_table("audit_record")
     op.drop_column("product", "taxonomy_id")
     op.drop_table("taxonomy_choice")

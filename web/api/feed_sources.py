@@ -77,9 +77,9 @@ def put_source(request: Request, db: Db, feed_id: int, body: SourceChange) -> So
 
 
 @router.post("/feeds/{feed_id}/source/test")
-def test_source(request: Request, db: Db, feed_id: int, body: Test | None = None) -> Tested:
+def test_source(request: Request, db: Db, feed_id: int, body: Test = Test()) -> Tested:
     """Connects to the stored source and says what is there, without landing it. At most 20 s."""
-    if body and body.pin:
+    if body.pin:
         with db.unit_of_work() as uow:
             pin(uow, feed_id, body.pin)
     outcome = tried(db, settings_of(request), feed_id)

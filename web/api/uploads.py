@@ -50,7 +50,7 @@ def begin_upload(request: Request, response: Response, db: Db, feed_id: int, bod
     return view
 
 
-@router.head("/uploads/{upload_id}/file")
+@router.head("/uploads/{upload_id}/file", include_in_schema=False)
 @router.get("/uploads/{upload_id}")
 def get_upload(response: Response, db: Db, upload_id: str) -> UploadView:
     """How much of a file is there: `received`, and the headers Upload-Offset and Upload-Length."""

@@ -2,19 +2,18 @@
 
 from typing import Annotated
 
-from cronsim import CronSim, CronSimError
 from fastapi import APIRouter, Form, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from sqlalchemy import select
 from starlette.datastructures import UploadFile
 
-from core.clock import now
 from core.errors import Refused, there_is
 from models.companies import Company
-from models.events import FeedDue
 from models.staged import POLICY
 from models.suppliers import RUN_STATES, Feed
+from pipelines.feeds.land import ask_to_look
+from pipelines.feeds.sources import described_source
 from pipelines.making import FeedChange, NewFeed, asked_for, change_feed, make_feed, take_in
 from web.deps import CheckedForm, Db, Session, check_token, go, page, settings_of
 from web.queries.feeds import (
@@ -93,9 +92,10 @@ def show(request: Request, db: Db, session: Session, feed_id: int) -> Response:
         rows, states = run_rows(uow.session, feed_id, ask), run_states(uow.session, feed_id)
         others = other_feeds(uow.session, found["Feed"])
     feed: Feed = found["Feed"]
+    told = described_source(feed)
     return page(
         request, "feed.html", title=feed.name, found=found, feed=feed, ask=ask, rows=rows, states=states, columns=RUN_COLUMNS, order=RUN_STATES,
-        policy={**POLICY, **feed.policy}, others=others, often=in_words(feed.cron),
+        policy={**POLICY, **feed.policy}, others=others, told=told, often=told["often"],
     )  # fmt: skip
 
 
@@ -137,15 +137,5 @@ def change(
 def look(request: Request, db: Db, session: CheckedForm, feed_id: int) -> Response:
     """Asks the hub to look at the feed's source now."""
     with db.unit_of_work() as uow:
-        feed = there_is(uow.session.get(Feed, feed_id), f"Feed {feed_id}")
-        uow.emit(FeedDue(tenant=feed.supplier_id, lane=feed.lane, feed_id=feed.id))
+        ask_to_look(uow, there_is(uow.session.get(Feed, feed_id), f"Feed {feed_id}"))
     return go(f"/feeds/{feed_id}", "looking")
-
-
-def in_words(cron: str) -> str:
-    """ "* * * * *" → "every minute"; what cannot be read stays as it is."""
-    try:
-        words = CronSim(cron, now()).explain()
-    except CronSimError:
-        return cron
-    return words[:1].lower() + words[1:] if words else cron
