@@ -9,16 +9,19 @@ from pipelines.orders.reserve import cover
 
 OF_SELLER = """
 SELECT l.order_id FROM order_line l JOIN shop_order o ON o.id = l.order_id
-WHERE l.state = 'awaiting_deposit' AND o.seller_id = %s GROUP BY 1 ORDER BY min(l.since), 1"""
+WHERE l.state = 'awaiting_deposit' AND o.seller_id = %(number)s GROUP BY 1 ORDER BY min(l.since), 1"""
 
 OF_OFFER = """
 SELECT l.order_id FROM order_line l WHERE l.state = 'awaiting_stock'
-  AND EXISTS (SELECT FROM offer f WHERE f.variant_id = l.variant_id AND f.free > 0 AND f.id = %s)
+  AND EXISTS (SELECT FROM offer f WHERE f.variant_id = l.variant_id AND f.free > 0 AND f.id = %(number)s)
 GROUP BY 1 ORDER BY min(l.since), 1"""
 
+# What an undone run had changed is known by its changes: the offers name the runs before it again.
 OF_RUN = """
 SELECT l.order_id FROM order_line l WHERE l.state = 'awaiting_stock'
-  AND EXISTS (SELECT FROM offer f WHERE f.variant_id = l.variant_id AND f.free > 0 AND f.feed_run_id = %s)
+  AND EXISTS (SELECT FROM offer f WHERE f.variant_id = l.variant_id AND f.free > 0 AND (f.feed_run_id = %(number)s OR EXISTS (
+    SELECT FROM feed_run r JOIN offer_change c ON c.run_id = r.id AND c.supplier_sku = f.supplier_sku
+    WHERE r.id = %(number)s AND r.state = 'undone' AND r.feed_id = f.feed_id)))
 GROUP BY 1 ORDER BY min(l.since), 1"""
 
 HOPELESS = """
@@ -45,7 +48,7 @@ def _cover_each(
 ) -> None:
     """Each order in a unit of work of its own: locks are held briefly, and two of these at once find each other's work."""
     with db.unit_of_work() as uow:
-        waiting = [order_id for (order_id,) in uow.cursor().execute(query, [number]).fetchall()]
+        waiting = [order_id for (order_id,) in uow.cursor().execute(query, {"number": number}).fetchall()]
     settings = load()
     for order_id in waiting:
         with db.unit_of_work() as uow:

@@ -1,5 +1,6 @@
 """Undo of a run: offers, variants and products are what they were before it, whatever buyers reserved meanwhile."""
 
+import json
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -12,14 +13,14 @@ from connectors.base import LandedFile
 from core.database import Database
 from core.errors import Refused
 from models.catalogue import give_back, take
-from models.events import UndoDue
+from models.events import OrderChanged, UndoDue
 from models.orders import Reservation
 from models.suppliers import Feed
 from pipelines.catalogue.by_hand import remerge
 from pipelines.feeds.land import receive
 from pipelines.feeds.undo import ask_undo, undo
 from pipelines.routes import ROUTES
-from tests.orders import Market, line, order
+from tests.orders import Market, line, market, order
 from tests.staged import shop_of, stage, supplier
 from tests.stepping import one, pending, rows, run_all, run_message
 
@@ -192,3 +193,26 @@ def test_an_undo_that_a_later_run_overtook_changes_nothing(db: Database) -> None
     assert rows(db, "SELECT id, state FROM feed_run ORDER BY id") == [(first, "applied"), (second, "applied")]
     assert rows(db, "SELECT supplier_sku, state, stock FROM offer") == [("A", "offered", 7)]
     assert remerge  # the step that merges what an undo changed
+
+
+def test_stock_that_an_undo_brings_back_wakes_the_lines_that_wait_for_it(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENTREPOT_DATA", str(tmp_path))
+    of = market(db, 5, deposit=9_000)
+    feed, sku = rows(db, "SELECT feed_id, supplier_sku FROM offer")[0]
+    db.run("UPDATE feed SET policy = %s", [json.dumps(OPEN)])
+    run = stage(db, feed, {"supplier_sku": sku, "stock": 0})
+    run_all(db)
+    with db.unit_of_work() as uow:
+        made = order(uow.session, of)
+        line(uow.session, made, of)
+        uow.emit(OrderChanged(tenant=of.seller, lane=f"shop:{of.shop}", order_id=made.id))
+    run_message(db, pending(db)[0])
+    assert one(db, "SELECT state FROM order_line") == "awaiting_stock"
+    let_go(db, run)
+    while (message := pending(db)[-1])["step"] != "orders.resume.resume_stock":
+        run_message(db, message)
+    run_message(db, message)
+    assert one(db, "SELECT state FROM order_line") == "funded"
+    assert rows(db, "SELECT stock, free FROM offer") == [(5, 4)]
