@@ -24,6 +24,8 @@ def unique_names(names: list[str]) -> list[str]:
     unique: list[str] = []
     for position, cell in enumerate(names, start=1):
         name = " ".join(cell.split())[:MAX_NAME] or f"column {position}"
+        if not name.isprintable():  # bytes that are no text come as lone surrogates
+            name = "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in name)
         taken[name] = taken.get(name, 0) + 1
         unique.append(name if taken[name] == 1 else f"{name} #{taken[name]}")
     return unique
