@@ -9,6 +9,7 @@ from lxml import etree
 SAMPLE_ELEMENTS = 20_000
 _CHANNEL = ("rss", "channel")  # RSS 2.0: what surrounds the items, never one of them
 _INSIDE = 0.5  # what a list inside an element adds to it, measured by what one of the list tells
+_ALL_ATTRIBUTES = 3  # an element without children that has so many may be a record itself
 _CANDIDATES = 8  # paths that are worth a second look
 SCANNED = 64 << 20  # bytes in which rarer elements are looked for
 
@@ -49,12 +50,13 @@ def shape_of(stream: IO[bytes] | Any) -> Shape:
             where = tuple(path)
             name = path.pop()
             counts.pop()
-            if len(element):
+            if len(element) or len(element.attrib) >= _ALL_ATTRIBUTES:
                 found = seen.setdefault(where, _Seen())
                 found.times += 1
                 found.leaves.update(f"@{attribute}" for attribute in element.attrib)
                 counts[-1][name] += 1
                 found.repeats |= counts[-1][name] > 1
+            if len(element):
                 element.clear(keep_tail=True)
             elif len(where) > 1 and (element.text or element.attrib):
                 seen.setdefault(where[:-1], _Seen()).leaves.add(name)

@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 
 from connectors.base import Dialect
-from connectors.readers.frames import FAULT, LOCATOR
+from connectors.readers.frames import FAULT, INNER, LOCATOR, OUTER
 from core.errors import Refused
+from pipelines.feeds.mapping.columns import flags
 from pipelines.feeds.mapping.proposal import propose
 from pipelines.feeds.profiles import recognise
 
@@ -56,6 +57,14 @@ def _likeness(dialect: Dialect, frames: Iterator[pd.DataFrame]) -> float:
     except Refused:
         return 0.0
     return sum(
-        max((fields[name].get("confidence", 0.0) for name in names if name in fields), default=0.0)
+        max((_sure(fields[name], sample) for name in names if name in fields), default=0.0)
         for names in (_SOLD, _NAMED, _KNOWN)
     )
+
+
+def _sure(spec: Mapping[str, Any], sample: pd.DataFrame) -> float:
+    """Half as sure where one record has several values: then what has one of them each is the offer."""
+    name = spec["from"][0]
+    several = name in sample and flags(sample[name].str.contains(f"[{OUTER}{INNER}]", regex=True)).any()
+    confidence: float = spec.get("confidence", 0.0)
+    return confidence / 2 if several else confidence

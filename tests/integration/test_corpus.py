@@ -113,12 +113,3 @@ def test_a_trade_list_carries_cost_and_a_retail_export_does_not(shared: Path) ->
     ]
     retail = offers(normalise(shared / CORPUS / "shopify-partners/bicycles.csv"))
     assert {offer["cost"] for offer in retail} == {None}
-
-
-def test_what_is_not_read_yet_says_what_is(shared: Path) -> None:
-    from core.errors import Refused
-
-    for name in ("ariba-cif/template_catalog.cif",):
-        with pytest.raises(Refused, match="supported now: CSV, Google RSS/Atom XML, Heureka XML") as refusal:
-            normalise(shared / CORPUS / name)
-        assert refusal.value.rule == "unsupported_format"

@@ -8,6 +8,7 @@ import pandas as pd
 
 from core.errors import Refused
 from pipelines.feeds.mapping.document import settle
+from pipelines.feeds.mapping.nested import ABOVE, settle_nested
 from pipelines.feeds.mapping.sight import (
     BY_VALUES,
     CERTAIN,
@@ -34,7 +35,7 @@ OPERATIONS: dict[str, list[Any]] = {
     "lead_time_days": [{"unit": {"to": "days", "of": "days"}}], "weight_g": [{"unit": {"to": "g", "assume": "kg"}}],
     "length_mm": [{"unit": {"to": "mm"}}], "width_mm": [{"unit": {"to": "mm"}}], "height_mm": [{"unit": {"to": "mm"}}],
     "condition": [{"lookup": "condition"}], "kind": [{"lookup": "kind"}], "group_key": ["trim"], "images": ["url"], "source_url": ["url"],
-    "map_price": ["money"], "minimum": [{"number": {"whole": True}}], "step": [{"number": {"whole": True}}], "pack": [{"number": {"whole": True}}],
+    "map_price": ["money"], "cost_basis": [{"number": {"whole": True}}], "minimum": [{"number": {"whole": True}}], "step": [{"number": {"whole": True}}], "pack": [{"number": {"whole": True}}],
     "origin": ["country"], "hs_code": ["trim"], "valid_from": ["date"], "valid_to": ["date"], "tax_category": ["text"],
 }  # fmt: skip
 
@@ -72,13 +73,16 @@ def propose(
     _one_currency(fields, columns, currency)
     if "price" not in fields and "cost" not in fields and "rrp" in fields:
         fields["price"] = fields.pop("rrp")
+    if "cost_basis" in fields and "price" in fields and "cost" not in fields:
+        fields["cost"] = fields.pop("price")  # only lists for the trade say for how many pieces a price is
     _levels(fields, columns)
     _unitless(fields)
     if "availability" in fields and fields["availability"]["from"] == fields.get("stock", {}).get("from"):
         del fields["availability"]
+    pairs = settle_nested(fields, columns, table) if paths else []
     used = {name for spec in fields.values() for name in spec["from"]}
-    pairs = _option_pairs(header, table)
-    used |= {name for pair in pairs for name in pair}
+    pairs += _option_pairs(header, table)
+    used |= {name for pair in pairs for name in pair if isinstance(name, str)}
     options = [name for name in header if name not in used and plain_words(called[name]) in table["options"]]
     pairs += [[{"value": called[name]}, name] for name in options]
     if pairs:
@@ -215,4 +219,6 @@ def _is_attribute(column: SeenColumn, table: Mapping[str, Any]) -> bool:
 def _key_order(fields: Mapping[str, Any]) -> list[str]:
     """A list with article numbers is keyed by them; an address is a key only where there is nothing else."""
     numbered = [name for name in ("supplier_sku", "source_id") if name in fields]
+    if not numbered and fields.get("group_key", {"from": [""]})["from"][0].startswith(ABOVE):
+        return ["gtin", "handle_options"]
     return [*numbered, "gtin"] if numbered else ["gtin", "source_url"]
