@@ -33,7 +33,7 @@ from pipelines.feeds.mapping.arrays import (
 from pipelines.feeds.mapping.columns import Column, flags
 from pipelines.feeds.mapping.evaluate import evaluate
 from pipelines.feeds.mapping.jsontext import listed, objects
-from pipelines.feeds.mapping.repeated import CURRENCY
+from pipelines.feeds.mapping.repeated import in_one_currency
 from pipelines.feeds.mapping.rules import ruled
 from pipelines.feeds.told import Told
 from pipelines.feeds.verdicts import NOTES, READER_FAULTS, Marks
@@ -88,8 +88,8 @@ def draft(filled: pd.DataFrame, document: Mapping[str, Any], currency: str | Non
     """Offers of whole products' rows, nothing decided about doubles yet. `as_of` tells which dated prices count."""
     words = frozenset(str(word).lower() for word in document["dialect"]["missingValues"])
     rows, grouping = len(filled), document.get("grouping") or {}
-    if standing := document.get("currency") or currency:
-        filled = filled.assign(**{CURRENCY: standing})
+    standing = document.get("currency") or currency
+    filled = in_one_currency(filled, document.get("currency_column"), standing)
     mode = (document.get("policy") or {}).get("mode", "full")
     fields = {n: implied(n, spec) for n, spec in document["fields"].items() if n in _MODES.get(mode, (n,))}
     columns = {

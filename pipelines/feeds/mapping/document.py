@@ -76,6 +76,8 @@ def resolve(profile: Mapping[str, Any], header: list[str], sample: pd.DataFrame)
         for key in ("rules", "currency", "price_includes_tax", "policy")
         if key in profile
     }
+    if (column := names.find(profile.get("currency_column", ""))) is not None:
+        sections["currency_column"] = column
     rules = [{**rule, "when": _condition(rule.get("when", {}), names)} for rule in sections.get("rules", [])]
     sections["rules"] = [rule for rule in rules if rule["when"] is not None]
     grouping = copy.deepcopy(profile.get("grouping"))

@@ -43,6 +43,8 @@ def named_values(frame: pd.DataFrame, pairs: list[list[Any]], words: frozenset[s
                 continue
             if not several:
                 row[one] = written
+            elif names is None:  # one name for all that is in the list
+                row.update(_together([one], [written.replace(OUTER, INNER)]))
             else:
                 between = OUTER if OUTER in one + written or INNER not in one else INNER
                 row.update(_together(one.split(between), written.split(between)))

@@ -12,11 +12,30 @@ from pipelines.feeds.mapping.columns import missing, text_series
 from pipelines.feeds.mapping.numbers import read_number
 
 CURRENCY = "_currency"
-"""The column with the feed's own currency, for `same`."""
+"""The column with the currency in which a record's prices are taken, for `same`."""
 QUALIFIERS = ("where", "times", "per", "under")
 _ABSOLUTE = re.compile(r"https?://", re.I)
 _PLACES = Decimal("0.000001")
 _BETWEEN = re.compile(f"[{OUTER}{INNER}]")
+
+
+def in_one_currency(frame: pd.DataFrame, column: str | None, standing: str | None) -> pd.DataFrame:
+    """The frame with CURRENCY: of the currencies that a record names in `column` the feed's own (`standing`), else the first.
+
+    So that cost and price of one record never come from two currencies. A record that names none has `standing`.
+    """
+    if column is None or column not in frame:
+        return frame.assign(**{CURRENCY: standing}) if standing else frame
+
+    def choose(cell: str) -> str | None:
+        named = [part.strip() for part in _BETWEEN.split(cell) if part.strip()]
+        own = (one for one in named if standing and one.casefold() == standing.casefold())
+        return next(own, named[0] if named else standing)
+
+    known = {cell: choose(cell) for cell in frame[column].dropna().unique()}
+    return frame.assign(
+        **{CURRENCY: text_series([known.get(cell, standing) for cell in frame[column].tolist()], frame.index)}
+    )
 
 
 def narrowed(values: pd.Series, frame: pd.DataFrame, source: Mapping[str, Any]) -> pd.Series:
