@@ -63,7 +63,11 @@ _SAYS_LITTLE = {
     "url",
 }  # … or only say it with it
 
-_FIGURED = ("minimum", "step", "pack", "map_price")
+_FIGURED = ("minimum", "step", "pack", "map_price", "cost_basis")
+_TURNS = {
+    "id", "code", "quantity", "qty", "unit", "type", "factor", "currency", "menge", "einheit", "typ", "währung", "faktor", "date", "datum",
+}  # fmt: skip
+"""Last words that make a name mean something else than the words before them."""
 _SHAPED = (
     *_FIGURED,
     "origin",
@@ -155,8 +159,8 @@ def _named(field: str, column: SeenColumn, table: Mapping[str, Any]) -> float:
             best = max(best, 0.8 - 0.1 * rank / len(names))  # scripts that write words without blanks
         elif len(name) > 2 and name in column.bare:
             parts = name.split()
-            if tokens[-1] in ("id", "code") and parts[-1] != tokens[-1]:
-                continue  # "product type id" names no type
+            if tokens[-1] in _TURNS and parts[-1] != tokens[-1]:
+                continue  # "product type id" names no type, "price unit" no price
             if len(parts) < len(tokens) <= len(parts) + 2 and f" {name} " in f" {column.bare} ":
                 best = max(best, 0.85 - 0.1 * (len(tokens) - len(parts)) - 0.1 * rank / len(names))
     return best
