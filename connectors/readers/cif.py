@@ -1,6 +1,5 @@
 """Ariba's Catalog Interchange Format: a preamble of "NAME: value" lines, then the records between DATA and ENDOFDATA."""
 
-import codecs
 import csv
 import re
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from typing import TextIO
 import pandas as pd
 
 from connectors.base import Dialect
-from connectors.readers.detection import UNDECODABLE, encoding_of
+from connectors.readers.detection import UNDECODABLE, codec_named, encoding_of
 from connectors.readers.frames import FRAME_CHARACTERS, FRAME_ROWS, MAX_CELL, MAX_COLUMNS, frame, unique_names
 from core.errors import Refused
 
@@ -168,7 +167,4 @@ def _ends(text: str) -> bool:
 
 def _codec(charset: str) -> str | None:
     """Python's name of a CHARSET, None for one that nobody knows."""
-    try:
-        return codecs.lookup(_CHARSETS.get(charset.strip().lower(), charset.strip() or "?")).name
-    except LookupError:
-        return None
+    return codec_named(_CHARSETS.get(charset.strip().lower(), charset.strip() or "?"))

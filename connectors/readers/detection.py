@@ -62,6 +62,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_NO_ENCODINGS = frozenset(("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "utf-7"))
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
 
@@ -228,6 +229,16 @@ def encoding_of_bytes(head: bytes) -> Encoding:
     except UnicodeDecodeError:
         return _guess(head)
     return Encoding("utf-8")
+
+
+def codec_named(name: str) -> str | None:
+    """Python's name of the text encoding that a file declares, None for one that nobody knows or that is no text."""
+    try:
+        found = codecs.lookup(name).name
+        "<a".encode(found).decode(found)  # base64, zip and the like are codecs too, but not of text
+    except (LookupError, ValueError, TypeError):
+        return None
+    return None if found in _NO_ENCODINGS else found
 
 
 def decode_sample(head: bytes, encoding: str) -> str:

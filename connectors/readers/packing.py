@@ -19,7 +19,7 @@ import pandas as pd
 
 from connectors.base import Dialect, FeedReader, TreeReader
 from connectors.readers.detection import ARCHIVES, WORKBOOKS, ZIP, format_of
-from connectors.readers.frames import LOCATOR, joined
+from connectors.readers.frames import LOCATOR, joined, unique_names
 from connectors.readers.packing_zip import FREE_BYTES, MAX_RATIO, check_safe, opened
 from connectors.readers.sheets import SheetReader
 from connectors.registry import READERS
@@ -112,8 +112,11 @@ class FileReader:
 
     def _parts(self, dialect: Dialect) -> Iterator[pd.DataFrame]:
         short = [PurePosixPath(member.name).name for member in self._members]
-        for member, name in zip(self._members, short, strict=True):
-            place = name if short.count(name) == 1 else member.name
+        places = [
+            name if short.count(name) == 1 else member.name
+            for member, name in zip(self._members, short, strict=True)
+        ]
+        for member, place in zip(self._members, unique_names(places), strict=True):
             own = replace(
                 member.dialect,
                 record_path=dialect.record_path,

@@ -66,8 +66,10 @@ class SheetReader:
     def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
         """Frames of text with `_locator` "row 12" (with several sheets "Lamps row 12") and `_fault` "too_long"."""
         tables = self._tables(file, dialect.sheet)
+        places = unique_names([table.sheet.name for table in tables])
         parts = [
-            self._frames(table, f"{table.sheet.name} row" if len(tables) > 1 else "row") for table in tables
+            self._frames(table, f"{place} row" if len(tables) > 1 else "row")
+            for table, place in zip(tables, places, strict=True)
         ]
         if not any(table.records for table in tables):
             header = _names(tables[0])

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.readers.detection import SAMPLE_BYTES, decode_sample, encoding_of
+from connectors.readers.detection import SAMPLE_BYTES, codec_named, decode_sample, encoding_of
 from core.errors import Refused
 
 _DECLARED = re.compile(r"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
@@ -41,11 +41,12 @@ def encoding_of_xml(file: Path, pinned: str | None = None) -> str:
     with file.open("rb") as stream:
         declared = _DECLARED.match(stream.read(1024).decode("latin-1"))
     if declared:
-        try:
-            name = codecs.lookup(declared[1]).name
-        except LookupError:
-            return proved.name
-        if name not in ("utf-8", "ascii") and not name.startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
+        name = codec_named(declared[1])
+        if (
+            name
+            and name not in ("utf-8", "ascii")
+            and not name.startswith(("utf-16", "utf-32", "utf_16", "utf_32"))
+        ):
             return name
     return proved.name
 

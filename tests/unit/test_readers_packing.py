@@ -271,3 +271,15 @@ def test_many_small_parts_come_as_one_frame(tmp_path: Path) -> None:
     assert [len(frame) for frame in frames] == [40]
     assert frames[0]["Artikelnummer"].tolist() == [f"B{n}" for n in range(40)]
     assert frames[0][LOCATOR].tolist()[:2] == ["00.csv row 2", "01.csv row 2"]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_places_stay_apart_where_names_are_the_same(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for content in (CSV, MORE):
+            archive.writestr("list.csv", content)
+    assert read(tmp_path / "a.zip")[1][LOCATOR].tolist() == [
+        "list.csv row 2",
+        "list.csv row 3",
+        "list.csv #2 row 2",
+    ]
