@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import now
 from tests import builders as make
+from tests.browser.catalogued import catalogue
 from tests.mappings import document, pinned
 
 STEPS = (
@@ -265,6 +266,7 @@ def rich(session: Session) -> None:
         replayed_at=present - timedelta(minutes=80),
         died_at=present - timedelta(minutes=99),
     )
+    catalogue(session)
 
 
 def empty(session: Session) -> None:
@@ -332,3 +334,4 @@ def long_names(session: Session) -> None:
             error=unbroken * 3 + words * 3,
             traceback=(words + "\n") * 80,
         )
+    catalogue(session, " " + unbroken * 2)

@@ -11,6 +11,7 @@ PAGES = {
         "/", "/queues", "/queues/messages?lane=shop:3", "/feeds", "/feeds/new", "/feeds/1", "/feeds/1/mapping", "/feeds/1/mapping/fields/cost",
         "/feeds/1/mapping/edit?part=rules", "/feeds/1/mapping/versions/1", "/runs/{applied}", "/runs/{waiting}", "/runs/{refused}",
         "/shops", "/shops/new", "/shops/1", "/shops/1?state=drifted", "/shops/1/listings/5", "/shops/1/plan", "/dead-letters", "/dead-letters/1",
+        "/products", "/products?q=oslo", "/products/{product}", "/offers/{offer}", "/offers/{offer}/record", "/products/categories", "/products/categories?for=Licht&words=lamp",
         "/search?q=l", "/api/v1/docs", "/nowhere", *(f"/orders/{number}" for number in range(8, 16)), "/orders", "/orders?state=awaiting_deposit",
         "/orders?q=nothing-like-it", "/orders/9/lines/{line}", "/purchase-orders", "/purchase-orders?supplier={supplier}", "/purchase-orders/{unknown_po}",
         "/purchase-orders/{cancelled_po}", "/money", "/money/deposits/{poor}", "/money/deposits/{rich}", "/money/settlements", "/money/settlements/1",
@@ -19,18 +20,20 @@ PAGES = {
     ),
     "long_names": (
         "/", "/queues", "/feeds", "/feeds/1", "/feeds/1/mapping", "/feeds/1/mapping/versions/2", "/runs/1", "/shops", "/shops/1", "/shops/1/listings/1", "/shops/1/listings/2", "/shops/1/plan",
+        "/products", "/products/{product}", "/offers/{offer}/record", "/products/categories?how=all", "/products/categories?for=Licht&words=lamp",
         "/dead-letters", "/dead-letters/1", "/search?q=Donau", "/orders", *(f"/orders/{number}" for number in range(1, 6)), "/purchase-orders",
         *(f"/purchase-orders/{number}" for number in (1, 2)), "/money", "/money/deposits/3", "/money/settlements", "/money/settlements/1",
         "/money/statements/1", "/money/bank", "/money/accounts", "/money/accounts/seller:3:deposit", "/money/entries/5", "/money/proof",
     ),
-    "empty": ("/", "/queues", "/feeds", "/feeds/new", "/shops", "/shops/new", "/dead-letters", "/search", "/orders", "/purchase-orders", "/money", "/money/settlements", "/money/bank", "/money/accounts", "/money/proof"),
+    "empty": ("/", "/queues", "/feeds", "/feeds/new", "/products", "/products/categories", "/shops", "/shops/new", "/dead-letters", "/search", "/orders", "/purchase-orders", "/money", "/money/settlements", "/money/bank", "/money/accounts", "/money/proof"),
 }  # fmt: skip
 
-NAMED = ("line", "supplier", "unknown_po", "cancelled_po", "poor", "rich")
+NAMED = ("line", "supplier", "unknown_po", "cancelled_po", "poor", "rich", "product", "offer")
 THINGS = """
 SELECT (SELECT min(id) FROM order_line WHERE order_id = 9), (SELECT min(supplier_id) FROM purchase_order),
   (SELECT min(id) FROM purchase_order WHERE state = 'unknown'), (SELECT min(id) FROM purchase_order WHERE state = 'cancel_requested'),
-  (SELECT max(id) FROM company WHERE kind = 'seller'), (SELECT min(id) FROM company WHERE kind = 'seller')"""
+  (SELECT max(id) FROM company WHERE kind = 'seller'), (SELECT min(id) FROM company WHERE kind = 'seller'),
+  (SELECT product_id FROM variant v JOIN offer o ON o.variant_id = v.id ORDER BY o.id LIMIT 1), (SELECT min(id) FROM offer)"""
 
 # The contrast of every visible text with what lies behind it; colours are resolved by drawing them.
 CONTRAST = """() => {
