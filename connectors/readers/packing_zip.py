@@ -13,7 +13,7 @@ MAX_WORKBOOK_BYTES = 2 << 30
 MAX_RATIO = 250
 FREE_BYTES = 64 << 20
 """Below this no ratio is asked for: repeated rows pack well."""
-_TRICK = re.compile(r"(^|[/\\])\.\.([/\\]|$)|^[/\\]|^[A-Za-z]:|\0")
+_TRICK = re.compile(r"(^|[/\\])\.\.([/\\]|$)|^[/\\]|^[A-Za-z]:|\0|^$")
 
 
 def opened(file: Path) -> zipfile.ZipFile:
@@ -78,7 +78,7 @@ def check_safe(file: Path, archive: zipfile.ZipFile) -> None:
             raise Refused(f"{file.name} is protected with a password; send it without one.", rule="protected")
         if _TRICK.search(member.orig_filename) or stat.S_ISLNK(member.external_attr >> 16):
             raise Refused(
-                f"{file.name} holds a file named {member.filename[:100]!r} that leads out of the archive; "
+                f"{file.name} holds {member.filename[:100]!r}, which is a link or no plain file name; "
                 "pack the feed again, alone.",
                 rule="archive_unsafe",
             )
