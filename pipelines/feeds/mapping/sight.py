@@ -159,6 +159,8 @@ def _named(field: str, column: SeenColumn, table: Mapping[str, Any]) -> float:
             best = max(best, 0.8 - 0.1 * rank / len(names))  # scripts that write words without blanks
         elif len(name) > 2 and name in column.bare:
             parts = name.split()
+            if field == "source_id" and len(parts) == 1:
+                continue  # "old code" is no id of the record, "code" alone may be
             if tokens[-1] in _TURNS and parts[-1] != tokens[-1]:
                 continue  # "product type id" names no type, "price unit" no price
             if len(parts) < len(tokens) <= len(parts) + 2 and f" {name} " in f" {column.bare} ":
