@@ -64,14 +64,17 @@ class CategoryChosen(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PieceDue(Event):
-    """The catalogue has taken an approved run's offers up to the place `after`; the next piece is due.
+    """A run's offers behind the place `after` are to go into the catalogue, up to `until` (0: to the end).
 
-    `into_empty` is 1 where the feed had no offers when the run began: nothing needs to be compared.
+    `into_empty` is 1 where the feed had no offers when the run began: nothing needs to be compared. `alone` is 1 while
+    nothing that it brings was found in the catalogue: then it need not be looked for.
     """
 
     run_id: int
     after: int
+    until: int = 0
     into_empty: int = 0
+    alone: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from models.staged import COLUMNS, COMPARED, DIFFERS, FREE, MATTERS, POLICY, STA
 from models.suppliers import Feed, FeedRun
 from pipelines.catalogue.begin import NEW, there_is_any
 from pipelines.catalogue.lock import lock_catalogue
-from pipelines.catalogue.match import match
+from pipelines.catalogue.match import match, match_alone
 from pipelines.catalogue.merge import merge_variants
 
 PIECE = 50_000
@@ -82,33 +82,45 @@ def apply(event: PieceDue, db: Database) -> None:
     with db.unit_of_work(last=True) as uow:
         uow.allow(SET_SECONDS)
         run = uow.session.get_one(FeedRun, event.run_id)
-        feed = uow.session.get_one(Feed, run.feed_id, with_for_update={"key_share": True})
+        beside = {"read": True} if event.into_empty else {"key_share": True}  # two parts of a first load
+        feed = uow.session.get_one(Feed, run.feed_id, with_for_update=beside)
         uow.session.refresh(run)  # as it is now that nobody else works at this feed
-        if run.state != "approved" or run.taken != event.after:
+        cursor = uow.cursor()
+        if run.state != "approved" or run.taken is None or is_taken(cursor, run, event):
             return
-        cursor, staged = uow.cursor(), int((run.facts or {})["staged"])
+        staged = int((run.facts or {})["staged"])
         end = staged + count(cursor, "staged_gone WHERE run_id = %(run)s", {"run": run.id})
-        last = min(event.after + PIECE, staged if event.after < staged else end)
+        until = event.until or end
+        last = min(event.after + PIECE, until, staged if event.after < staged else end)
         policy = policy_of(run, {**POLICY, **feed.policy})
         facts = {
             "run": run.id, "feed": feed.id, "supplier": feed.supplier_id, "code": uow.session.get_one(Company, feed.supplier_id).code,
             "assumed": policy["assumed_stock"], "absence": policy["absence"], "as_of": run.as_of, "after": event.after, "last": last,
         }  # fmt: skip
+        alone = False
         if event.after < staged:
             there = "staged_offer WHERE run_id = %(run)s AND place > %(after)s AND place <= %(last)s"
             if count(cursor, there, facts) < last - event.after:
                 send_back(uow, run, feed)
                 return
-            lock_catalogue(cursor)
-            take(cursor, facts, into_empty=bool(event.into_empty))
+            alone = take(cursor, facts, event)
         elif event.after < end:
             lock_catalogue(cursor)
             take_absent(cursor, facts)
-        run.taken = last
-        if last < end:
-            uow.emit(dataclasses.replace(event, after=last))
-        else:
+        added = cursor.execute("UPDATE feed_run SET taken = taken + %s WHERE id = %s RETURNING taken", [last - event.after, run.id])  # fmt: skip
+        taken = added.fetchone()
+        if last < until:
+            uow.emit(dataclasses.replace(event, after=last, alone=int(alone)))
+        elif taken is not None and taken[0] == end:
             finish(uow, run, feed)
+
+
+def is_taken(cursor: Cursor[Any], run: FeedRun, event: PieceDue) -> bool:
+    """Whether this piece was taken before: a first load by its first offer, every other run by how far it has come."""
+    if not event.into_empty:
+        return run.taken != event.after
+    first = "offer o JOIN staged_offer s ON s.supplier_sku = o.supplier_sku WHERE o.feed_id = %(feed)s AND s.run_id = %(run)s AND s.place = %(place)s"
+    return count(cursor, first, {"feed": run.feed_id, "run": run.id, "place": event.after + 1}) > 0
 
 
 def count(cursor: Cursor[Any], what: str, facts: dict[str, Any]) -> int:
@@ -117,18 +129,22 @@ def count(cursor: Cursor[Any], what: str, facts: dict[str, Any]) -> int:
     return int(row[0]) if row else 0
 
 
-def take(cursor: Cursor[Any], facts: dict[str, Any], *, into_empty: bool) -> None:
-    """Writes a piece's staged offers; the variants that it touched speak anew."""
+def take(cursor: Cursor[Any], facts: dict[str, Any], event: PieceDue) -> bool:
+    """Writes a piece's staged offers; the variants that it touched speak anew. Whether it met nobody else's goods."""
+    others = there_is_any(cursor, OTHER_FEEDS, facts)
+    if event.alone and not others and match_alone(cursor, facts):
+        return True
+    lock_catalogue(cursor)
     touched = "SELECT variant_id FROM fresh WHERE NOT made OR product_key IS NOT NULL"
-    if not into_empty:
+    if not event.into_empty:
         cursor.execute(CHANGED, facts)
         cursor.execute(LOCKED)
         for statement in (REMEMBER, UPDATE, SAME, RESTATE):
             cursor.execute(statement, facts)
         touched += " UNION SELECT variant_id FROM changed WHERE differs"
-    others = there_is_any(cursor, OTHER_FEEDS, facts)
-    match(cursor, facts, new="true" if into_empty else NEW, known=others)
+    match(cursor, facts, new="true" if event.into_empty else NEW, known=others)
     merge_touched(cursor, touched)
+    return False
 
 
 def take_absent(cursor: Cursor[Any], facts: dict[str, Any]) -> None:

@@ -10,6 +10,9 @@ from models.runs import overtaken, policy_of
 from models.staged import MATTERS, POLICY, absent, emptied
 from models.suppliers import Feed, FeedRun
 
+WORTH_HALVING = 50_000
+"""Offers of a half: a first load this large is written by two at a time."""
+
 NEW = """NOT EXISTS (SELECT FROM offer o WHERE o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku)"""
 GTIN = "CASE WHEN {0}.gtin_verdict IN ('valid', 'repaired') THEN 'gtin:' || lpad({0}.gtin, 14, '0') END"
 MPN = "CASE WHEN {0}.brand <> '' AND {0}.mpn <> '' AND length({0}.brand || {0}.mpn) < 500 THEN 'mpn:' || lower({0}.brand) || '|' || lower({0}.mpn) END"
@@ -75,9 +78,17 @@ def begin(event: RunApproved, db: Database) -> None:
         note_shared(cursor, facts)
         if facts["absence"] != "keep":
             cursor.execute(GONE + absent(run), facts)
-        empty = not there_is_any(cursor, "offer WHERE feed_id = %(feed)s", facts)
         run.taken = 0
-        uow.emit(PieceDue(tenant=event.tenant, lane=event.lane, run_id=run.id, after=0, into_empty=int(empty)))  # fmt: skip
+        empty = not there_is_any(cursor, "offer WHERE feed_id = %(feed)s", facts)
+        half = facts["staged"] // 2
+        parts = ((0, half), (half, facts["staged"])) if empty and half >= WORTH_HALVING else ((0, 0),)
+        for after, until in parts:
+            uow.emit(
+                PieceDue(
+                    tenant=event.tenant, lane=event.lane, run_id=run.id, after=after, until=until,
+                    into_empty=int(empty), alone=int(empty),
+                )
+            )  # fmt: skip
 
 
 def later_approved(uow: UnitOfWork, run: FeedRun) -> bool:

@@ -11,3 +11,8 @@ CATALOGUE_LOCK = 0x656E7472
 def lock_catalogue(cursor: Cursor[Any]) -> None:
     """Holds the catalogue until the unit of work ends."""
     cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CATALOGUE_LOCK])
+
+
+def share_catalogue(cursor: Cursor[Any]) -> None:
+    """Holds the catalogue together with others who also only add what nobody has; unique keys keep them apart."""
+    cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [CATALOGUE_LOCK])

@@ -3,9 +3,11 @@
 from typing import Any
 
 from psycopg import Cursor
+from psycopg.errors import DeadlockDetected, UniqueViolation
 
 from models.staged import COLUMNS, STATED
 from pipelines.catalogue.begin import GTIN, MPN
+from pipelines.catalogue.lock import share_catalogue
 from pipelines.catalogue.taxonomy import classify
 
 # A shop strips tags, percent signs, doubled blanks and what cannot be printed from a SKU, keeps a hundred characters and
@@ -16,8 +18,7 @@ KNOWN = """(SELECT v.key FROM feed JOIN offer x ON x.feed_id = feed.id AND x.sup
     WHERE feed.supplier_id = %(supplier)s ORDER BY x.id LIMIT 1)"""
 """The same supplier's number has a variant by another of his feeds."""
 
-FRESH = f"""
-CREATE TEMP TABLE fresh ON COMMIT DROP AS
+KEYED = f"""
 WITH asked AS (
   SELECT s.place, s.supplier_sku, {PLAIN} AS plain, {{known}} AS known, {GTIN.format("s")} AS gtin, {MPN.format("s")} AS mpn,
     'group:' || %(supplier)s || ':' || CASE WHEN length(s.group_key) > 500 THEN md5(s.group_key) ELSE s.group_key END AS product_key
@@ -29,8 +30,12 @@ keyed AS (
          WHEN a.mpn IS NOT NULL AND m.key IS NULL THEN a.mpn ELSE 'sku:' || %(supplier)s || ':' || supplier_sku END AS key,
     CASE WHEN known IS NOT NULL THEN 'supplier_sku' WHEN a.gtin IS NOT NULL AND g.key IS NULL THEN 'gtin'
          WHEN a.mpn IS NOT NULL AND m.key IS NULL THEN 'brand_mpn' ELSE 'supplier_sku' END AS reason
-  FROM asked a LEFT JOIN staged_shared g ON g.run_id = %(run)s AND g.key = a.gtin LEFT JOIN staged_shared m ON m.run_id = %(run)s AND m.key = a.mpn),
-found AS (SELECT k.*, v.id AS variant_id, v.product_id FROM keyed k LEFT JOIN variant v USING (key) ORDER BY place)
+  FROM asked a LEFT JOIN staged_shared g ON g.run_id = %(run)s AND g.key = a.gtin LEFT JOIN staged_shared m ON m.run_id = %(run)s AND m.key = a.mpn)"""
+FRESH = f"""
+CREATE TEMP TABLE fresh ON COMMIT DROP AS {KEYED},
+found AS (
+  SELECT k.*, v.id AS variant_id, v.product_id FROM keyed k
+  LEFT JOIN LATERAL (SELECT id, product_id FROM variant WHERE variant.key = k.key LIMIT 1) v ON true ORDER BY place)
 SELECT place, key, sku, reason, product_key, variant_id IS NULL AS made, nextval('offer_id_seq')::int AS offer_id,
   coalesce(variant_id, nextval('variant_id_seq')::int) AS variant_id,
   CASE WHEN variant_id IS NOT NULL THEN product_id WHEN product_key IS NULL THEN nextval('product_id_seq')::int END AS product_id
@@ -40,7 +45,7 @@ FROM found"""
 NUMBERED = """
 UPDATE fresh f SET sku = f.sku || '-' || f.offer_id FROM (
   SELECT place FROM (SELECT place, row_number() OVER (PARTITION BY lower(sku) ORDER BY place) AS nth FROM fresh WHERE made) r WHERE nth > 1
-  UNION SELECT e.place FROM fresh e JOIN variant v ON lower(v.sku) = lower(e.sku) WHERE e.made) t
+  UNION SELECT e.place FROM fresh e JOIN LATERAL (SELECT FROM variant v WHERE lower(v.sku) = lower(e.sku) LIMIT 1) v ON true WHERE e.made) t
 WHERE f.place = t.place RETURNING f.place"""
 HASHED = """
 UPDATE fresh f SET sku = left(sku, 71) || '-' || left(md5(key), 16)
@@ -57,22 +62,58 @@ ON CONFLICT (key) WHERE key IS NOT NULL DO NOTHING"""
 IN_GROUPS = "UPDATE fresh f SET product_id = p.id FROM product p WHERE f.made AND f.product_key IS NOT NULL AND p.key = f.product_key"
 
 STAGED = "FROM fresh f JOIN staged_offer s ON s.run_id = %(run)s AND s.place = f.place"
+PIECE = "s.place > %(after)s AND s.place <= %(last)s"
 CATEGORY = "LEFT JOIN taxonomy_choice c ON c.supplier_id = %(supplier)s AND c.path = s.category AND c.how <> 'proposal'"
-PRODUCTS = f"""
+PRODUCTS = """
 INSERT INTO product (id, title, description, brand, category, kind, images, taxonomy_id)
 OVERRIDING SYSTEM VALUE
-SELECT f.product_id, coalesce(s.group_title, s.title), s.description, s.brand, s.category, s.kind, s.images, c.taxonomy_id
-{STAGED} {CATEGORY} WHERE f.made AND f.product_key IS NULL ORDER BY f.place"""
-VARIANTS = f"""
+SELECT f.product_id, coalesce(s.group_title, s.title), s.description, s.brand, s.category, s.kind, s.images, c.taxonomy_id"""
+VARIANTS = """
 INSERT INTO variant (id, product_id, key, sku, gtin, title, options, images, weight_g, best_offer_id)
 OVERRIDING SYSTEM VALUE
 SELECT f.variant_id, f.product_id, f.key, f.sku, CASE WHEN s.gtin_verdict IN ('valid', 'repaired') THEN s.gtin END, s.title, s.options,
-  s.images, s.weight_g, f.offer_id {STAGED} WHERE f.made ORDER BY f.place"""
+  s.images, s.weight_g, f.offer_id"""
 OFFERS = f"""
 INSERT INTO offer (id, supplier_id, feed_id, feed_run_id, first_run_id, variant_id, match_reason, free, {", ".join(COLUMNS)})
 OVERRIDING SYSTEM VALUE
-SELECT f.offer_id, %(supplier)s, %(feed)s, %(run)s, %(run)s, f.variant_id, f.reason, {STATED}, {", ".join(f"s.{name}" for name in COLUMNS)}
-{STAGED} ORDER BY f.place"""
+SELECT f.offer_id, %(supplier)s, %(feed)s, %(run)s, %(run)s, f.variant_id, f.reason, {STATED}, {", ".join(f"s.{name}" for name in COLUMNS)}"""
+# In the order of the file: the hash is made of the narrow table, and the staged offers come as they lie.
+WRITTEN = (
+    f"{PRODUCTS} {STAGED} AND {PIECE} {CATEGORY} WHERE f.made AND f.product_key IS NULL",
+    f"{VARIANTS} {STAGED} AND {PIECE} WHERE f.made",
+    f"{OFFERS} {STAGED} AND {PIECE}",
+)
+
+# All at once: each row is looked at a single time. The three names stand for the same row.
+ALONE = f"""
+{KEYED.format(known="NULL::text", new="true")},
+fresh AS MATERIALIZED (
+  SELECT k.key, k.sku, k.reason, s.*, c.taxonomy_id, nextval('offer_id_seq')::int AS offer_id, nextval('variant_id_seq')::int AS variant_id,
+    nextval('product_id_seq')::int AS product_id
+  FROM staged_offer s JOIN keyed k ON k.place = s.place {CATEGORY} WHERE s.run_id = %(run)s AND {PIECE}),
+products AS ({PRODUCTS} FROM fresh f, LATERAL (SELECT f.*) s, LATERAL (SELECT f.taxonomy_id) c),
+variants AS ({VARIANTS} FROM fresh f, LATERAL (SELECT f.*) s)
+{OFFERS} FROM fresh f, LATERAL (SELECT f.*) s"""
+
+
+def match_alone(cursor: Cursor[Any], facts: dict[str, Any]) -> bool:
+    """Writes a piece of new offers that nobody else's goods meet, beside others who do the same; False, and nothing is
+    written, where they do meet somebody's: by a key, by a SKU, or in a group."""
+    grouped = (
+        f"SELECT FROM staged_offer s WHERE s.run_id = %(run)s AND {PIECE} AND s.group_key IS NOT NULL LIMIT 1"
+    )
+    if cursor.execute(grouped, facts).fetchone() is not None:
+        return False
+    try:
+        with cursor.connection.transaction():
+            share_catalogue(cursor)
+            learn_categories(cursor, facts, f"FROM staged_offer s WHERE s.run_id = %(run)s AND {PIECE}")
+            cursor.execute("SET LOCAL enable_nestloop = off")
+            cursor.execute(ALONE, facts)
+            cursor.execute("SET LOCAL enable_nestloop = on")
+    except (UniqueViolation, DeadlockDetected):
+        return False
+    return True
 
 
 def match(cursor: Cursor[Any], facts: dict[str, Any], *, new: str, known: bool) -> None:
@@ -92,6 +133,13 @@ def match(cursor: Cursor[Any], facts: dict[str, Any], *, new: str, known: bool) 
         is not None
     ):
         cursor.execute(IN_GROUPS)
-    classify(cursor, f"(SELECT {facts['supplier']:d} AS supplier_id, s.category {STAGED % facts}) brought", "false")  # fmt: skip
-    for statement in (PRODUCTS, VARIANTS, OFFERS):
+    learn_categories(cursor, facts, STAGED)
+    cursor.execute("SET LOCAL enable_nestloop = off")
+    for statement in WRITTEN:
         cursor.execute(statement, facts)
+    cursor.execute("SET LOCAL enable_nestloop = on")
+
+
+def learn_categories(cursor: Cursor[Any], facts: dict[str, Any], offers: str) -> None:
+    """Takes down the categories that new offers bring; `offers` is SQL of our own from FROM on."""
+    classify(cursor, f"(SELECT {facts['supplier']:d} AS supplier_id, s.category {offers % facts}) brought", "false")  # fmt: skip
