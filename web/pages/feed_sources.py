@@ -65,6 +65,13 @@ _PLAIN = {
 }
 
 
+class Blanks(dict[str, Any]):
+    """Options of which those that are not there are empty, as a form shows them."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
 @router.get("")
 def show(request: Request, db: Db, session: Session, feed_id: int, kind: str = "") -> Response:
     """The source as it is, or the empty form of another kind."""
@@ -130,9 +137,10 @@ def _page(
         supplier = uow.session.scalar(select(Company.name).where(Company.id == feed.supplier_id))
         told = described_source(feed)
     shown = kind if kind in KINDS else feed.source["kind"]
-    source = feed.source if shown == feed.source["kind"] else {}
+    present = Blanks(feed.source)
+    source = present if shown == present["kind"] else Blanks()
     return page(
         request, "feed_source.html", title=f"{feed.name}: source", feed=feed, supplier=supplier, told=told, kinds=KINDS, kind=shown,
-        source=source, auth=source.get("auth") or {}, paging=source.get("paging") or {}, logins=LOGINS, pagings=PAGINGS, names=NAMES,
+        source=source, present=present, auth=Blanks(source["auth"] or {}), paging=Blanks(source["paging"] or {}), logins=LOGINS, pagings=PAGINGS, names=NAMES,
         schedules=SCHEDULES, answer=answer,
     )  # fmt: skip

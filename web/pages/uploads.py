@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse, Response
 
+from core.errors import there_is
 from pipelines.feeds.uploads import NewUpload, begin, drop, finish, found
 from web.api.uploads import UploadView, piece_of, view_of
 from web.auth import SignedIn
@@ -23,7 +24,15 @@ def checked_header(
     return session
 
 
+def of_feed(db: Db, feed_id: int, upload_id: str) -> str:
+    """The upload's id, where it is one of this feed. Raises Refused."""
+    with db.unit_of_work() as uow:
+        there = found(uow, upload_id)
+        return str(there_is(there.id if there.feed_id == feed_id else None, "This upload"))
+
+
 Checked = Annotated[SignedIn, Depends(checked_header)]
+OfFeed = Annotated[str, Depends(of_feed)]
 
 
 @router.post("", status_code=201)
@@ -34,7 +43,7 @@ def begin_upload(request: Request, db: Db, session: Checked, feed_id: int, body:
 
 
 @router.get("/{upload_id}")
-def show(db: Db, session: Session, feed_id: int, upload_id: str) -> UploadView:
+def show(db: Db, session: Session, upload_id: OfFeed) -> UploadView:
     """How much of it is there."""
     with db.unit_of_work() as uow:
         return view_of(found(uow, upload_id))
@@ -42,7 +51,7 @@ def show(db: Db, session: Session, feed_id: int, upload_id: str) -> UploadView:
 
 @router.patch("/{upload_id}/file")
 def piece(
-    request: Request, db: Db, session: Checked, feed_id: int, upload_id: str, upload_offset: Annotated[int, Header(ge=0)]
+    request: Request, db: Db, session: Checked, upload_id: OfFeed, upload_offset: Annotated[int, Header(ge=0)]
 ) -> Response:  # fmt: skip
     """The next piece; `received` says how many bytes are there."""
     there = piece_of(request, db, settings_of(request), upload_id, upload_offset)
@@ -50,7 +59,7 @@ def piece(
 
 
 @router.post("/{upload_id}/finish")
-def end(request: Request, db: Db, session: Checked, feed_id: int, upload_id: str) -> Response:
+def end(request: Request, db: Db, session: Checked, upload_id: OfFeed) -> Response:
     """Makes the run; `address` is its page."""
     run_id, state = finish(db, settings_of(request), upload_id)
     said = "unchanged" if state == "unchanged" else "landed"
@@ -58,7 +67,7 @@ def end(request: Request, db: Db, session: Checked, feed_id: int, upload_id: str
 
 
 @router.delete("/{upload_id}", status_code=204)
-def give_up(request: Request, db: Db, session: Checked, feed_id: int, upload_id: str) -> Response:
+def give_up(request: Request, db: Db, session: Checked, upload_id: OfFeed) -> Response:
     """Gives it up."""
     with db.unit_of_work() as uow:
         drop(uow, settings_of(request), upload_id)

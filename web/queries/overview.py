@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, or_, select, true
+from sqlalchemy import ColumnElement, Integer, case, func, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from core.clock import now
@@ -221,6 +221,14 @@ def tasks(session: Session, limit: int = 4) -> list[Task]:
         )
         for shop in shops
     ]
+    found += [
+        Task("plug-connected", "bad", f"{feed.name}: its source fails", feed.source_state["problem"], f"/feeds/{feed.id}/source", datetime.fromisoformat(feed.source_state["since"]))
+        for feed in session.execute(
+            select(Feed.id, Feed.name, Feed.source_state)
+            .where(Feed.source_state["problem"].astext.is_not(None), Feed.source_state["failures"].astext.cast(Integer) > 2)
+            .order_by(Feed.id).limit(limit)
+        )
+    ]  # fmt: skip
     return sorted(found + trade_tasks(session, limit), key=lambda task: task.since or now())[:limit]
 
 
