@@ -21,7 +21,8 @@ _ANSWER = ("locator", "verdict", "reasons", "notes", "supplier_sku", "message", 
 
 
 class Batch:
-    """Whole products in file order: `records` source rows, each answered.
+    """Whole products in file order: `records` source rows, each answered. Those that were known before are only counted:
+    the rows here stand at `places` among them.
 
     `table`: the accepted offers as Arrow, columns of JSON as text, and their `record_hash` beside. The rest is made when
     it is asked for, as pandas objects: `offers` are the same, `drafts` those of all records that are offers, also refused
@@ -30,12 +31,17 @@ class Batch:
 
     def __init__(
         self, source: pd.DataFrame, drafts: pa.Table, sellable: Mask, marks: Marks, codes: npt.NDArray[np.int8],
-        shape: Mapping[str, Any] | None,
+        shape: Mapping[str, Any] | None, places: npt.NDArray[np.int64] | None = None, records: int = -1,
     ) -> None:  # fmt: skip
-        self.records = len(source)
+        self.records = len(source) if places is None else records
+        self.places = np.arange(len(source)) if places is None else places
         self.accepted = sellable & (codes == VERDICTS.index(ACCEPTED))
         self._source, self._drafts, self._sellable = source, drafts, sellable
         self._marks, self._codes, self._shape = marks, codes, shape
+
+    def stamp(self, records: npt.NDArray[np.int64]) -> None:
+        """Puts the hash of its record beside each row."""
+        self._drafts = self._drafts.append_column("record_hash", pa.array(records))
 
     @cached_property
     def table(self) -> pa.Table:
@@ -55,13 +61,13 @@ class Batch:
     @cached_property
     def answers(self) -> pd.DataFrame:
         """One answer a record."""
-        return self._answers(np.arange(self.records))
+        return self._answers(np.arange(len(self._source)))
 
     @cached_property
     def refused(self) -> pd.DataFrame:
         """The answers of the records that were not accepted."""
         rows = np.flatnonzero(self._codes != VERDICTS.index(ACCEPTED))
-        return self._answers(rows).assign(place=rows)
+        return self._answers(rows).assign(place=self.places[rows])
 
     def _answers(self, rows: npt.NDArray[np.int64]) -> pd.DataFrame:
         wanted = pa.array(rows, pa.int64())

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.feeds.hashing import hash64
+from pipelines.feeds.hashing import Hashes, hash64
+from pipelines.feeds.known import Entries
 from pipelines.feeds.mapping.arrays import Mask, first_known, keep, present
 from pipelines.feeds.offers import Draft
 from pipelines.feeds.register import Register
-from pipelines.feeds.verdicts import VERDICTS, counts_of, verdicts_of
+from pipelines.feeds.verdicts import ACCEPTED, NOTES, VERDICTS, counts_of, verdicts_of
 
 
 @dataclass
@@ -30,6 +31,15 @@ class Summary:
     notes: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Of each row its verdict (a place in VERDICTS), the hash of its key and of its product of several, 0 where none is."""
+
+    codes: npt.NDArray[np.int8]
+    keys: Hashes
+    products: Hashes
+
+
 class Counts:
     """Takes the batches of a file in their order; `register` knows the keys so far."""
 
@@ -40,13 +50,15 @@ class Counts:
         self._reasons: Counter[str] = Counter()
         self._notes: Counter[str] = Counter()
 
-    def add(self, drafted: Draft, sellable: Mask) -> npt.NDArray[np.int8]:
+    def add(self, drafted: Draft, sellable: Mask) -> Counted:
         """Marks records whose key an earlier record has, counts all, and gives their verdicts."""
         keys = drafted.offers["supplier_sku"].chunk(0)
         groups = first_known(drafted.groups, keep(drafted.offers["group_key"].chunk(0), sellable))
         grouped, keyed = present(groups), present(keys)
+        products = np.zeros(len(keys), dtype=np.uint64)
         if grouped.any():
-            self.register.group(hash64(groups.drop_null()))
+            products[grouped] = hash64(groups.drop_null())
+            self.register.group(products[grouped])
         hashes = np.zeros(len(keys), dtype=np.uint64)
         hashes[keyed] = hash64(keys.drop_null())
         sold = keyed & sellable
@@ -60,7 +72,19 @@ class Counts:
         reasons, notes = counts_of(drafted.marks)
         self._reasons.update(reasons)
         self._notes.update(notes)
-        return codes
+        return Counted(codes, hashes, products)
+
+    def known(self, entries: Entries, locators: pa.Array) -> None:
+        """Counts records that an earlier run accepted just as they are."""
+        self._verdicts[VERDICTS.index(ACCEPTED)] += len(locators)
+        bits, times = np.unique(entries["notes"], return_counts=True)
+        for combination, number in zip(bits.tolist(), times.tolist(), strict=True):
+            self._notes.update({rule: number for place, rule in enumerate(NOTES) if combination >> place & 1})
+        grouped = entries["group"] != 0
+        if grouped.any():
+            self.register.group(entries["group"][grouped])
+        keys, contents = entries["key"], entries["content"].astype(np.uint64)
+        self.register.note(keys, contents, locators, grouped)
 
     def summary(self) -> Summary:
         """The counts of all batches so far."""

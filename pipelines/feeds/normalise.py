@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from connectors.base import Dialect, FeedReader
 from connectors.readers.frames import FAULT, LOCATOR
@@ -15,14 +17,17 @@ from core import clock
 from core.errors import Refused
 from pipelines.feeds.as_of import AsOf
 from pipelines.feeds.batches import Batch
-from pipelines.feeds.counting import Counts, Summary
+from pipelines.feeds.counting import Counted, Counts, Summary
 from pipelines.feeds.exploring import TREES, beside, explored
 from pipelines.feeds.grouping import grouped
+from pipelines.feeds.hashing import Hashes, hash64
 from pipelines.feeds.joining import Lookups
+from pipelines.feeds.known import Memory, note_bits, record_hashes
 from pipelines.feeds.mapping import document as documents
+from pipelines.feeds.mapping.arrays import Mask, arrow, present
 from pipelines.feeds.mapping.evaluate import columns_of
 from pipelines.feeds.mapping.proposal import propose
-from pipelines.feeds.offers import OFFER_COLUMNS, draft
+from pipelines.feeds.offers import OFFER_COLUMNS, Draft, draft
 from pipelines.feeds.profiles import GENERIC, in_one_currency, known, recognise
 from pipelines.feeds.shaping import Read, lookups_of, shaped
 from pipelines.feeds.verdicts import READER_FAULTS
@@ -62,16 +67,67 @@ class Normalised:
         self._summary: Summary | None = None
         self._lookups: Lookups | None = None
 
-    def batches(self) -> Iterator[Batch]:
-        """Batches of whole products in file order; `summary` is there when the last one was taken."""
+    def batches(self, memory: Memory | None = None) -> Iterator[Batch]:
+        """Batches of whole products in file order; `summary` is there when the last one was taken.
+
+        With a `memory` records that it knows are counted and left out, and what is accepted is written down in it.
+        """
         counts = Counts(self.mapping)
-        shape = self.document.get("records")
         for rows in grouped(self.frames, self.document.get("grouping")):
-            drafted = draft(rows.filled, self.document, self._currency, self._as_of)
-            sellable = ~drafted.parts & ~drafted.marks.any_of(READER_FAULTS)
-            codes = counts.add(drafted, sellable)
-            yield Batch(rows.source, drafted.offers, sellable, drafted.marks, codes, shape)
+            if memory is None:
+                yield self._batch(rows.source, rows.filled, counts)[0]
+            else:
+                yield self._remembered(rows.source, rows.filled, counts, memory)
         self._summary = counts.summary()
+
+    def _batch(
+        self,
+        source: pd.DataFrame,
+        filled: pd.DataFrame,
+        counts: Counts,
+        drafted: Draft | None = None,
+        **more: Any,
+    ) -> tuple[Batch, Draft, Counted]:
+        drafted = drafted or self._draft(filled)
+        sellable = ~drafted.parts & ~drafted.marks.any_of(READER_FAULTS)
+        counted = counts.add(drafted, sellable)
+        shape = self.document.get("records")
+        batch = Batch(source, drafted.offers, sellable, drafted.marks, counted.codes, shape, **more)
+        return batch, drafted, counted
+
+    def _draft(self, filled: pd.DataFrame) -> Draft:
+        return draft(filled, self.document, self._currency, self._as_of)
+
+    def _remembered(
+        self, source: pd.DataFrame, filled: pd.DataFrame, counts: Counts, memory: Memory
+    ) -> Batch:
+        """One batch without the records that are known, if none before them has their key."""
+        header = () if self._dialect.format in TREES else self._dialect.header
+        records = record_hashes(source, header)
+        known, places = memory.find(source, records)
+        drafted = None
+        if memory.known is not None and known.any():
+            keys = np.zeros(len(known), dtype=np.uint64)
+            keys[known] = memory.known.values("key", places[known])
+            known[known] = ~counts.register.knows(keys[known])
+            drafted = self._draft(_rows(filled, ~known))
+            if (clash := known & _comes_before(drafted, ~known, keys)).any():
+                known, drafted = known & ~clash, None
+            entries = memory.known.take(places[known])
+            counts.known(entries, arrow(source[LOCATOR]).filter(pa.array(known)))
+            memory.keep(**entries)
+            memory.unchanged += int(known.sum())
+        fresh = np.flatnonzero(~known)
+        batch, drafted, counted = self._batch(
+            _rows(source, ~known), _rows(filled, ~known), counts, drafted, places=fresh, records=len(source)
+        )
+        batch.stamp(records[fresh].view(np.int64))
+        sold = batch.accepted
+        memory.keep(
+            record=records[fresh][sold], key=counted.keys[sold], group=counted.products[sold],
+            content=drafted.contents[sold], notes=note_bits(drafted.marks)[sold],
+        )  # fmt: skip
+        return batch
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """The records as received, in frames of text, with the columns that the document's `records` section makes."""
@@ -156,6 +212,23 @@ def _proposal(
 def _read(file: Path, reader: FeedReader, dialect: Dialect) -> Read:
     """The records at a path of the file; None: the feed's own."""
     return lambda path: reader.frames(file, beside(path, dialect))
+
+
+def _comes_before(drafted: Draft, fresh: Mask, keys: Hashes) -> Mask:
+    """Of a batch's rows those whose key an earlier one among the `fresh` ones has."""
+    theirs = drafted.offers["supplier_sku"].chunk(0)
+    there = present(theirs)
+    places = np.flatnonzero(fresh)[there]
+    distinct, first = np.unique(hash64(theirs.filter(pa.array(there))), return_index=True)
+    if not len(distinct):
+        return np.zeros(len(keys), dtype=bool)
+    found = np.minimum(np.searchsorted(distinct, keys), len(distinct) - 1)
+    before: Mask = (distinct[found] == keys) & (places[first[found]] < np.arange(len(keys)))
+    return before
+
+
+def _rows(frame: pd.DataFrame, mask: Any) -> pd.DataFrame:
+    return frame if mask.all() else frame[mask].reset_index(drop=True)
 
 
 def _told(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -4,22 +4,26 @@ Parsing holds the interpreter for minutes and may meet hostile input, so it has 
 heartbeats go on, a memory limit can be set, and whatever happens here ends here.
 
 The stream is a row of frames, each a line of JSON and then `bytes` bytes: "facts" and "summary" carry a JSON body,
-"offers" lines of CSV for COPY INTO staged_offer, "rejects" JSON lines, "error" a refusal with its rule.
+"offers" lines of CSV for COPY INTO staged_offer, "unseen" such lines for staged_unseen, "rejects" JSON lines, "error" a refusal with its rule.
 """
 
 import io
 import json
 import resource
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
 from core.errors import EntrepotError
+from pipelines.feeds.known import Memory, can_be_known, usable
 from pipelines.feeds.mapping.arrays import TEXT
 from pipelines.feeds.mapping.jsontext import objects, quoted
 from pipelines.feeds.normalise import Batch, normalise
@@ -33,7 +37,8 @@ MEMORY_LIMIT = 4 << 30
 
 
 def main() -> int:
-    """Reads one JSON order from standard input: {"file", "name", "profile", "document", "currency", "run_id"}."""
+    """Reads one JSON order from standard input: {"file", "name", "profile", "document", "currency", "run_id"}, and
+    for records known before {"known", "known_out": paths, "base": a run} or nothing."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     out = sys.stdout.buffer
     order = json.load(sys.stdin)
@@ -70,18 +75,44 @@ def parse(order: dict[str, Any], out: BinaryIO) -> None:
     if found.drift:
         facts |= {"breaks": found.breaks, "dialect": found.written}
     send(out, "facts", orjson.dumps({"facts": facts, "document": found.document}))
+    memory = memory_of(order, found.document)
     place = offers = 0
-    for batch in found.batches():
-        if len(batch.table):
-            send(out, "offers", copy_lines(batch.table, order["run_id"], offers))
-            offers += len(batch.table)
-        lines = rejects(batch, place)
-        place += batch.records
-        send(out, "rejects", lines, records=place)
+    with memory or nullcontext():
+        for batch in found.batches(memory):
+            if len(batch.table):
+                send(out, "offers", copy_lines(batch.table, order["run_id"], offers))
+            offers += len(batch.table) + batch.records - len(batch.places)
+            lines = rejects(batch, place)
+            place += batch.records
+            send(out, "rejects", lines, records=place)
     summary = found.summary()
     names = ("records", "products", "variants", "accepted", "rejected", "quarantined", "reasons", "notes")
     counts = {name: getattr(summary, name) for name in names}
-    send(out, "summary", orjson.dumps({**counts, "as_of": found.stated.moment}))
+    base = memory is not None and memory.known is not None
+    remembered = (
+        {"base": order.get("base"), "unchanged": memory.unchanged, "unseen": 0} if memory and base else {}
+    )
+    if memory and memory.known:
+        for some in memory.known.unseen():
+            send(out, "unseen", unseen_lines(some, order["run_id"]))
+            remembered["unseen"] += len(some)
+    send(out, "summary", orjson.dumps({**counts, "as_of": found.stated.moment, "remembered": remembered}))
+
+
+def memory_of(order: dict[str, Any], document: dict[str, Any]) -> Memory | None:
+    """What the base run knew and this one is to know, where the document's records can be known at all."""
+    if not order.get("known_out") or not can_be_known(document):
+        return None
+    known = Path(order["known"]) if order.get("known") else None
+    return Memory(known if known is not None and usable(known) else None, Path(order["known_out"]))
+
+
+def unseen_lines(records: npt.NDArray[np.int64], run_id: int) -> bytes:
+    """Lines of CSV for COPY INTO staged_unseen: the run and a record that did not come up."""
+    sink = io.BytesIO()
+    table = pa.table({"run_id": pa.repeat(run_id, len(records)), "record_hash": pa.array(records)})
+    csv.write_csv(table, sink, csv.WriteOptions(include_header=False))
+    return sink.getvalue()
 
 
 def copy_lines(offers: pa.Table, run_id: int, before: int) -> bytes:

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import orjson
 from psycopg import Cursor
+from sqlalchemy.orm import Session
 
 from connectors.sources.archive import archived
 from core.clock import now
@@ -20,6 +21,7 @@ from models.events import FeedStaged, FileLanded
 from models.mappings import mapping_for
 from models.staged import count_staged
 from models.suppliers import Feed, FeedRun
+from pipelines.feeds.base import base_of, forget, known_path
 from pipelines.feeds.staging import COLUMNS
 
 
@@ -32,7 +34,7 @@ def read(event: FileLanded, db: Database) -> None:
         mapping = mapping_for(uow.session, feed, run)
         order = {
             "file": str(archived(load().archive, run.file_sha256)), "name": run.file_name, "profile": feed.profile,
-            "document": with_policy(feed, mapping), "currency": feed.currency, "run_id": run.id,
+            "document": with_policy(feed, mapping), "currency": feed.currency, "run_id": run.id, **remembered(uow.session, feed, run, mapping),
         }  # fmt: skip
         settings = feed.settings
         if not read_before:
@@ -59,13 +61,23 @@ def read(event: FileLanded, db: Database) -> None:
     with db.unit_of_work(last=True) as uow:
         run = uow.session.get_one(FeedRun, event.run_id)
         staged = count_staged(uow.cursor(), run.id)
-        run.facts = {**told["facts"]["facts"], "staged": staged, "settings": settings}
+        known = told["summary"].pop("remembered")
+        run.facts = {**told["facts"]["facts"], "staged": staged, "settings": settings, **known}
         run.document = told["facts"]["document"]
         if (stated := told["summary"].pop("as_of")) and run.mends is None:
             run.as_of = min(datetime.fromisoformat(stated), now())  # a file may be dated ahead
         run.summary, run.records_done = told["summary"], told["summary"]["records"]
         run.state, run.staged_at = "staged", now()
         uow.emit(FeedStaged(tenant=event.tenant, lane=event.lane, run_id=run.id))
+
+
+def remembered(session: Session, feed: Feed, run: FeedRun, mapping: dict[str, Any] | None) -> dict[str, Any]:
+    """What the order says of records known before: the run that the offers show and its file, and the file to be written."""
+    settings = load()
+    forget(session, settings, feed)
+    base = base_of(session, settings, feed, run, mapping)
+    known = str(known_path(settings, base)) if base is not None else None
+    return {"base": base, "known": known, "known_out": str(known_path(settings, run.id))}
 
 
 def clear(cursor: Cursor[Any], run_id: int) -> None:
@@ -120,6 +132,10 @@ def stage(db: Database, run_id: int, head: dict[str, Any], body: bytes) -> None:
             with cursor.copy(
                 f"COPY staged_offer (run_id, place, {', '.join(COLUMNS)}) FROM STDIN (FORMAT csv)"
             ) as copy:
+                copy.write(body)
+            return
+        if head["kind"] == "unseen":
+            with cursor.copy("COPY staged_unseen (run_id, record_hash) FROM STDIN (FORMAT csv)") as copy:
                 copy.write(body)
             return
         cursor.executemany(
