@@ -37,7 +37,7 @@ def read(file: Path, currency: str | None = None) -> tuple[Normalised, list[dict
             told.append(
                 {**named, **{n: answers[offer["locator"]][n] for n in ("verdict", "reasons", "message")}}
             )
-    return told
+    return found, told
 
 
 @pytest.mark.parametrize("name", GOLDEN)
