@@ -88,14 +88,13 @@ def parse(order: dict[str, Any], out: BinaryIO) -> None:
     summary = found.summary()
     names = ("records", "products", "variants", "accepted", "rejected", "quarantined", "reasons", "notes")
     counts = {name: getattr(summary, name) for name in names}
-    base = memory is not None and memory.known is not None
-    remembered = (
-        {"base": order.get("base"), "unchanged": memory.unchanged, "unseen": 0} if memory and base else {}
-    )
+    remembered: dict[str, int] = {}
     if memory and memory.known:
+        unseen = 0
         for some in memory.known.unseen():
             send(out, "unseen", unseen_lines(some, order["run_id"]))
-            remembered["unseen"] += len(some)
+            unseen += len(some)
+        remembered = {"base": order["base"], "unchanged": memory.unchanged, "unseen": unseen}
     send(out, "summary", orjson.dumps({**counts, "as_of": found.stated.moment, "remembered": remembered}))
 
 

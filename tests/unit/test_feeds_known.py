@@ -1,5 +1,6 @@
 """Records that an earlier run knew: leaving them out changes nothing but the time it takes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,7 +28,10 @@ ROWS = st.lists(
 
 def read(found: Normalised, memory: Memory | None) -> tuple[dict[str, str], list[str], list[int], Summary]:
     """(content of each accepted offer that was mapped, messages, places of refused records, summary)."""
-    offers, messages, refused, before = {}, [], [], 0
+    offers: dict[str, str] = {}
+    messages: list[str] = []
+    refused: list[int] = []
+    before = 0
     for batch in found.batches(memory):
         offers.update(
             zip(batch.offers["supplier_sku"].tolist(), batch.offers["content_hash"].tolist(), strict=True)
@@ -38,7 +42,7 @@ def read(found: Normalised, memory: Memory | None) -> tuple[dict[str, str], list
     return offers, messages, refused, found.summary()
 
 
-def written(folder: Path, name: str, rows: list[tuple[str, ...]]) -> Path:
+def written(folder: Path, name: str, rows: Sequence[tuple[str, ...]]) -> Path:
     file = folder / name
     file.write_text(HEADER + "Z,Sofa,9,,,\n" + "".join(",".join(row) + "\n" for row in rows))
     return file

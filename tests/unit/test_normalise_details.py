@@ -1,5 +1,6 @@
 """What only some records have, and feeds that tell only stock or only prices."""
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,11 @@ def read(tmp_path: Path, text: str, **mapping: Any) -> tuple[list[dict[str, Any]
     batches = list(normalise(file, mapping=mapping).batches())
     offers = pd.concat([batch.offers for batch in batches], ignore_index=True).to_dict("records")
     answers = [one for batch in batches for one in batch.answers.to_dict("records")]
-    return [{str(name): value for name, value in offer.items()} for offer in offers], answers
+    return _named(offers), _named(answers)
+
+
+def _named(rows: list[dict[Hashable, Any]]) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in rows]
 
 
 def test_every_detail_is_typed_and_costs_are_for_one_piece(tmp_path: Path) -> None:
