@@ -19,7 +19,7 @@ REJECTS: dict[str, str] = {
     "ragged_row": "the row has more or fewer cells than the header; quote cells that contain the delimiter",
     "not_well_formed": "the record is no well-formed JSON; write the file with a JSON library",
     "group_broken": "{field} {value} names a product that is not in this file; send the product's own row too",
-    "skipped_by_rule": "{field} {value} says that it is not for sale here; change it there if it should be sold",
+    "skipped_by_rule": "{field} {value} says that it is not for sale here{other}; change it there if it should be sold",
     "rejected_by_rule": "{other} ({field} is {value}); change it there, or the rule in the mapping",
     "missing_key": "there is no article number ({field}); give every record one of its own",
     "key_too_long": "the article number ({field}) is longer than 500 characters; give a shorter one",

@@ -83,7 +83,7 @@ def test_each_consequence_tells_what_stood_there() -> None:
         [True, False, False, False],
         [False, True, False, False],
     )
-    assert found.why == {1: ("Status", "Auslauf", "it is phased out")}
+    assert found.why == {1: ("Status", "Auslauf", " (it is phased out)")}
     assert found.rejected == {1: ("Tags", "alt;blau", "too old")}
     assert found.held == dict.fromkeys(
         (2, 3), ("Status", "", "the feed's rules hold this record for a person")
@@ -227,6 +227,9 @@ def test_a_feed_follows_its_rules(tmp_path: Path) -> None:
     assert (
         batch.answers["message"].tolist()[2]
         == "row 4: phased out (status is 'old'); change it there, or the rule in the mapping."
+    )
+    assert batch.answers["message"].tolist()[3] == (
+        "row 5: price '' says that it is not for sale here (no price yet); change it there if it should be sold."
     )
     offers = batch.offers[["supplier_sku", "price", "stock", "availability"]].to_dict("records")
     assert offers == [

@@ -82,7 +82,7 @@ def _follow(
         found.parts |= hit
     elif word == "skip":
         found.skipped |= hit
-        found.why.update(_told(hit, filled, columns, when, reason))
+        found.why.update(_told(hit, filled, columns, when, f" ({reason})" if reason else ""))
     elif word in ("reject", "quarantine"):
         told = found.rejected if word == "reject" else found.held
         told.update(_told(hit, filled, columns, when, reason or _SILENT[word]))

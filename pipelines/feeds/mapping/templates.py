@@ -42,7 +42,8 @@ def composed(frame: pd.DataFrame, template: str, words: frozenset[str]) -> pd.Se
     """The template filled from each record; a column without a value leaves nothing, all without one leave no value."""
     names = template_columns(template)
     columns = {
-        name: without_missing(frame[name], words) if name in frame else missing(frame.index) for name in names
+        name: without_missing(frame[name], words | {""}) if name in frame else missing(frame.index)
+        for name in names
     }
     blank = pd.concat([one.isna() for one in columns.values()], axis=1)
     none, some = blank.all(axis=1).to_numpy(dtype=bool), blank.any(axis=1).to_numpy(dtype=bool)
