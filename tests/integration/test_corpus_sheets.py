@@ -11,7 +11,7 @@ CORPUS = "feeds/corpus"
 # file: (format, profile, records, products, variants, accepted, rejected, quarantined, reasons, notes)
 GOLDEN: dict[str, tuple[Any, ...]] = {
     "bmecat-pilz/testCreateBMEcatFromExcelFullDataGTINAlsZahl.xlsx": (
-        "xlsx", "generic", 1, 1, 1, 1, 0, 0, {}, {"gtin_invalid": 1, "key_from_other_field": 1},
+        "xlsx", "bmecat_sheet", 1, 1, 1, 1, 0, 0, {}, {"gtin_invalid": 1, "image_unusable": 1},
     ),
     "pricat-vedes/NTG_Artikelvorlage_gruppiert.xlsx": ("xlsx", "generic", 0, 0, 0, 0, 0, 0, {}, {}),
     "derived/facebook.utf-16le.tsv": ("csv", "google", 10, 10, 10, 10, 0, 0, {}, {}),
@@ -46,6 +46,9 @@ def test_numbers_of_a_workbook_are_as_typed(shared: Path) -> None:
     found, (offer,) = read(shared / CORPUS / "bmecat-pilz/testCreateBMEcatFromExcelFullDataGTINAlsZahl.xlsx")
     assert (offer["supplier_sku"], offer["gtin"], offer["gtin_verdict"], offer["title"]) == (
         "12345", "12345678901234", "invalid", "Test Article",
+    )  # fmt: skip
+    assert (offer["cost"], offer["cost_basis"], offer["price"], offer["currency"], offer["tax_rate"]) == (
+        "0.105", "100", "0.1750", "EUR", "19",
     )  # fmt: skip
     raw = next(found.frames()).iloc[0]
     assert (raw["articleType"], raw["ean"], raw["priceAmount1"], raw["tax1"]) == (

@@ -318,3 +318,27 @@ def test_damaged_workbooks_are_refused_in_one_sentence(tmp_path: Path, cut: floa
                 problem
             )
             assert str(problem).count("\n") == 0
+
+
+def test_the_workbook_of_a_bmecat_converter_is_known(tmp_path: Path, at_once: None) -> None:
+    """Prices by their type, for priceQuantity units each; the second article has only a recommended price."""
+    names = [
+        "supplierArticleId", "descriptionShort", "ean", "orderUnit", "priceQuantity", "priceType1", "priceAmount1",
+        "priceCurrency1", "tax1", "priceFactor1", "priceType2", "priceAmount2", "priceCurrency2", "attributeName1",
+        "attributeValue1",
+    ]  # fmt: skip
+    rows = [
+        ["A1", "Schraube", 4012345000016, "C62", 100, "net_customer", 10.5, "EUR", 0.19, 2, "nrp", 40, "EUR", "Farbe", "blau"],
+        ["A2", "Mutter", None, "C62", None, "nrp", 3, "EUR", 0.19, None, None, None, None, None, None],
+    ]  # fmt: skip
+    found = normalise(xlsx(tmp_path / "a.xlsx", {"Artikel": [names, *rows], "Sheet": []}))
+    (batch,) = found.batches()
+    first = batch.drafts.iloc[0]
+    assert found.profile == "bmecat_sheet"
+    assert (first["cost"], first["rrp"], first["price"], first["currency"], first["tax_rate"]) == (
+        "0.21", "0.4", None, "EUR", "19",
+    )  # fmt: skip
+    assert (first["gtin"], first["attributes"]) == ("4012345000016", {"Farbe": "blau"})
+    assert batch.drafts.iloc[1]["rrp"] == "3"
+    assert batch.answers["verdict"].tolist() == ["accepted", "rejected"]
+    assert batch.answers["reasons"].tolist() == [[], ["missing_price"]]
