@@ -117,7 +117,7 @@ def _header_row(rows: Rows, width: int) -> int:
     wide = [
         at
         for at, row in enumerate(rows[:PREAMBLE_ROWS])
-        if len(_trimmed(row)) > 1 and len(_trimmed(row)) >= 0.7 * width - 1
+        if len(_trimmed(row)) > 1 and len(_trimmed(row)) >= 0.7 * width - 1 and not _is_comment(row)
     ]
     for at in wide:
         names = [cell.strip() for cell in _trimmed(rows[at])]
@@ -127,6 +127,11 @@ def _header_row(rows: Rows, width: int) -> int:
             return at
     first = next((at for at in wide if len(rows[at]) == width), wide[0] if wide else 0)
     return -1 if _is_record(rows[first], rows[first + 1 : first + 101], width) else first
+
+
+def _is_comment(row: list[str]) -> bool:
+    """Meta's templates explain every column above its name: "# Required | A unique content ID"."""
+    return all(cell.lstrip().startswith("#") for cell in row if cell.strip())
 
 
 def _is_record(row: list[str], following: Rows, width: int) -> bool:

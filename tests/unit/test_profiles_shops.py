@@ -1,5 +1,6 @@
 """The named formats of shop systems, marketplaces and price comparison, each by a small file of our own."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ SEEN: dict[str, tuple[str, int, int, int, int, int, int, dict[str, int]]] = {
     "idealo.csv": ("idealo", 3, 3, 3, 3, 0, 0, {}),
     "shopify.json": ("shopify_json", 4, 3, 4, 3, 1, 0, {"skipped_by_rule": 1}),
     "woocommerce.json": ("woocommerce_json", 5, 3, 4, 4, 1, 0, {"skipped_by_rule": 1}),
+    "shopify_bulk.jsonl": ("shopify_bulk", 6, 2, 3, 5, 1, 0, {"skipped_by_rule": 1}),
+    "hotline.xml": ("hotline", 2, 2, 2, 2, 0, 0, {}),
+    "meta_template.csv": ("google", 2, 2, 2, 2, 0, 0, {}),
     "google.json": ("google_json", 2, 1, 2, 2, 0, 0, {}),
     "google_de.tsv": ("google", 2, 1, 2, 2, 0, 0, {}),
     "skroutz.xml": ("skroutz", 2, 2, 2, 2, 0, 0, {}),
@@ -264,3 +268,44 @@ def test_zbozi_and_skroutz() -> None:
     oslo, bergen = offers("skroutz.xml").values()
     assert told(oslo, "price", "price_includes_tax", "weight_g", "tax_rate") == ("29.90", True, 1200, "24")
     assert told(bergen, "availability", "stock") == ("in_stock", 0)
+
+
+def test_shopify_bulk_lines_are_joined_to_their_product() -> None:
+    red, blue = offers("shopify_bulk.jsonl").values()
+    assert told(red, "supplier_sku", "title", "category", "stock", "group_key") == (
+        "L-R",
+        "Lamp",
+        "Lamps",
+        5,
+        "lamp",
+    )
+    assert told(blue, "supplier_sku", "options", "images") == (
+        "variant:12",
+        {"Color": "Blue"},
+        ["https://cdn/1.jpg"],
+    )
+
+
+def test_hotline_and_a_template_with_explanations_above_its_names() -> None:
+    oslo, bergen = offers("hotline.xml").values()
+    assert told(oslo, "price", "currency", "category", "attributes") == (
+        "1250.50",
+        "UAH",
+        "Дім > Лампи",
+        {"Колір": "червоний"},
+    )
+    assert told(bergen, "availability", "condition") == ("preorder", None)
+    assert [told(one, "supplier_sku", "price", "currency", "locator") for one in offers("meta_template.csv").values()] == [
+        ("M1", "12.50", "USD", "row 3"), ("M2", "112.50", "USD", "row 4"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_a_pinned_mapping_reads_the_same_again(name: str) -> None:
+    first = normalise(SAMPLES / name)
+    again = normalise(SAMPLES / name, mapping=json.loads(json.dumps(first.document)))
+    assert (again.drift, again.breaks) == ([], [])
+    read = [
+        [one for batch in found.batches() for one in batch.offers["content_hash"]] for found in (first, again)
+    ]
+    assert read[0] == read[1] != []

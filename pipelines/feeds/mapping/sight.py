@@ -195,7 +195,11 @@ def end_of_path(path: str) -> str:
     steps = [step.lstrip("@") for step in path.split("/") if step not in ("..", ".")]
     steps = [step.partition(":")[2] or step for step in steps] or [path]  # g:price, ns0:price
     if len(steps) > 1 and fold(steps[-1]) in _BESIDE:
-        return steps[-2]
+        steps = steps[:-1]
+        if fold(steps[-1]) not in _TAX_WORDS or len(steps) == 1:
+            return steps[-1]
+    if len(steps) > 1 and fold(steps[-1]) in _TAX_WORDS:  # price/gross/amount
+        return " ".join(steps[-2:])
     above_too = len(steps) > 1 and (
         fold(steps[-1]) in _SAYS_LITTLE or synonyms()["never"].search(fold(" ".join(steps[:-1])))
     )

@@ -43,7 +43,8 @@ def known(name: str) -> Mapping[str, Any] | None:
 
 def recognise(file_format: str, header: Iterable[str], record_path: str | None) -> Mapping[str, Any] | None:
     """The named profile that a file's columns (or XML record) show, None where none fits."""
-    names = {fold(name) for name in header}
+    exact = set(header)
+    names = {fold(name) for name in exact}
     for profile in profiles().values():
         if _written_as(file_format) in profile["formats"]:
             wanted = profile.get("record_paths")
@@ -53,9 +54,14 @@ def recognise(file_format: str, header: Iterable[str], record_path: str | None) 
                 and not any((record_path or "").endswith(path) for path in wanted)
             ):
                 continue
-            if all(any(fold(name) in names for name in alternatives) for alternatives in profile["needs"]):
+            if all(any(_there(name, exact, names) for name in alternatives) for alternatives in profile["needs"]):
                 return profile
     return None
+
+
+def _there(name: str, exact: set[str], folded: set[str]) -> bool:
+    """An attribute ("@type") is none but itself; of other names only letters and digits count."""
+    return name in exact if "@" in name else fold(name) in folded
 
 
 def in_one_currency(
