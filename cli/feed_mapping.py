@@ -81,7 +81,7 @@ def set_mapping(
         answer = {
             "feed": found.id, "version": stored.mapping_version, "differences": differences(before, stored.document),
         }  # fmt: skip
-    show(answer, as_json)
+    show(answer if as_json else _in_words(answer), as_json)
 
 
 @app.command("versions")
@@ -119,7 +119,7 @@ def diff(
             "feed": found.id, "old": first.version, "new": second.version,
             "differences": differences(first.document, second.document),
         }  # fmt: skip
-    show(answer, as_json)
+    show(answer if as_json else _in_words(answer), as_json)
 
 
 @app.command("back")
@@ -168,7 +168,7 @@ def propose(
             for one in answer["unsure"]
         ]
         show(
-            {"fields": _fields(answer["document"]), "unsure": questions, "unmapped": answer["unmapped"]},
+            {"fields": _fields(answer["document"]), "questions": questions, "unmapped": answer["unmapped"]},
             False,
         )
 
@@ -243,6 +243,17 @@ def _fields(document: Mapping[str, Any]) -> list[dict[str, str]]:
         }
         for name, spec in ordered(document)["fields"].items() if spec
     ]  # fmt: skip
+
+
+def _in_words(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer with rules told as a person says them."""
+    from pipelines.feeds.mappings import rule_words
+
+    def told(value: Any) -> Any:
+        return ": ".join(rule_words(value)) if isinstance(value, Mapping) and "then" in value else value
+
+    rows = [{**one, "old": told(one["old"]), "new": told(one["new"])} for one in answer["differences"]]
+    return {**answer, "differences": rows}
 
 
 def _rules(document: Mapping[str, Any]) -> list[dict[str, str]]:

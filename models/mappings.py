@@ -56,10 +56,9 @@ def pin_mapping(session: Session, feed: Feed, run: FeedRun) -> bool:
         return True
     if run.mapping_version != feed.mapping_version:
         return document == feed.document
+    told = (run.facts or {}).get("dialect") or {}
     written = {
-        name: value
-        for name, value in ((run.facts or {}).get("dialect") or {}).items()
-        if name != "missingValues"
+        name: value for name, value in told.items() if name not in ("missingValues", "sheet", "member")
     }
     if written and {**document["dialect"], **written} != document["dialect"]:
         changed = {**document, "dialect": {**document["dialect"], **written}}

@@ -29,7 +29,7 @@ def drift(document: Mapping[str, Any], dialect: Dialect) -> list[str]:
     sentences = [
         f"The {re.sub('([A-Z])', lambda m: ' ' + m[1].lower(), name)} was {pinned[name]!r} and is now {value!r}."
         for name, value in pinned_words(dialect).items()
-        if name in pinned and pinned[name] != value
+        if name in pinned and pinned[name] != value and not _numbered(name, pinned[name], value)
     ]
     before, now = list(pinned.get("header") or []), list(dialect.header)
     gone, new = _moved(document, dialect)
@@ -88,6 +88,11 @@ def columns_named(spec: Mapping[str, Any]) -> list[str]:
     """The columns that a field's spec names, in order."""
     named = [name for source in spec.get("from", []) for name in columns_of_source(source)]
     return named + [one for pair in spec.get("pairs", []) for one in pair if isinstance(one, str)]
+
+
+def _numbered(name: str, old: object, new: object) -> bool:
+    """Whether a sheet or member differs by its figures only: an export that carries its date is the same one."""
+    return name in ("sheet", "member") and re.sub(r"\d+", "0", str(old)) == re.sub(r"\d+", "0", str(new))
 
 
 def _moved(document: Mapping[str, Any], dialect: Dialect) -> tuple[list[str], list[str]]:

@@ -103,7 +103,7 @@ def _told(
     rows = np.flatnonzero(hit).tolist()
     if values is None:
         return dict.fromkeys(rows, (name, "", str(reason or "")))
-    seen = [values.iloc[row] for row in rows]
+    seen = values[hit].tolist()
     return {
         row: (name, value.strip() if isinstance(value, str) else "", str(reason or ""))
         for row, value in zip(rows, seen, strict=True)
