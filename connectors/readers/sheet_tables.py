@@ -5,10 +5,14 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from connectors.readers.sheet_rows import Cells
 
 PREAMBLE_ROWS = 60
+_BELOW = 60
+"""Rows below a header that are looked at."""
+_NEARLY_BEST = 0.75
 Merged = tuple[tuple[int, int], tuple[int, int]]
 """((top row, left column), (bottom row, right column)), all from 0."""
 
@@ -75,7 +79,7 @@ def table_of(sheet: Sheet) -> Table | None:
     widest = max((_count(row) for row in rows[:PREAMBLE_ROWS]), default=0)
     if widest < 2:
         return None
-    at = _header_at(rows, widest)
+    at = _header_at(rows, numbers, widest, sheet.merged)
     if at < 0:
         begin = next(place for place, row in enumerate(rows) if _count(row) >= 0.6 * widest)
         names: dict[int, str] = {}
@@ -133,31 +137,67 @@ def _count(row: Cells) -> int:
     return sum(cell is not None for cell in row)
 
 
-def _header_at(rows: Sequence[Cells], widest: int) -> int:
-    """The first row nearly as wide as the table that is made of names; -1 where the table begins with a record."""
-    wide = [at for at, row in enumerate(rows[:PREAMBLE_ROWS]) if _count(row) >= max(2, 0.6 * widest)]
-    for at in wide:
-        if all(_is_name(cell) for cell in rows[at] if cell is not None):
-            return at
-    return next((at for at in wide[:3] if _over_figures(rows, at)), -1)
+def _header_at(rows: Sequence[Cells], numbers: Sequence[int], widest: int, merged: Sequence[Merged]) -> int:
+    """The row of names above the table, -1 where it begins with a record.
+
+    It is nearly as wide as the table and made of names, and its names stand over figures where the table has them: a
+    preamble of words does not.
+    """
+    for share in (0.7, 0.5):
+        wide = [at for at, row in enumerate(rows[:PREAMBLE_ROWS]) if _count(row) >= max(2, share * widest)]
+        named = [at for at in wide if all(_is_name(cell) for cell in rows[at] if cell is not None)][:20]
+        if named:
+            contrasts = [_contrast(rows, at) for at in named]
+            best = next(
+                at
+                for at, found in zip(named, contrasts, strict=True)
+                if found >= _NEARLY_BEST * max(contrasts)
+            )
+            return next(at for at in named if at == best or _block(rows, numbers, at, merged)[1] > best)
+        if wide and _is_scale(rows[wide[0]]) and _contrast(rows, wide[0]):
+            return wide[0]
+    return -1
 
 
-def _over_figures(rows: Sequence[Cells], at: int) -> bool:
-    """Whether more names than figures stand above columns of figures: scales like 1, 10, 100 may be in a header."""
-    names = figures = 0
+def _contrast(rows: Sequence[Cells], at: int) -> int:
+    """How many names stand above figures, or without a digit above numbers like "A1"."""
+    found = 0
     for column, cell in enumerate(rows[at]):
+        if cell is None or _is_figure(cell):
+            continue
         below = _below(rows, at + 1, column)
-        if cell is not None and below and sum(map(_is_figure, below)) * 2 > len(below):
-            names, figures = names + _is_name(cell), figures + _is_figure(cell)
-    return names > figures
+        figures = sum(map(_is_figure, below))
+        if (below and figures >= 0.6 * len(below)) or (
+            len(below) > 1 and not _has_digit(cell) and sum(map(_has_digit, below)) >= 0.8 * len(below)
+        ):
+            found += 1
+    return found
+
+
+def _is_scale(row: Cells) -> bool:
+    """Names and beside them rising whole numbers: years, or quantities that a price is for."""
+    cells = [cell for cell in row if cell is not None]
+    figures = [cell for cell in cells if _is_figure(cell)]
+    names = [cell for cell in cells if not _is_figure(cell)]
+    rising = all(figure.isdecimal() for figure in figures) and figures == sorted(
+        set(figures), key=lambda figure: (len(figure), figure)
+    )
+    return rising and len(names) >= 2 and all(map(_is_name, names))
 
 
 def _below(rows: Sequence[Cells], begin: int, column: int) -> list[str]:
     return [
-        cell for row in rows[begin : begin + 100] if column < len(row) and (cell := row[column]) is not None
+        cell
+        for row in rows[begin : begin + _BELOW]
+        if column < len(row) and (cell := row[column]) is not None
     ]
 
 
+def _has_digit(cell: str) -> bool:
+    return any(character.isdigit() for character in cell[:100])
+
+
+@lru_cache(1 << 16)
 def _is_figure(cell: str) -> bool:
     return len(cell) <= 40 and _FIGURE.match(cell.strip()) is not None
 
@@ -267,7 +307,7 @@ def _is_told(rows: Sequence[Cells], place: int) -> bool:
         below = _below(rows, place + 1, column)
         if len(below) < 2 or not all(map(_is_figure, below)):
             continue
-        if cell is not None and not any(character.isdigit() for character in cell) and len(cell) > 3:
+        if cell is not None and not _is_figure(cell) and len(cell) > 3:
             told += 1
         elif cell is not None:
             return False

@@ -1,5 +1,6 @@
 """Workbooks (XLSX, XLS, ODS): the sheet and its header are found, every cell becomes the text a person would type."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -190,8 +191,8 @@ def _convert(file: Path, folder: Path) -> None:
     ]
     try:
         done = subprocess.run(
-            command, cwd=_CHECKOUT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            timeout=seconds * 10, check=False,
+            command, cwd=_CHECKOUT, env={**os.environ, "PYTHONPATH": str(_CHECKOUT)}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=seconds * 10, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise Refused(_sentence(file, -signal.SIGXCPU), rule="too_large") from None

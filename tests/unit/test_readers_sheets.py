@@ -127,6 +127,36 @@ def test_rows_that_explain_the_header_are_no_records(
     assert (header, row, places) == (tuple(HEADER), 1, [f"row {first}", f"row {first + 1}"])
 
 
+SKU = ["SKU", "Name", "Preis"]
+PAIR = [["A1", "Lampe", 5.5], ["A2", "Stuhl", 7]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "first"),
+    [
+        ([["Lieferant", "Meier GmbH"], ["Währung", "EUR"], ["Stand", "01.01.2026"], SKU, *PAIR], SKU, 5),
+        ([["Preisliste", "gültig ab 1.1."], ["SKU", "Preis"], ["A1", 5.5], ["A2", 7.25]], ["SKU", "Preis"], 3),
+        ([["SKU", "Name", "2024", "2025"], ["A1", "Lampe", 5, 6], ["A2", "Stuhl", 5, 7]], ["SKU", "Name", "2024", "2025"], 2),
+        ([["SKU", "Preis", "ab 10", 100, 500], ["A1", 5, 6, 4, 3], ["A2", 5, 7, 3, 2]], ["SKU", "Preis", "ab 10", "100", "500"], 2),
+        ([["SKU", "Name", "Marke"], ["A1", "Lampe", "Norden"], ["A2", "Stuhl", "Süden"]], ["SKU", "Name", "Marke"], 2),
+        ([["Art.Nr.", "Bezeichnung", "VK"], [1001, "Lampe", 5], [1002, "Stuhl", 5]], ["Art.Nr.", "Bezeichnung", "VK"], 2),
+        ([["SKU*", "Name*", "Preis"], ["required", "required", "optional"], *PAIR], ["SKU*", "Name*", "Preis"], 3),
+        (
+            [
+                ["TemplateType=x", "Version=2021.01", "Signature=y"], ["Seller SKU", "Product Name", "Standard Price", "Quantity"],
+                ["item_sku", "item_name", "standard_price", "quantity"], ["A1", "Lamp", 9.5, 3], ["A2", "Chair", 19.5, 4],
+            ],
+            ["Seller SKU", "Product Name", "Standard Price", "Quantity"], 4,
+        ),
+    ],
+)  # fmt: skip
+def test_headers_are_told_from_what_stands_above_and_below(
+    tmp_path: Path, at_once: None, rows: Rows, header: list[str], first: int
+) -> None:
+    names, _, places = header_of(tmp_path, rows)
+    assert (list(names), places) == (header, [f"row {number}" for number in range(first, len(rows) + 1)])
+
+
 def test_a_sentence_under_each_name_is_no_record(tmp_path: Path, at_once: None) -> None:
     names = ["SKU", "Name", "Price", "Stock", "Weight"]
     told = ["your own number", "what buyers read", "without tax", "pieces", "in kilograms"]
@@ -147,7 +177,7 @@ def test_headings_over_several_columns_name_what_would_be_double(tmp_path: Path,
     ]
     merged = [(0, 0, 1, 0), (0, 1, 1, 1), (0, 2, 0, 3), (0, 4, 0, 5)]
     wanted = ("Nr.", "Name", "Karton Länge", "Karton Gewicht", "Stück Länge", "Stück Gewicht")
-    assert header_of(tmp_path, rows, merged=merged) == (wanted, 0, ["row 3"])
+    assert header_of(tmp_path, rows, merged=merged) == (wanted, 1, ["row 3"])
     assert header_of(tmp_path, rows) == (wanted, 0, ["row 3"])  # nothing merged: blank cells tell the same
 
 
