@@ -21,7 +21,6 @@ from pipelines.feeds.counting import Counted, Counts, Summary
 from pipelines.feeds.exploring import TREES, beside, explored
 from pipelines.feeds.grouping import grouped
 from pipelines.feeds.hashing import Hashes, hash64
-from pipelines.feeds.joining import Lookups
 from pipelines.feeds.known import Memory, note_bits, record_hashes
 from pipelines.feeds.mapping import document as documents
 from pipelines.feeds.mapping.arrays import Mask, arrow, present
@@ -29,7 +28,7 @@ from pipelines.feeds.mapping.evaluate import columns_of
 from pipelines.feeds.mapping.proposal import propose
 from pipelines.feeds.offers import OFFER_COLUMNS, Draft, draft
 from pipelines.feeds.profiles import GENERIC, in_one_currency, known, recognise
-from pipelines.feeds.shaping import Read, lookups_of, shaped
+from pipelines.feeds.shaping import Read, Shaper
 from pipelines.feeds.verdicts import READER_FAULTS
 
 __all__ = ["OFFER_COLUMNS", "Batch", "FileFacts", "Normalised", "Summary", "normalise"]
@@ -51,7 +50,7 @@ class Normalised:
 
     def __init__(
         self, file: Path, reader: FeedReader, dialect: Dialect, facts: FileFacts, document: dict[str, Any],
-        drift: list[str], currency: str | None, name: str = "",
+        drift: list[str], currency: str | None, shaper: Shaper, name: str = "",
     ) -> None:  # fmt: skip
         self.file = file
         self.facts = facts
@@ -64,8 +63,8 @@ class Normalised:
         self._reader, self._dialect, self._currency = reader, dialect, currency
         self._as_of = clock.now()
         self.stated = AsOf(document.get("as_of"), name or file.name)
+        self._shaper = shaper
         self._summary: Summary | None = None
-        self._lookups: Lookups | None = None
 
     def batches(self, memory: Memory | None = None) -> Iterator[Batch]:
         """Batches of whole products in file order; `summary` is there when the last one was taken.
@@ -131,9 +130,8 @@ class Normalised:
 
     def frames(self) -> Iterator[pd.DataFrame]:
         """The records as received, in frames of text, with the columns that the document's `records` section makes."""
-        read, shape = _read(self.file, self._reader, self._dialect), self.document.get("records")
-        self._lookups = self._lookups or lookups_of(read, shape)
-        for frame in shaped(read, shape, self._lookups):
+        read = _read(self.file, self._reader, self._dialect)
+        for frame in self._shaper.shaped(read, self.document.get("records")):
             self.stated.note(frame)
             yield frame
 
@@ -161,7 +159,7 @@ def normalise(
     """
     given = mapping or {}
     pinned = given.get("dialect") or {}
-    reader = FileReader(pinned)
+    reader, shaper = FileReader(pinned), Shaper()
     dialect = reader.detect(file, pinned.get("encoding"))
     if "dialect" not in given:
         dialect = explored(reader.shapes(), lambda shape: reader.frames(file, shape), profile)
@@ -173,25 +171,23 @@ def normalise(
     if "dialect" in given:
         document = dict(given)
     else:
-        document = documents.merged(
-            _proposal(file, name or file.name, reader, dialect, profile, currency), given
-        )
+        document = documents.merged(_proposal(file, reader, dialect, profile, currency, shaper), given)
     documents.check(document)
     stated = {"as_of": {"from": [column]}} if (column := document.get("as_of", {}).get("column")) else {}
     dialect = replace(dialect, context=documents.context_of({**document["fields"], **stated}))
     facts = FileFacts(file.stat().st_size, _sha256(file), dialect.encoding, dialect.format, dialect.delimiter)
     drift = [*reader.notices, *documents.drift(document, dialect)]
-    return Normalised(file, reader, dialect, facts, document, drift, currency, name or file.name)
+    return Normalised(file, reader, dialect, facts, document, drift, currency, shaper, name or file.name)
 
 
 def _proposal(
-    file: Path, name: str, reader: FeedReader, dialect: Dialect, wanted: str | None, currency: str | None
+    file: Path, reader: FeedReader, dialect: Dialect, wanted: str | None, currency: str | None, shaper: Shaper
 ) -> dict[str, Any]:
     """The mapping document that the hub proposes for this file."""
     found = known(wanted) if wanted else recognise(dialect.format, dialect.header, dialect.record_path)
     shape = (found or {}).get("records")
     dialect = replace(dialect, context=documents.context_of((found or {}).get("fields", {})))
-    sample = next(shaped(_read(file, reader, dialect), shape))
+    sample = next(shaper.shaped(_read(file, reader, dialect), shape))
     made = [str(name) for name in sample if name not in (*dialect.header, LOCATOR, FAULT)]
     header = [*dialect.header, *made]
     sections = (

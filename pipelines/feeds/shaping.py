@@ -1,5 +1,6 @@
 """Rows as a file repeats them -> rows as the mapping needs them: joined by id, names and values turned into columns."""
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
@@ -22,9 +23,35 @@ RECORD, OWN, PART = "_record", "own", "part"
 """The column that `where` makes, and what it says: a record that stands for itself, or one that adds to another."""
 
 
-def shaped(
-    read: Read, shape: Mapping[str, Any] | None, lookups: Lookups | None = None
-) -> Iterator[pd.DataFrame]:
+class Shaper:
+    """Shapes the records of one file, as often as asked; what joins look up in it is read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Lookups] = {}
+
+    def shaped(self, read: Read, shape: Mapping[str, Any] | None) -> Iterator[pd.DataFrame]:
+        """See `shaped`."""
+        if not shape:
+            yield from read(None)
+            return
+        joins = shape.get("join", ())
+        wanted = json.dumps(joins)
+        if wanted not in self._known:
+            self._known[wanted] = Lookups(
+                lambda path: (_prepared(frame, shape) for frame in read(path)), joins
+            )
+        lookups = self._known[wanted]
+        for frame in read(None):
+            wide = lookups.joined(_told_apart(_prepared(frame, shape), shape))
+            for unfold in shape.get("unfold", ()):
+                if unfold["column"] not in frame:
+                    wide = _unfolded(wide, unfold)
+            for calculation in shape.get("calculate", ()):
+                wide = _calculated(wide, calculation)
+            yield wide
+
+
+def shaped(read: Read, shape: Mapping[str, Any] | None) -> Iterator[pd.DataFrame]:
     """The feed's records, each with the columns that `shape` (the document's `records` section) adds, in this order:
 
     `blank: [{column: "wp:post_parent", is: ["0"]}]`: what stands in that column is no value.
@@ -38,27 +65,9 @@ def shaped(
     "own" or "part" for the rules.
     `join`: columns of other records of the file, see pipelines.feeds.joining. A cell that came by one can be unfolded.
     `calculate: [{as: reduced, from: price, minus: discount, minus_percent: percent}]`: one column less others; nothing
-    where no other has a number. `lookups` are those of an earlier pass over the same file.
+    where no other has a number.
     """
-    if not shape:
-        yield from read(None)
-        return
-    if lookups is None:
-        lookups = lookups_of(read, shape)
-    for frame in read(None):
-        wide = lookups.joined(_told_apart(_prepared(frame, shape), shape))
-        for unfold in shape.get("unfold", ()):
-            if unfold["column"] not in frame:
-                wide = _unfolded(wide, unfold)
-        for calculation in shape.get("calculate", ()):
-            wide = _calculated(wide, calculation)
-        yield wide
-
-
-def lookups_of(read: Read, shape: Mapping[str, Any] | None) -> Lookups:
-    """What the joins of `shape` look up: one reading of the file for each path; good for as many passes as are wanted."""
-    own = shape or {}
-    return Lookups(lambda path: (_prepared(frame, own) for frame in read(path)), own.get("join", ()))
+    return Shaper().shaped(read, shape)
 
 
 def is_made(name: str, shape: Mapping[str, Any] | None) -> bool:
