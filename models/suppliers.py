@@ -144,7 +144,7 @@ class StagedOffer(Base):
 
     run_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    """Its number among the file's offers: the catalogue keeps the supplier's order."""
+    """Its number among the staged offers, from 1 without a gap: the catalogue keeps the supplier's order."""
     supplier_sku: Mapped[str] = mapped_column(Text)
     """Once in a run: reading sees to it."""
     content_hash: Mapped[str] = mapped_column(Text)

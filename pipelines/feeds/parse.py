@@ -81,7 +81,7 @@ def parse(order: dict[str, Any], out: BinaryIO) -> None:
         for batch in found.batches(memory):
             if len(batch.table):
                 send(out, "offers", copy_lines(batch.table, order["run_id"], offers))
-            offers += len(batch.table) + batch.records - len(batch.places)
+            offers += len(batch.table)  # places have no gaps: the catalogue takes them piece by piece
             lines = rejects(batch, place)
             place += batch.records
             send(out, "rejects", lines, records=place)
