@@ -17,6 +17,8 @@ EARLY = 30.0
 SHORTEST = 300.0
 """Seconds a token is kept where its server does not say how long (RFC 6749 section 5.1 only recommends it)."""
 MOST_TOKENS = 1000
+SHORTEST_SECRET = 4
+"""Characters from which a secret is struck out of other people's words; shorter ones would strike out words."""
 
 Post = Callable[[str, Mapping[str, str], Mapping[str, str]], tuple[int, Any]]
 """Sends a form with headers to an address; the status and the JSON of the answer."""
@@ -60,7 +62,7 @@ class Entry:
         if self.kind == "oauth2":
             written.add(TOKENS.kept(self) or "")
         for word in sorted(written, key=len, reverse=True):
-            if word:
+            if len(word) >= SHORTEST_SECRET:
                 text = text.replace(word, "•••")
         return text
 

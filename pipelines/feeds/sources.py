@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from posixpath import join
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -246,7 +247,7 @@ def place_of(source: dict[str, Any]) -> str:
     if source["kind"] == "folder":
         return str(source["path"])
     if source["kind"] == "sftp":
-        return f"{source['host']}:{source['path']}/{source['pattern']}"
+        return f"{source['host']}:{join(source['path'], source['pattern'])}"
     parts = urlsplit(source["url"])
     return f"{parts.hostname}{parts.path}"
 

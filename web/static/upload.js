@@ -66,7 +66,8 @@
         if (error instanceof Refusal) throw error;
         const bar = form.querySelector("[data-progress] progress");
         for (let left = wait; left > 0; left -= 1) {
-          tell(form, bar.value, file.size, `Broken off (${error.message}). Going on in ${left} s.`);
+          const why = error instanceof TypeError ? "the connection was lost" : error.message;  // fetch has no words of its own
+          tell(form, bar.value, file.size, `Broken off: ${why}. Going on in ${left} s.`);
           await pause(1);
         }
         wait = Math.min(wait * 2, LONGEST_WAIT);
