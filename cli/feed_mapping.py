@@ -174,7 +174,14 @@ def propose(
 
 
 @app.command("preview")
-def preview(feed: FeedName, mapping: MappingFile, as_json: AsJson = False) -> None:
+def preview(
+    feed: FeedName,
+    mapping: MappingFile,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All rejects, also those beyond the first 20,000 records.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """What a mapping would make of the last file's first 50 records and of its rejects; nothing is stored."""
     from pipelines.feeds.mappings import whole
     from pipelines.feeds.preview import ask, order_for
@@ -184,7 +191,7 @@ def preview(feed: FeedName, mapping: MappingFile, as_json: AsJson = False) -> No
         found = find_feed(uow.session, feed)
         order = order_for(uow, load(), found.id)
         document = whole(found, given)
-    answer = ask(order, "records", after=document)
+    answer = ask(order, "records", after=document, everything=everything)
     if as_json:
         show(answer, True)
         return

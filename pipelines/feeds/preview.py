@@ -25,11 +25,12 @@ from models.suppliers import Feed, FeedRun, Reject
 
 FIRST = 50
 """Records from the file's beginning that are shown."""
-REJECTS = 500
-"""At most so many of the last run's rejects are looked at again."""
 LOOKED_AT = 20_000
-"""Records; what lies behind is not read again, so that an answer comes while somebody waits for it."""
+"""Records; rejects that lie behind are read again only where everything is asked for: somebody waits for the answer."""
+SHOWN = 1_000
+"""Records in an answer, those that differ first; its counts are over all that were looked at."""
 SECONDS = 120
+"""What an answer may take; ten times that for everything."""
 MEMORY_LIMIT = 4 << 30
 
 
@@ -46,7 +47,7 @@ def order_for(uow: UnitOfWork, settings: Settings, feed_id: int) -> dict[str, An
     file = archived(settings.archive, run.file_sha256)
     if not file.is_file():
         raise Refused(f"The file of run {run.id} is no longer in the archive: send it again.", rule="no_file")
-    places = uow.session.query(Reject.place).filter_by(run_id=run.id).order_by(Reject.place).limit(REJECTS)
+    places = uow.session.query(Reject.place).filter_by(run_id=run.id).order_by(Reject.place)
     return {
         "file": str(file), "name": run.file_name, "run": run.id, "sha256": run.file_sha256, "profile": feed.profile,
         "currency": feed.currency, "policy": feed.policy, "document": feed.document, "rejects": [place for (place,) in places],
@@ -54,20 +55,21 @@ def order_for(uow: UnitOfWork, settings: Settings, feed_id: int) -> dict[str, An
 
 
 def ask(order: Mapping[str, Any], want: str, **more: Any) -> dict[str, Any]:
-    """The child's answer to `want`: "records" (with `after`, a document), "fields" or "proposal".
+    """The child's answer to `want`: "records" (with `after`, a document, and `everything`), "fields" or "proposal".
 
     Raises Refused with the child's sentence, Temporary where it died or took too long.
     """
+    seconds = SECONDS * (10 if more.get("everything") else 1)
     with subprocess.Popen(
         [sys.executable, "-m", "pipelines.feeds.preview"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         cwd=CHECKOUT, env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
     ) as child:  # fmt: skip
         try:
-            out, _ = child.communicate(orjson.dumps({**order, "want": want, **more}), timeout=SECONDS)
+            out, _ = child.communicate(orjson.dumps({**order, "want": want, **more}), timeout=seconds)
         except subprocess.TimeoutExpired:
             child.kill()
             raise Temporary(
-                f"Reading {order['name']} took more than {SECONDS} seconds; try again later."
+                f"Reading {order['name']} took more than {seconds} seconds; try again later."
             ) from None
         except BaseException:
             child.kill()
@@ -92,7 +94,7 @@ def records(order: Mapping[str, Any]) -> dict[str, Any]:
     `{"records": [{"place", "locator", "raw", "before", "after", "changed": {field: [old, new]}}], "counts": {"before",
     "after"}, "looked_at", "rejects": [of so many, looked at]}`; `before` is None where nothing is pinned yet.
     """
-    rejects = [place for place in order["rejects"] if place <= LOOKED_AT]
+    rejects = {place for place in order["rejects"] if place <= LOOKED_AT or order.get("everything")}
     wanted = {*range(1, FIRST + 1), *rejects}
     last = max(wanted)
     after = _looked(order, order["after"], wanted, last)
@@ -102,13 +104,22 @@ def records(order: Mapping[str, Any]) -> dict[str, Any]:
         now, was = after[place], before.get(place)
         rows.append(
             {
-                "place": place, "locator": now["locator"], "raw": now.pop("raw"), "reject": place in set(rejects),
+                "place": place, "locator": now["locator"], "raw": now.pop("raw"), "reject": place in rejects,
                 "before": {k: v for k, v in was.items() if k != "raw"} if was else None, "after": now,
                 "changed": _changed(was["offer"], now["offer"]) if was else {},
             }
         )  # fmt: skip
+    if len(rows) > SHOWN:
+        same = [
+            not row["changed"] and (row["before"] or {}).get("verdict") == row["after"]["verdict"]
+            for row in rows
+        ]
+        kept = sorted(range(len(rows)), key=lambda number: (same[number], number))[:SHOWN]
+        shown = [rows[number] for number in sorted(kept)]
+    else:
+        shown = rows
     return {
-        "records": rows, "looked_at": len(rows), "rejects": [len(order["rejects"]), len(rejects)],
+        "records": shown, "looked_at": len(rows), "rejects": [len(order["rejects"]), len(rejects)],
         "counts": {"before": _counted(before.values()), "after": _counted(after.values())},
     }  # fmt: skip
 

@@ -60,10 +60,11 @@ class MappingChange(BaseModel):
 
 
 class PreviewAsked(BaseModel):
-    """The mapping to try: whole, or sections."""
+    """The mapping to try: whole, or sections. `everything`: rejects beyond the first 20,000 records too, which takes longer."""
 
     model_config = ConfigDict(extra="forbid")
     mapping: dict[str, Any]
+    everything: bool = False
 
 
 class Difference(BaseModel):
@@ -222,7 +223,7 @@ def preview(request: Request, db: Db, feed_id: int, body: PreviewAsked) -> Previ
     with db.unit_of_work() as uow:
         order = order_for(uow, settings_of(request), feed_id)
         document = whole(uow.session.get_one(Feed, feed_id), body.mapping)
-    return Preview.model_validate(ask(order, "records", after=document))
+    return Preview.model_validate(ask(order, "records", after=document, everything=body.everything))
 
 
 def seen_version(if_match: str | None) -> int:
