@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,11 +67,14 @@ class Report:
 def fuzz(files: int, seed: int, keep: Path, *, children: int = 2, whole: float = 1.0) -> Report:
     """Of the files the share `whole` goes all the way, the others only through their reader, ten times as fast.
 
-    Runs the first `files` of `seed`; failures go to `keep`, the first of each kind made smaller."""
+    Runs the first `files` of `seed`; failures go to `keep`, the first of each kind made smaller.
+
+    Interrupted, it reports on the files that were tried.
+    """
     started = time.monotonic()
     report, rules, faults = Report(seed), Counter[str](), set[str]()
     times: list[tuple[float, str]] = []
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+    with suppress(KeyboardInterrupt), tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         for place, outcome in _all(files, seed, Path(folder), children, whole):
             report.files += 1
             report.answered += outcome.verdict == ANSWERED
@@ -108,6 +112,17 @@ class _Child:
 
 def _all(files: int, seed: int, folder: Path, children: int, whole: float) -> Iterator[tuple[int, Outcome]]:
     running: list[_Child] = []
+    try:
+        yield from _row(files, seed, folder, children, whole, running)
+    finally:
+        for child in running:
+            os.kill(child.pid, signal.SIGKILL)
+            os.waitpid(child.pid, 0)
+
+
+def _row(
+    files: int, seed: int, folder: Path, children: int, whole: float, running: list[_Child]
+) -> Iterator[tuple[int, Outcome]]:
     places = iter(range(files))
     while True:
         while len(running) < children and (place := next(places, None)) is not None:
@@ -292,6 +307,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./run fuzz", description=__doc__)
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=random.randrange(2**31))
+    parser.add_argument("--children", type=int, default=2, help="how many at the same time")
     parser.add_argument("--whole", type=float, default=1.0, help="share that goes further than its reader")
     parser.add_argument(
         "--keep", type=Path, default=CHECKOUT / "var" / "fuzz", help="folder for files that fail"
@@ -302,7 +318,8 @@ def main(arguments: list[str]) -> int:
     if given.file:
         print(tried(given.file))
         return 0
-    report = fuzz(given.files, given.seed, given.keep, whole=given.whole)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    report = fuzz(given.files, given.seed, given.keep, children=given.children, whole=given.whole)
     if given.as_json:
         print(json.dumps(asdict(report)))
     else:

@@ -5,6 +5,7 @@ import io
 import json
 import stat
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -223,7 +224,10 @@ def quine_like(rng: Random) -> Made:
 
 def tricky_zip(rng: Random) -> Made:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with (
+        warnings.catch_warnings(action="ignore"),
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         for n in range(rng.choice((1, 3))):
             name = rng.choice(
                 (
