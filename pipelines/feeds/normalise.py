@@ -18,7 +18,7 @@ from core.errors import Refused
 from pipelines.feeds.as_of import AsOf
 from pipelines.feeds.batches import Batch
 from pipelines.feeds.counting import Counted, Counts, Summary
-from pipelines.feeds.exploring import TREES, beside, explored
+from pipelines.feeds.exploring import TREES, beside, explored, list_inside
 from pipelines.feeds.grouping import grouped
 from pipelines.feeds.hashing import Hashes, hash64
 from pipelines.feeds.known import Memory, note_bits, record_hashes
@@ -188,12 +188,16 @@ def _proposal(
     shape = (found or {}).get("records")
     dialect = replace(dialect, context=documents.context_of((found or {}).get("fields", {})))
     sample = next(shaper.shaped(_read(file, reader, dialect), shape))
+    each = list_inside(sample) if found is None and dialect.format in TREES else None
+    if each:
+        shape = {"each": each}
+        sample = next(shaper.shaped(_read(file, reader, dialect), shape))
     made = [str(name) for name in sample if name not in (*dialect.header, LOCATOR, FAULT)]
     header = [*dialect.header, *made]
     sections = (
         documents.resolve(in_one_currency(found, header, sample, currency), header, sample)
         if found
-        else propose(header, sample, currency, paths=dialect.format in TREES)
+        else propose(header, sample, currency, paths=dialect.format in TREES, each=each)
     )
     return {
         "version": documents.VERSION,

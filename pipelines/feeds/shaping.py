@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from connectors.readers.frames import INNER, OUTER
+from connectors.readers.frames import INNER, LOCATOR, OUTER
 from pipelines.feeds.joining import Lookups, meets
 from pipelines.feeds.mapping.arithmetic import decimal_of
 from pipelines.feeds.mapping.columns import Mask, flags, text_series
@@ -41,7 +41,8 @@ class Shaper:
                 lambda path: (_prepared(frame, shape) for frame in read(path)), joins
             )
         lookups = self._known[wanted]
-        for frame in read(None):
+        for rows in read(None):
+            frame = each_of(rows, shape["each"]) if "each" in shape else rows
             wide = lookups.joined(_told_apart(_prepared(frame, shape), shape))
             for unfold in shape.get("unfold", ()):
                 if unfold["column"] not in frame:
@@ -54,6 +55,7 @@ class Shaper:
 def shaped(read: Read, shape: Mapping[str, Any] | None) -> Iterator[pd.DataFrame]:
     """The feed's records, each with the columns that `shape` (the document's `records` section) adds, in this order:
 
+    `each: variants/variant`: every one of these inside a record is a record of its own, with all that is around it.
     `blank: [{column: "wp:post_parent", is: ["0"]}]`: what stands in that column is no value.
     `pivot: [{names: "meta/key", values: "meta/value", prefix: "meta:"}]`: lists of names and values inside a record
     become columns of their own, "meta:_price".
@@ -84,6 +86,41 @@ def is_made(name: str, shape: Mapping[str, Any] | None) -> bool:
     starts = [one["as"] + "/" for one in shape.get("join", ())]
     starts += [one["prefix"] for one in shape.get("pivot", ()) if one.get("prefix")]
     return name == RECORD or name in lists or name.startswith(tuple(starts))
+
+
+def each_of(frame: pd.DataFrame, path: str) -> pd.DataFrame:
+    """A row for each object at `path` inside a record, its place behind the record's ("item 3/2"); one where there is none.
+
+    Columns of the object have its value, those deeper in it where they have one for each; all others are repeated.
+    """
+    inside = [str(name) for name in frame if str(name).startswith(path + "/")]
+    lists = {
+        name: [cell.split(OUTER) if isinstance(cell, str) else [] for cell in frame[name].tolist()]
+        for name in inside
+    }
+    direct = [name for name in inside if "/" not in name[len(path) + 1 :].replace("/@", "@")]
+    counts = [max([1, *(len(lists[name][row]) for name in direct)]) for row in range(len(frame))]
+    places = np.repeat(np.arange(len(frame)), counts)
+    wide = frame.take(places).reset_index(drop=True)
+    made = {LOCATOR: wide[LOCATOR].tolist()} if LOCATOR in frame else {}
+    for name in inside:
+        cells: list[str | None] = []
+        for parts, count in zip(lists[name], counts, strict=True):
+            known = parts if name in direct or len(parts) == count else []
+            cells += [part or None for part in known] + [None] * (count - len(known))
+        made[name] = cells
+    if LOCATOR in made:
+        made[LOCATOR] = [
+            f"{place}/{number}" if count > 1 else place
+            for place, number, count in zip(
+                made[LOCATOR], _numbers(counts), np.repeat(counts, counts), strict=True
+            )
+        ]
+    return wide.assign(**{name: text_series(cells, wide.index) for name, cells in made.items()})
+
+
+def _numbers(counts: list[int]) -> list[int]:
+    return [number for count in counts for number in range(1, count + 1)]
 
 
 def _prepared(frame: pd.DataFrame, shape: Mapping[str, Any]) -> pd.DataFrame:

@@ -129,3 +129,36 @@ def test_what_looks_like_no_offer_is_refused(tmp_path: Path) -> None:
         with pytest.raises(Refused) as refusal:
             read(tmp_path, content)
         assert refusal.value.rule == "no_known_columns"
+
+
+LISTS = (
+    "<shop><products>"
+    "<product><id>1</id><sku>P1</sku><name>Shirt</name><ean>4012345000030</ean><price>20.00</price><weight>0.2 kg</weight>"
+    "<images><image>https://x.example/1.jpg</image><image>https://x.example/2.jpg</image></images>"
+    "<variants><variant><sku>P1-S</sku><size>S</size><price>20.00</price><stock>4</stock><ean>4012345000016</ean></variant>"
+    "<variant><sku>P1-M</sku><size>M</size><stock>0</stock></variant></variants></product>"
+    "<product><id>2</id><sku>P2</sku><name>Mug</name><ean>4012345000047</ean><price>8.00</price><stock>9</stock></product>"
+    "</products></shop>"
+)
+
+
+def test_a_list_of_variants_inside_a_record_makes_each_of_them_one(tmp_path: Path) -> None:
+    found, offers = read(tmp_path, LISTS)
+    assert found.document["records"] == {"each": "variants/variant"}
+    assert [(one["locator"], one["supplier_sku"], one["price"], one["stock"], one["gtin"]) for one in offers] == [
+        ("item 1/1", "P1-S", "20.00", 4, "4012345000016"),
+        ("item 1/2", "P1-M", "20.00", 0, None),  # its product's price, never its product's GTIN
+        ("item 2", "P2", "8.00", 9, "4012345000047"),
+    ]  # fmt: skip
+    assert [(one["title"], one["group_key"], one["options"], one["weight_g"]) for one in offers] == [
+        ("Shirt", "P1", {"size": "S"}, 200), ("Shirt", "P1", {"size": "M"}, 200), ("Mug", "P2", {}, None),
+    ]  # fmt: skip
+    assert [len(one["images"]) for one in offers] == [2, 2, 0]
+    assert found.summary().records == found.summary().accepted == 3
+
+
+def test_prices_for_quantities_are_no_variants(tmp_path: Path) -> None:
+    article = "<a><sku>A{0}</sku><name>Lamp {0}</name><prices><price><from>1</from><amount>9.00</amount></price><price><from>10</from><amount>8.00</amount></price></prices></a>"
+    found, offers = read(tmp_path, f"<list>{article.format(1)}{article.format(2)}</list>")
+    assert "records" not in found.document
+    assert [(one["supplier_sku"], one["title"]) for one in offers] == [("A1", "Lamp 1"), ("A2", "Lamp 2")]

@@ -9,17 +9,36 @@ ABOVE = "../"
 """How the columns begin that tell what is around a record (see connectors.readers.json_records)."""
 
 
+_INHERITED = {"price", "cost", "rrp", "weight_g", "description"}
+_ALONE = {
+    "supplier_sku",
+    "gtin",
+    "mpn",
+    "stock",
+    "availability",
+}  # the product's only where it has no variants
+
+
 def settle_nested(
-    fields: dict[str, Any], columns: list[SeenColumn], table: Mapping[str, Any]
+    fields: dict[str, Any], columns: list[SeenColumn], table: Mapping[str, Any], each: str | None = None
 ) -> list[list[Any]]:
     """Gives variants their product's title and number; answers the pairs that tell them apart beside their options.
 
-    Titles of variants ("S / Red") say little without their product's; numbers of the product are no variant's key.
+    Titles of variants ("S / Red") say little without their product's; numbers of the product are no variant's key. What
+    a variant does not say is its product's. `each` is the path of the list in a record of which every member is one.
     """
-    around = [column for column in columns if column.name.startswith(ABOVE) and column.filled]
-    own = {field: name for field, spec in fields.items() if not (name := spec["from"][0]).startswith(ABOVE)}
+
+    def is_around(name: str) -> bool:
+        return not name.startswith(each + "/") if each else name.startswith(ABOVE)
+
+    around = [column for column in columns if is_around(column.name) and column.filled]
+    own = {field: name for field, spec in fields.items() if not is_around(name := spec["from"][0])}
     number = next(
-        (found for field in ("group_key", "supplier_sku", "source_id") if (found := _best(around, field, table))),
+        (
+            found
+            for field in ("group_key", "supplier_sku", "source_id")
+            if (found := _best(around, field, table))
+        ),
         None,
     )
     if number is None or not {"supplier_sku", "source_id", "gtin", "price", "cost"} & own.keys():
@@ -27,6 +46,14 @@ def settle_nested(
     for field in ("supplier_sku", "source_id"):
         if field in fields and field not in own:
             del fields[field]
+    told = next(
+        own[field] for field in ("supplier_sku", "source_id", "price", "cost", "gtin") if field in own
+    )
+    for field in own.keys() & (_INHERITED | _ALONE):
+        if (theirs := _best(around, field, table)) is not None:
+            alone = {"column": theirs.name, "where": {"column": told, "is": [""]}}
+            members = [name for name in fields[field]["from"] if not is_around(name)]
+            fields[field]["from"] = [*members, alone if field in _ALONE else theirs.name]
     fields["group_key"] = {"from": [number.name], "operations": ["trim"], "confidence": 0.8}
     title = _best(around, "title", table)
     if title is None:

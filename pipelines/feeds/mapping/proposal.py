@@ -8,7 +8,8 @@ import pandas as pd
 
 from core.errors import Refused
 from pipelines.feeds.mapping.document import settle
-from pipelines.feeds.mapping.nested import ABOVE, settle_nested
+from pipelines.feeds.mapping.evaluate import columns_of
+from pipelines.feeds.mapping.nested import settle_nested
 from pipelines.feeds.mapping.sight import (
     BY_VALUES,
     CERTAIN,
@@ -41,14 +42,22 @@ OPERATIONS: dict[str, list[Any]] = {
 
 
 def propose(
-    header: list[str], sample: pd.DataFrame, currency: str | None, *, paths: bool = False
+    header: list[str],
+    sample: pd.DataFrame,
+    currency: str | None,
+    *,
+    paths: bool = False,
+    each: str | None = None,
 ) -> dict[str, Any]:
     """The document's sections (key, fields, grouping) for unknown columns, each field with its confidence.
 
     With `paths` the columns are places in a tree ("price/@currency", "../brand/name"): their ends are what counts.
+    `each` is the path of a list inside the records of which every member is a record: what stands in it goes first.
     Raises Refused (`no_known_columns`) where nothing in the file looks like an offer.
     """
     table = synonyms()
+    if each:
+        header = sorted(header, key=lambda name: not name.startswith(each + "/"))
     called = {name: end_of_path(name) if paths else name for name in header}
     header = _promising(header, called, table)
     columns = [seen_column(name, called[name], sample[name].head(LOOKED_AT)) for name in header]
@@ -79,8 +88,8 @@ def propose(
     _unitless(fields)
     if "availability" in fields and fields["availability"]["from"] == fields.get("stock", {}).get("from"):
         del fields["availability"]
-    pairs = settle_nested(fields, columns, table) if paths else []
-    used = {name for spec in fields.values() for name in spec["from"]}
+    pairs = settle_nested(fields, columns, table, each) if paths else []
+    used = {name for spec in fields.values() for name in columns_of(spec)}
     pairs += _option_pairs(header, table)
     used |= {name for pair in pairs for name in pair if isinstance(name, str)}
     options = [name for name in header if name not in used and plain_words(called[name]) in table["options"]]
@@ -219,6 +228,6 @@ def _is_attribute(column: SeenColumn, table: Mapping[str, Any]) -> bool:
 def _key_order(fields: Mapping[str, Any]) -> list[str]:
     """A list with article numbers is keyed by them; an address is a key only where there is nothing else."""
     numbered = [name for name in ("supplier_sku", "source_id") if name in fields]
-    if not numbered and fields.get("group_key", {"from": [""]})["from"][0].startswith(ABOVE):
+    if not numbered and "group_title" in fields:  # variants without a number of their own
         return ["gtin", "handle_options"]
     return [*numbered, "gtin"] if numbered else ["gtin", "source_url"]
