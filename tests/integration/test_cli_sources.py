@@ -77,7 +77,11 @@ def test_from_an_address_with_a_password_to_a_run(
     assert shell.ask("feed", "run", "Liste")["state"] == "applied"
     assert shell.ask("feed", "run", "Liste")["state"] == "unchanged"
     shown = shell.ask("feed", "source", "Liste")
-    assert (shown["has_secret"], shown["problem"], shown["often"]) == (True, None, "every 15 minutes")
+    assert (shown["has_secret"], shown["problem"], shown["often"]) == (
+        True,
+        None,
+        "every 15th minute of every hour",
+    )
     shell.ask("feed", "add", "NORD", "Liste", "--currency", "EUR")
     assert secret(db) == {"secret": CANARY}, "the same name again without a source keeps it"
 
@@ -95,21 +99,15 @@ def test_a_source_that_fails_is_told_and_makes_no_dead_letter(
     assert one(db, "SELECT count(*) FROM dead_letter") == 0
 
 
-@pytest.mark.parametrize("way", ["stdin", "prompt", "environment"])
 def test_secrets_come_by_standard_input_a_prompt_or_the_environment(
-    shell: Shell, db: Database, host: FileHost, monkeypatch: pytest.MonkeyPatch, way: str
+    shell: Shell, db: Database, host: FileHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words: list[str] = []
-    if way == "stdin":
-        monkeypatch.setattr(sys, "stdin", io.StringIO(CANARY + "\n"))
-        words = ["--secret-file", "-"]
-    elif way == "prompt":
-        monkeypatch.setattr("cli.feed_sources.getpass", lambda prompt: CANARY)
-        words = ["--ask-secret"]
-    else:
-        monkeypatch.setenv("ENTREPOT_FEED_SECRET", CANARY)
-    shell.ask("feed", "add", "NORD", "Liste", "--url", host.url(), "--auth", "bearer", *words)
-    assert secret(db) == {"secret": CANARY}
+    monkeypatch.setattr(sys, "stdin", io.StringIO(CANARY + "-in\n"))
+    monkeypatch.setattr("cli.feed_sources.getpass", lambda prompt: CANARY + "-asked")
+    monkeypatch.setenv("ENTREPOT_FEED_SECRET", CANARY + "-set")
+    for words, end in ((["--secret-file", "-"], "-in"), (["--ask-secret"], "-asked"), ([], "-set")):
+        shell.ask("feed", "add", "NORD", "Liste", "--url", host.url(), "--auth", "bearer", *words)
+        assert secret(db) == {"secret": CANARY + end}
 
 
 def test_an_sftp_server_by_its_address_its_key_pinned_by_hand(
@@ -158,27 +156,25 @@ def test_parts_of_a_source_change_alone(shell: Shell, db: Database, tmp_path: Pa
     }
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["--url", "https://a.example/x", "--api", "https://a.example/x"], "one source"),
-        (["--url", "https://nord:canary@a.example/x"], "in their own fields"),
-        (["--url", "http:///"], "must begin with https"),
-        (["--sftp", "sftp://nord:canary@a.example/x/*.csv"], "by --secret-file"),
-        (["--sftp", "a.example/x"], "no SFTP address"),
-        (["--sftp", "sftp://nord@a.example:99999/x"], "no SFTP address"),
-        (["--url", "https://a.example/x", "--with", "colour=red"], "colour"),
-        (["--url", "https://a.example/x", "--with", "nonsense"], "NAME=VALUE"),
-        (["--url", "https://a.example/x", "--auth", "magic"], "auth"),
-        (["--cron", "often"], "is no schedule"),
-        (["--key-file", "/does/not/exist"], "cannot be read"),
-    ],
-)
-def test_what_cannot_be_is_refused_and_nothing_is_stored(
-    shell: Shell, db: Database, words: list[str], told: str
-) -> None:
-    code, said = shell.refuse("feed", "add", "NORD", "Liste", *words)
-    assert code == 2 and told in said and "canary" not in said
+REFUSED: list[tuple[list[str], str]] = [
+    (["--url", "https://a.example/x", "--api", "https://a.example/x"], "one source"),
+    (["--url", "https://nord:canary@a.example/x"], "in their own fields"),
+    (["--url", "http:///"], "must begin with https"),
+    (["--sftp", "sftp://nord:canary@a.example/x/*.csv"], "by --secret-file"),
+    (["--sftp", "a.example/x"], "no SFTP address"),
+    (["--sftp", "sftp://nord@a.example:99999/x"], "no SFTP address"),
+    (["--url", "https://a.example/x", "--with", "colour=red"], "colour"),
+    (["--url", "https://a.example/x", "--with", "nonsense"], "NAME=VALUE"),
+    (["--url", "https://a.example/x", "--auth", "magic"], "auth"),
+    (["--cron", "often"], "is no schedule"),
+    (["--key-file", "/does/not/exist"], "cannot be read"),
+]
+
+
+def test_what_cannot_be_is_refused_and_nothing_is_stored(shell: Shell, db: Database) -> None:
+    for words, told in REFUSED:
+        code, said = shell.refuse("feed", "add", "NORD", "Liste", *words)
+        assert code == 2 and told in said and "canary" not in said, words
     assert one(db, "SELECT count(*) FROM feed") == 0
 
 
