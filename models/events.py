@@ -42,9 +42,10 @@ class UndoDue(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunUndone(Event):
-    """The offers are as they were before a run; the catalogue still speaks of it."""
+    """The offers are as they were before a run; the catalogue still speaks of it in variants after number `after`."""
 
     run_id: int
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

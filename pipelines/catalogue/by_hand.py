@@ -1,5 +1,6 @@
 """Split and join by hand: a person gives an offer another variant, or one of its own, and no later run undoes it."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,13 @@ SELECT %(product)s, %(key)s, CASE WHEN EXISTS (SELECT FROM variant v WHERE lower
   %(title)s, o.options, o.images
 FROM offer o CROSS JOIN (SELECT left(%(sku)s, 80) || '-' || %(offer)s AS sku) n WHERE o.id = %(offer)s
 ON CONFLICT (key) DO NOTHING"""
+
+PIECE = 50_000
+"""Variants of one unit of work."""
+UNDONE = """
+SELECT DISTINCT o.variant_id FROM offer o WHERE o.feed_id = %(feed)s AND o.variant_id > %(after)s AND (
+  o.first_run_id = %(run)s OR o.supplier_sku IN (SELECT supplier_sku FROM offer_change WHERE run_id = %(run)s))
+ORDER BY 1 LIMIT %(piece)s"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +90,19 @@ def rejoin(event: OfferMoved, db: Database) -> None:
 
 
 def remerge(event: RunUndone, db: Database) -> None:
-    """Merges every variant whose offers an undone run had changed."""
+    """Merges the variants whose offers an undone run had changed, a piece at a time: others come in between."""
     with db.unit_of_work(last=True) as uow:
         uow.allow(SET_SECONDS)
         run = uow.session.get_one(FeedRun, event.run_id)
         cursor = uow.cursor()
         lock_catalogue(cursor)
-        _touch(
-            cursor,
-            """SELECT DISTINCT o.variant_id FROM offer o WHERE o.feed_id = %(feed)s AND o.variant_id IS NOT NULL AND (
-                 o.first_run_id = %(run)s OR o.supplier_sku IN (SELECT supplier_sku FROM offer_change WHERE run_id = %(run)s))""",
-            {"feed": run.feed_id, "run": run.id},
-        )
+        _touch(cursor, UNDONE, {"feed": run.feed_id, "run": run.id, "after": event.after, "piece": PIECE})
         merge_variants(cursor)
-        uow.emit(ProductsMerged(tenant=event.tenant, lane=event.lane, run_id=run.id))
+        row = cursor.execute("SELECT count(*), max(id) FROM touched").fetchone()
+        if row is not None and row[0] == PIECE:
+            uow.emit(dataclasses.replace(event, after=int(row[1])))
+        else:
+            uow.emit(ProductsMerged(tenant=event.tenant, lane=event.lane, run_id=run.id))
 
 
 def _touch(cursor: Cursor[Any], variants: str, values: Any) -> None:

@@ -35,6 +35,7 @@ LEFT JOIN LATERAL (
   SELECT c.taxonomy_id FROM taxonomy_choice c WHERE lower(c.path) = lower(n.path) AND c.how = 'person' AND c.taxonomy_id IS NOT NULL
   GROUP BY c.taxonomy_id ORDER BY count(*) DESC, max(c.changed_at) DESC LIMIT 1) l ON true
 WHERE NOT EXISTS (SELECT FROM taxonomy_choice c WHERE c.supplier_id = n.supplier_id AND c.path = n.path)
+ORDER BY n.supplier_id, n.path
 ON CONFLICT DO NOTHING
 RETURNING path, how"""
 

@@ -21,18 +21,24 @@ def db(database_url: str) -> Iterator[Database]:
     database.close()
 
 
-def offers(db: Database) -> list[tuple[int, str, str]]:
-    """Each offer with its variant's SKU and the reason."""
-    return rows(
-        db,
-        "SELECT o.id, v.sku, o.match_reason FROM offer o JOIN variant v ON v.id = o.variant_id ORDER BY o.id",
-    )
+def offers(db: Database) -> dict[str, tuple[str, str]]:
+    """supplier's number -> its variant's SKU and the reason."""
+    query = "SELECT o.supplier_sku, v.sku, o.match_reason FROM offer o JOIN variant v ON v.id = o.variant_id"
+    return {number: (sku, reason) for number, sku, reason in rows(db, query)}
 
 
-def best(db: Database) -> dict[str, tuple[int | None, str]]:
-    return {
-        sku: (offer, title) for sku, offer, title in rows(db, "SELECT sku, best_offer_id, title FROM variant")
-    }
+def best(db: Database) -> dict[str, tuple[str | None, str]]:
+    """SKU -> the supplier's number of the best offer, and the title."""
+    query = "SELECT v.sku, o.supplier_sku, v.title FROM variant v LEFT JOIN offer o ON o.id = v.best_offer_id"
+    return {sku: (offer, title) for sku, offer, title in rows(db, query)}
+
+
+def offer(db: Database, number: str) -> int:
+    return int(one(db, "SELECT id FROM offer WHERE supplier_sku = %s", number))
+
+
+def variant(db: Database, sku: str) -> int:
+    return int(one(db, "SELECT id FROM variant WHERE sku = %s", sku))
 
 
 @pytest.fixture
@@ -49,21 +55,23 @@ def shared(db: Database) -> tuple[int, int]:
 def test_a_split_offer_has_a_variant_and_product_of_its_own_and_a_later_file_leaves_it(
     db: Database, shared: tuple[int, int]
 ) -> None:
-    assert offers(db) == [(1, "NORDEN-A", "gtin"), (2, "NORDEN-A", "gtin")]
-    assert best(db) == {"NORDEN-A": (2, "Schraube")}
+    assert offers(db) == {"A": ("NORDEN-A", "gtin"), "V": ("NORDEN-A", "gtin")}
+    assert best(db) == {"NORDEN-A": ("V", "Schraube")}
+    number, before = offer(db, "V"), variant(db, "NORDEN-A")
     with db.unit_of_work() as uow:
-        moved = split(uow, 2, "operator")
-    assert (moved.before, moved.after) == (1, 2)
+        moved = split(uow, number, "operator")
+    own = f"NORDEN-A-{number}"
+    assert (moved.before, moved.after) == (before, variant(db, own))
     assert "catalogue.by_hand.rejoin" in run_all(db, twice=True)
-    assert offers(db) == [(1, "NORDEN-A", "gtin"), (2, "NORDEN-A-2", "by_hand")]
-    assert best(db) == {"NORDEN-A": (1, "Lampe Oslo"), "NORDEN-A-2": (2, "Schraube")}
-    assert rows(db, "SELECT id, title FROM product ORDER BY id") == [(1, "Lampe Oslo"), (2, "Schraube")]
+    assert offers(db) == {"A": ("NORDEN-A", "gtin"), "V": (own, "by_hand")}
+    assert best(db) == {"NORDEN-A": ("A", "Lampe Oslo"), own: ("V", "Schraube")}
+    assert rows(db, "SELECT title FROM product ORDER BY 1") == [("Lampe Oslo",), ("Schraube",)]
     stage(db, shared[1], {"supplier_sku": "V", "title": "Schraube M4", "cost": "1.10", **GTIN})
     run_all(db)
-    assert offers(db)[1] == (2, "NORDEN-A-2", "by_hand")
-    assert best(db)["NORDEN-A-2"] == (2, "Schraube M4")
+    assert offers(db)["V"] == (own, "by_hand")
+    assert best(db)[own] == ("V", "Schraube M4")
     assert rows(db, "SELECT actor, act, subject, facts FROM audit_record") == [
-        ("operator", "offer moved", "offer:2", {"from": 1, "to": 2, "reason": "gtin"})
+        ("operator", "offer moved", f"offer:{number}", {"from": before, "to": moved.after, "reason": "gtin"})
     ]
 
 
@@ -74,24 +82,25 @@ def test_an_offer_joined_to_another_variant_leaves_its_old_one_without_an_offer(
     run_all(db)
     live = "SELECT v.sku, l.wanted->>'price' FROM listing l JOIN variant v ON v.id = l.variant_id WHERE l.wanted IS NOT NULL AND shop_id = %s ORDER BY 1"
     assert rows(db, live, shop) == [("NORDEN-A", "18.00"), ("NORDEN-B", "13.50")]
+    moving, to = offer(db, "B"), variant(db, "NORDEN-A")
     with db.unit_of_work() as uow:
-        move(uow, 2, 1, "operator")
+        move(uow, moving, to, "operator")
     run_all(db)
-    assert offers(db) == [(1, "NORDEN-A", "supplier_sku"), (2, "NORDEN-A", "by_hand")]
-    assert best(db) == {"NORDEN-A": (2, "Lampe"), "NORDEN-B": (None, "Lampe")}
+    assert offers(db) == {"A": ("NORDEN-A", "supplier_sku"), "B": ("NORDEN-A", "by_hand")}
+    assert best(db) == {"NORDEN-A": ("B", "Lampe"), "NORDEN-B": (None, "Lampe")}
     assert rows(db, live, shop) == [("NORDEN-A", "13.50")]
     with db.unit_of_work() as uow:
-        move(uow, 2, 1, "operator")  # said before: nothing to write down
+        move(uow, moving, to, "operator")  # said before: nothing to write down
     assert run_all(db) == []
     assert one(db, "SELECT count(*) FROM audit_record") == 1
     with db.unit_of_work() as uow:
-        assert split(uow, 2, "operator").after == 3
+        own = split(uow, moving, "operator").after
     run_all(db)
     with db.unit_of_work() as uow:
-        move(uow, 2, 1, "operator")
+        move(uow, moving, to, "operator")
     run_all(db)
     with db.unit_of_work() as uow:
-        assert split(uow, 2, "operator").after == 3, "its own variant waited for it"
+        assert split(uow, moving, "operator").after == own, "its own variant waited for it"
 
 
 def test_a_split_variant_of_a_group_stays_in_its_product(db: Database) -> None:
@@ -100,22 +109,24 @@ def test_a_split_variant_of_a_group_stays_in_its_product(db: Database) -> None:
     run_all(db)
     stage(db, supplier(db, "VELO"), {"supplier_sku": "V", **GTIN})
     run_all(db)
+    number = offer(db, "A")
     with db.unit_of_work() as uow:
-        split(uow, 1, "operator")
+        split(uow, number, "operator")
     run_all(db)
-    assert rows(db, "SELECT sku, product_id FROM variant ORDER BY id") == [
-        ("NORDEN-A", 1), ("NORDEN-B", 1), ("NORDEN-A-1", 1),
-    ]  # fmt: skip
+    assert rows(db, "SELECT array_agg(sku ORDER BY sku) FROM variant GROUP BY product_id") == [
+        (["NORDEN-A", f"NORDEN-A-{number}", "NORDEN-B"],)
+    ]
     assert rejoin  # the step that did it
 
 
 def test_what_cannot_be_moved_says_why(db: Database) -> None:
     stage(db, supplier(db, "NORDEN"), {"supplier_sku": "A"})
     run_all(db)
+    number = offer(db, "A")
     for wrong, words in (
-        (lambda uow: split(uow, 1, "x"), "shares its variant NORDEN-A with no other"),
-        (lambda uow: split(uow, 9, "x"), "Offer 9 is not there"),
-        (lambda uow: move(uow, 1, 9, "x"), "Variant 9 is not there"),
+        (lambda uow: split(uow, number, "x"), "shares its variant NORDEN-A with no other"),
+        (lambda uow: split(uow, 99, "x"), "Offer 99 is not there"),
+        (lambda uow: move(uow, number, 99, "x"), "Variant 99 is not there"),
     ):
         with pytest.raises(Refused, match=words), db.unit_of_work() as uow:
             wrong(uow)

@@ -16,6 +16,7 @@ from models.catalogue import give_back, take
 from models.events import OrderChanged, UndoDue
 from models.orders import Reservation
 from models.suppliers import Feed
+from pipelines.catalogue import by_hand
 from pipelines.catalogue.by_hand import remerge
 from pipelines.feeds.land import receive
 from pipelines.feeds.undo import ask_undo, undo
@@ -145,7 +146,9 @@ def test_runs_undone_one_by_one_leave_the_catalogue_as_it_was_before_each(
             buyers.trade(dice)
 
 
-def test_a_later_run_must_be_undone_first_and_an_undone_file_comes_again(db: Database) -> None:
+def test_a_later_run_must_be_undone_first_and_an_undone_file_comes_again(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     feed = supplier(db, "NORDEN", **OPEN)
     first = stage(db, feed, {"supplier_sku": "A"}, {"supplier_sku": "B"})
     run_all(db)
@@ -158,11 +161,12 @@ def test_a_later_run_must_be_undone_first_and_an_undone_file_comes_again(db: Dat
         with pytest.raises(Refused, match=words):
             let_go(db, run)
     assert run_all(db) == []
-    assert rows(db, "SELECT supplier_sku, stock FROM offer ORDER BY id") == [("A", 7), ("B", 0)]
+    assert rows(db, "SELECT supplier_sku, stock FROM offer ORDER BY 1") == [("A", 7), ("B", 0)]
     let_go(db, second)
     let_go(db, second)  # a person who asks twice
-    assert run_all(db).count("catalogue.by_hand.remerge") == 1
-    assert rows(db, "SELECT supplier_sku, stock, feed_run_id FROM offer ORDER BY id") == [
+    monkeypatch.setattr(by_hand, "PIECE", 1)
+    assert run_all(db).count("catalogue.by_hand.remerge") == 3, "a piece each, and the end of them"
+    assert rows(db, "SELECT supplier_sku, stock, feed_run_id FROM offer ORDER BY 1") == [
         ("A", 5, first),
         ("B", 5, first),
     ]
