@@ -29,7 +29,8 @@ SEEN: dict[str, tuple[str, int, int, int, int, int, int, dict[str, int]]] = {
     "meta_template.csv": ("google", 2, 2, 2, 2, 0, 0, {}),
     "google.json": ("google_json", 2, 1, 2, 2, 0, 0, {}),
     "google_de.tsv": ("google", 2, 1, 2, 2, 0, 0, {}),
-    "skroutz.xml": ("skroutz", 2, 2, 2, 2, 0, 0, {}),
+    "skroutz.xml": ("skroutz", 4, 3, 4, 4, 0, 0, {}),
+    "idosell.xml": ("idosell", 3, 2, 3, 3, 0, 0, {}),
     "zbozi.xml": ("heureka", 2, 1, 2, 2, 0, 0, {}),
 }  # fmt: skip
 
@@ -265,9 +266,36 @@ def test_zbozi_and_skroutz() -> None:
         {"Barva": "Červená"},
     )
     assert blue["group_key"] == "G"
-    oslo, bergen = offers("skroutz.xml").values()
+    oslo, bergen, small, medium = offers("skroutz.xml").values()
     assert told(oslo, "price", "price_includes_tax", "weight_g", "tax_rate") == ("29.90", True, 1200, "24")
     assert told(bergen, "availability", "stock") == ("in_stock", 0)
+    assert told(small, "supplier_sku", "price", "gtin", "options") == (
+        "3-S",
+        "20.00",
+        "4012345000047",
+        {"size": "S"},
+    )
+    assert told(medium, "price", "gtin", "availability", "group_key", "locator") == (
+        "22.00",
+        None,
+        "preorder",
+        "3",
+        "item 3/2",
+    )
+
+
+def test_idosell_has_a_list_of_sizes() -> None:
+    small, medium, desk = offers("idosell.xml").values()
+    assert told(small, "supplier_sku", "title", "cost", "currency", "stock", "gtin") == (
+        "1-S",
+        "Lampa",
+        "20",
+        "PLN",
+        4,
+        "4012345000016",
+    )
+    assert told(medium, "cost", "options", "group_key", "tax_rate") == ("25", {"size": "M"}, "1", "23")
+    assert told(desk, "supplier_sku", "cost", "titles") == ("2-U", "200", {"en": "Desk"})
 
 
 def test_shopify_bulk_lines_are_joined_to_their_product() -> None:
