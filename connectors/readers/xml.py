@@ -12,7 +12,8 @@ from lxml import etree
 
 from connectors.base import Dialect
 from connectors.readers.frames import FRAME_ROWS, MAX_CELL, MAX_COLUMNS, frame
-from connectors.readers.xml_records import PREFIXES, Records
+from connectors.readers.xml_columns import PREFIXES
+from connectors.readers.xml_records import Records
 from connectors.readers.xml_shape import SCANNED, Shape, late_paths, shape_of
 from connectors.readers.xml_text import Mending, Utf8Stream, encoding_of_xml, refuse_unsafe
 from core.errors import Refused

@@ -9,7 +9,7 @@ from core.errors import Refused
 
 _PLAIN = re.compile(r"[^/\[\]@*()'\"\s]+(?:/[^/\[\]@*()'\"\s]+)*")
 _NESTED = r"""(?:[^\[\]'"]|'[^']*'|"[^"]*"|\[[^\]]*\])*"""
-_STEP = re.compile(rf"(//?)(?:child::)?((?:[\w.-]+:)?(?:[\w.-]+|\*))((?:\[{_NESTED}\])*)")
+_STEP = re.compile(rf"(//?)(?:child::)?((?:[^\W\d][\w.-]*:)?(?:[^\W\d][\w.-]*|\*))((?:\[{_NESTED}\])*)")
 _PREDICATE = re.compile(rf"\[({_NESTED})\]")
 _COUNTING = re.compile(r"\s*\d+\s*|.*\b(?:position|last)\s*\(", re.S)
 Step = tuple[bool, str, tuple[str, ...]]
@@ -17,7 +17,7 @@ Step = tuple[bool, str, tuple[str, ...]]
 
 
 class RecordPath:
-    """`last` is the local name of the records ("*": any); `is_place` and `is_wanted` judge an element.
+    """`last` is the local name of the records ("*": any), `simple` says that only names count; `is_place` and `is_wanted` judge an element.
 
     A plain path ("rss/channel/item") is local names from the root, whatever their namespaces. One that begins with
     "/" is XPath 1.0: child steps, "//", "*", prefixes as the file itself declares them, and predicates on the element
@@ -29,7 +29,7 @@ class RecordPath:
         plain = _PLAIN.fullmatch(path)
         self._steps: list[Step] = [(False, name, ()) for name in path.split("/")] if plain else _xpath(path)
         self._names = [name for _, name, _ in self._steps]
-        self._simple = bool(plain) or not any(
+        self.simple = bool(plain) or not any(
             anywhere or predicates or ":" in name or name == "*" for anywhere, name, predicates in self._steps
         )
         self.last = self._names[-1].rpartition(":")[2]
@@ -37,7 +37,7 @@ class RecordPath:
 
     def is_place(self, element: etree._Element) -> bool:
         """Whether the element stands where records do, its content aside."""
-        if not self._simple:
+        if not self.simple:
             return self._stands(element, len(self._steps) - 1)
         node: etree._Element | None = element
         for name in reversed(self._names):
