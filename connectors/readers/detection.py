@@ -206,7 +206,7 @@ def _looked_at(file: Path) -> Encoding:
                     odd += b"\n".join(line for line in chunk.splitlines() if not line.isascii())[
                         :SAMPLE_BYTES
                     ]
-            if valid:
+            if valid and (decoder.getstate()[0] or not chunk.isascii()):
                 try:
                     decoder.decode(chunk)
                 except UnicodeDecodeError:

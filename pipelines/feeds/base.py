@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from core.settings import Settings
+from models.modes import PARTIAL, mode_of
 from models.runs import last_applied
 from models.suppliers import Feed, FeedRun
-from pipelines.feeds.known import usable
+from pipelines.feeds.known_head import usable
 
 
 def known_path(settings: Settings, run_id: int) -> Path:
@@ -23,6 +24,8 @@ def base_of(
 
     It must have read whole files by the same settings and the same mapping, and nothing was undone since.
     """
+    if mode_of(feed) in PARTIAL:  # a number nobody offered then may be offered now
+        return None
     shown = last_applied(session, feed.id)
     if shown is None or shown.id >= run.id or run.mends is not None or shown.mends is not None:
         return None

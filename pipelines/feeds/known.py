@@ -15,11 +15,10 @@ import pyarrow.compute as pc
 
 from connectors.readers.frames import FAULT, LOCATOR
 from pipelines.feeds.hashing import Hashes, hash64, rows_as_text
+from pipelines.feeds.known_head import VERSION, head_of
 from pipelines.feeds.mapping.arrays import Mask, arrow, joined, true, word
 from pipelines.feeds.verdicts import NOTES, Marks
 
-VERSION = 1
-"""Of the file and of what the mapping makes of a record: files of another version are not used."""
 _BLOCK = 1 << 18  # entries sorted together
 _FIELDS = (("record", "<u8"), ("key", "<u8"), ("group", "<u8"), ("content", "<u4"), ("notes", "<u2"))
 Entries = dict[str, npt.NDArray[Any]]
@@ -114,11 +113,7 @@ class Known:
     """A file of known records, opened: looked up by hash; which of them came up is remembered."""
 
     def __init__(self, path: Path) -> None:
-        with path.open("rb") as stream:
-            stream.seek(-8, os.SEEK_END)
-            size = int.from_bytes(stream.read(8), "little")
-            stream.seek(-8 - size, os.SEEK_END)
-            self.head = orjson.loads(stream.read(size))
+        self.head = head_of(path)
         self._blocks: list[Entries] = []
         offset = 0
         for count in self.head["blocks"]:
@@ -206,15 +201,3 @@ class Writer:
             self._stream.write(np.ascontiguousarray(values, dtype=kind).tobytes())
         self._blocks.append(len(records))
         self._held, self._rows = [], 0
-
-
-def usable(path: Path) -> bool:
-    """Whether there is a whole file of this version."""
-    try:
-        with path.open("rb") as stream:
-            stream.seek(-8, os.SEEK_END)
-            size = int.from_bytes(stream.read(8), "little")
-            stream.seek(-8 - size, os.SEEK_END)
-            return bool(orjson.loads(stream.read(size))["version"] == VERSION)
-    except (OSError, ValueError, KeyError):
-        return False

@@ -23,7 +23,8 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from core.errors import EntrepotError
-from pipelines.feeds.known import Memory, can_be_known, usable
+from pipelines.feeds.known import Memory, can_be_known
+from pipelines.feeds.known_head import usable
 from pipelines.feeds.mapping.arrays import TEXT
 from pipelines.feeds.mapping.jsontext import objects, quoted
 from pipelines.feeds.normalise import Batch, normalise

@@ -1,5 +1,7 @@
 """Records that an earlier run knew: leaving them out changes nothing but the time it takes."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,9 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import connectors.readers.csv
+from core.settings import CHECKOUT
 from pipelines.feeds import known
 from pipelines.feeds.counting import Summary
-from pipelines.feeds.known import Known, Memory, can_be_known, usable
+from pipelines.feeds.known import Known, Memory, can_be_known
+from pipelines.feeds.known_head import usable
 from pipelines.feeds.normalise import Normalised, normalise
 
 HEADER = "sku,title,price,ean,item group,image\n"
@@ -116,3 +120,9 @@ def test_entries_are_found_in_every_block(tmp_path: Path, monkeypatch: pytest.Mo
 )  # fmt: skip
 def test_only_records_that_answer_for_themselves_can_be_known(change: dict[str, Any], possible: bool) -> None:
     assert can_be_known({"fields": {"price": {"from": ["price"]}}, **change}) is possible
+
+
+def test_the_worker_itself_loads_no_frames() -> None:
+    """Only the child that parses needs them: 70 MB that every worker process would hold for good."""
+    loaded = "import sys, pipelines.routes; sys.exit('pandas' in sys.modules or 'pyarrow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded], cwd=CHECKOUT, check=False).returncode == 0

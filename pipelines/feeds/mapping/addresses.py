@@ -11,6 +11,8 @@ from connectors.readers.frames import INNER, OUTER
 from pipelines.feeds.mapping.arrays import (
     Mask,
     codes_of,
+    consists_of,
+    data_of,
     offsets_of,
     per_value,
     present,
@@ -18,24 +20,29 @@ from pipelines.feeds.mapping.arrays import (
     rows_with,
     texts,
     true,
-)
+)  # fmt: skip
 
 _BETWEEN = re.compile(rf"[{OUTER}{INNER}]|[,;|]\s*(?=(?:https?:)?//)|(?<=\S)\s+(?=https?://)", re.I)
 _ONE = r"https?://[!#-%'()*+./0-9:=?@A-Z_a-z~-]+"  # nothing in it could part two addresses or want mending
 _SEVERAL = rf"^{_ONE}(?:\x1f{_ONE})*$"
+_PLAIN_BYTES = (
+    b"!#$%'()*+-./0123456789:=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~" + INNER.encode()
+)
+_SCHEMES = ("https://", "http://")
 _LONGEST = 2048
 _ADDRESS = re.compile(r"https?://[^\s/]+", re.I)
 
 
 def addresses(values: pa.Array) -> tuple[pa.Array, Mask]:
     """(addresses joined by INNER, none where there is none; the rows that also held what is no address)."""
-    plain = true(pc.match_substring_regex(values, _SEVERAL))
+    there = present(values)
+    plain = there.copy() if _all_plain(values) else true(pc.match_substring_regex(values, _SEVERAL))
     if len(values):
         plain &= np.diff(offsets_of(values)) <= _LONGEST
     several = rows_with(values, INNER.encode())
     if several is not None:
         plain &= ~_repeating(values, several & plain)
-    odd = present(values) & ~plain
+    odd = there & ~plain
     if not odd.any():
         return values, np.zeros(len(values), dtype=bool)
     answers = per_value(values.filter(pa.array(odd)), _parted).tolist()
@@ -44,16 +51,32 @@ def addresses(values: pa.Array) -> tuple[pa.Array, Mask]:
     return put(values, odd, texts(INNER.join(many) or None for many, _ in answers)), unusable
 
 
+def _all_plain(values: pa.Array) -> bool:
+    """Whether each text is one or several plain addresses: told from all bytes together."""
+    data = data_of(values)
+    if data is None or not consists_of(values, _PLAIN_BYTES):
+        return False
+    plain, between = data.to_pybytes(), INNER.encode()
+    begun = sum(int(true(pc.starts_with(values, scheme)).sum()) for scheme in _SCHEMES)
+    parts = sum(plain.count(between + scheme.encode()) for scheme in _SCHEMES)
+    empty = b"//" + between in plain or true(pc.ends_with(values, "//")).any()
+    return begun == len(values) - values.null_count and parts == plain.count(between) and not empty
+
+
 def _repeating(values: pa.Array, rows: Mask) -> Mask:
     """Which of these rows name an address twice."""
     lists = pc.split_pattern(values.filter(pa.array(rows)), INNER)
-    parents = lists.value_parent_indices().to_numpy()
-    codes = codes_of(lists.flatten().dictionary_encode())
-    order = np.lexsort((codes, parents))
-    parents, codes = parents[order], codes[order]
-    twice = (parents[1:] == parents[:-1]) & (codes[1:] == codes[:-1])
-    some = np.zeros(len(lists), dtype=bool)
-    some[parents[1:][twice]] = True
+    flat = lists.flatten()
+    if len(flat) == 2 * len(lists) and (np.diff(lists.offsets.to_numpy()) == 2).all():
+        places = np.arange(0, len(flat), 2)
+        some = true(pc.equal(flat.take(pa.array(places)), flat.take(pa.array(places + 1))))
+    else:
+        parents, codes = lists.value_parent_indices().to_numpy(), codes_of(flat.dictionary_encode())
+        order = np.lexsort((codes, parents))
+        parents, codes = parents[order], codes[order]
+        twice = (parents[1:] == parents[:-1]) & (codes[1:] == codes[:-1])
+        some = np.zeros(len(lists), dtype=bool)
+        some[parents[1:][twice]] = True
     found = np.zeros(len(values), dtype=bool)
     found[rows] = some
     return found

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Mask = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
 TEXT = pa.large_string()
 
 
@@ -179,20 +180,31 @@ def rows_of_bytes(array: pa.Array, wanted: Callable[[npt.NDArray[np.uint8]], Mas
     return found
 
 
-def lower_is_in(array: pa.Array, words: frozenset[str], longest: int) -> Mask | None:
-    """The rows whose text in lower case is one of `words`; only texts of at most `longest` bytes are looked at."""
-    lengths = np.diff(offsets_of(array)) if len(array) else np.zeros(0, np.int64)
-    short = lengths <= longest
-    some = int(short.sum())
-    if not some:
-        return None
-    wanted = pa.array(sorted(words), TEXT)
-    if some * 2 > len(array):
-        found = true(pc.is_in(pc.utf8_lower(array), value_set=wanted))
-    else:
-        found = np.zeros(len(array), dtype=bool)
-        found[short] = true(pc.is_in(pc.utf8_lower(array.filter(pa.array(short))), value_set=wanted))
-    return found if found.any() else None
+def edges_of(array: pa.Array) -> tuple[Bytes, Bytes, npt.NDArray[np.int64]]:
+    """(the first byte of each text, its last, how many it has); 0 where it is blank or missing."""
+    data = data_of(array)
+    if data is None:
+        none = np.zeros(len(array), dtype=np.uint8)
+        return none, none, np.zeros(len(array), dtype=np.int64)
+    view, ends = np.frombuffer(data, np.uint8), offsets_of(array)
+    ends = ends - ends[0]
+    lengths = np.diff(ends)
+    first, last = view[np.minimum(ends[:-1], len(view) - 1)], view[ends[1:] - 1]
+    if (blank := lengths == 0).any():
+        first[blank] = last[blank] = 0
+    return first, last, lengths
+
+
+def blank_or_wide(some: Bytes) -> Mask:
+    """Bytes that are a blank of ASCII or part of another character."""
+    found: Mask = (some - np.uint8(1) < np.uint8(32)) | (some >= np.uint8(128))
+    return found
+
+
+def consists_of(array: pa.Array, allowed: bytes) -> bool:
+    """Whether the texts have no other bytes than these."""
+    data = data_of(array)
+    return data is None or not data.to_pybytes().translate(None, allowed)
 
 
 def _shortest(array: pa.Array) -> int:

@@ -1,6 +1,7 @@
 """One field of all records of a frame on its way from text to its type, with what was noticed on the way."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from math import isnan
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.readers.frames import INNER, OUTER
-from pipelines.feeds.mapping.arrays import Mask, arrow, keep, lower_is_in, nothing, rows_with, series, true
+from pipelines.feeds.mapping.arrays import Mask, arrow, blank_or_wide, edges_of, keep, nothing, series, true
 from pipelines.feeds.mapping.jsontext import objects, quoted
 
 __all__ = [
@@ -150,25 +151,50 @@ def without_missing(series: pd.Series, words: frozenset[str]) -> pd.Series:
 
 
 def words_removed(texts: pa.Array, words: frozenset[str]) -> pa.Array:
-    """`without_missing` of an Arrow array."""
-    trimmed = _trimmed(texts)
-    wrapped = rows_with(trimmed, b'="')
-    if wrapped is not None:
-        wrapped &= true(pc.and_(pc.starts_with(trimmed, '="'), pc.ends_with(trimmed, '"')))
-        bare = pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(trimmed, 2, -1))
-        trimmed = pc.if_else(pa.array(wrapped), bare, trimmed)
-    longest = max((2 * len(word.encode()) for word in words), default=0)
-    empty = lower_is_in(trimmed, words, longest)
-    return trimmed if empty is None else keep(trimmed, ~empty)
+    """`without_missing` of an Arrow array. Rows are told by their first and last byte; few are looked at as text."""
+    first, last, lengths = edges_of(texts)
+    if blank_or_wide(first).any() or blank_or_wide(last).any():
+        led = (first == ord(OUTER)) | (
+            first == ord(INNER)
+        )  # a list whose first values are blank keeps its places
+        trimmed = pc.utf8_trim_whitespace(texts)
+        if led.any():
+            led &= true(pc.not_equal(trimmed, ""))
+            trimmed = pc.if_else(pa.array(led), texts, trimmed)
+        texts = trimmed
+        first, last, lengths = edges_of(texts)
+    wrapped = (first == ord("=")) & (last == ord('"')) & (lengths >= 2)
+    if wrapped.any():
+        wrapped &= true(pc.starts_with(texts, '="'))
+        bare = pc.utf8_trim_whitespace(pc.utf8_slice_codeunits(texts, 2, -1))
+        texts = pc.if_else(pa.array(wrapped), bare, texts)
+        first, last, lengths = edges_of(texts)
+    beginnings, longest, known = _looks(words)
+    maybe = (
+        (beginnings[first] & (lengths <= longest))
+        if "" in words
+        else beginnings[first] & (lengths <= longest) & (lengths > 0)
+    )
+    if not maybe.any():
+        return texts
+    some = pc.utf8_lower(texts.filter(pa.array(maybe)))
+    maybe[maybe] = true(pc.is_in(some, value_set=known))
+    return keep(texts, ~maybe) if maybe.any() else texts
 
 
-def _trimmed(texts: pa.Array) -> pa.Array:
-    """Without blanks around it; a list whose first values are blank keeps its marks, so that the third stays the third."""
-    trimmed = pc.utf8_trim_whitespace(texts)
-    if rows_with(texts, OUTER.encode(), INNER.encode()) is None:
-        return trimmed
-    led = pc.and_(pc.match_substring_regex(texts, f"^[{OUTER}{INNER}]"), pc.not_equal(trimmed, ""))
-    return pc.if_else(pc.fill_null(led, False), texts, trimmed)
+@lru_cache(16)
+def _looks(words: frozenset[str]) -> tuple[Mask, int, pa.Array]:
+    """(bytes that one of the words may begin with, bytes of the longest one, the words)."""
+    beginnings = np.zeros(256, dtype=bool)
+    beginnings[128:] = True  # letters whose small form is another one
+    for word in words:
+        beginnings[[ord(form[0]) for form in (word, word.upper()) if form and form[0].isascii()]] = True
+    beginnings[0] = True  # a blank text has no first byte
+    return (
+        beginnings,
+        max((2 * len(word.encode()) for word in words), default=0),
+        pa.array(sorted(words), pa.large_string()),
+    )
 
 
 def flags(series: pd.Series) -> Mask:

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -27,7 +28,8 @@ from pipelines.feeds.mapping.units import FACTORS, read_measure, unit_name
 
 _UNNUMBERED = re.compile(r"\w")  # a word before the figure: "about 5", "A12"
 _SILENT_SIGNS = {"$", "kr", "¥", "rs", "s/", "fr", "лв", "₱"}  # can mean several: the currency stays open
-_MEASURE = r"^(?P<whole>0|[1-9][0-9]{0,8})(?:[.,](?P<fraction>[0-9]{1,4}))?(?: ?(?P<unit>[A-Za-z]{1,12}))?$"
+_BARE_MEASURE = r"^(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,4})?$"
+_MEASURE = r"^(?P<figure>(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,4})?)(?: ?(?P<unit>[A-Za-z]{1,12}))?$"
 _SCALE = 10_000  # a measure's figure in steps of its fourth decimal
 _LARGEST_FACTOR = 1000
 _FEW = 8  # a column with so many rows to each different value is read value by value
@@ -132,20 +134,28 @@ def unit(column: Column, argument: dict[str, str]) -> None:
 def _plain_measures(received: pa.Array, argument: dict[str, str]) -> tuple[pa.Array, Mask, Mask]:
     """(measures, whose unit was assumed, which are read) of figures with few decimals, in units of round factors."""
     to, of, assume = argument["to"], argument.get("of"), argument.get("assume")
-    found = pc.extract_regex(received, _MEASURE)
+    pointed = pc.replace_substring(received, ",", ".") if holds(received, b",") else received
+    bare = true(pc.match_substring_regex(pointed, _BARE_MEASURE))
+    if bare.sum() == len(received) - received.null_count:
+        factor = _factor("", to, of, assume)
+        read = bare & (factor > 0)
+        return _rounded(pointed, read, np.full(len(read), factor), to), read & (not of), read
+    found = pc.extract_regex(pointed, _MEASURE)
     read = present(found)
     encoded = found.field("unit").dictionary_encode()
-    factors = [_factor(name, to, of, assume) for name in encoded.dictionary.to_pylist()]
-    assumes = [not name and not of for name in encoded.dictionary.to_pylist()]
-    codes = codes_of(encoded)
-    factor = np.array([*factors, 0], dtype=np.int64)[codes]
-    read &= factor > 0
-    whole = keep(found.field("whole"), read).cast(pa.int64()).fill_null(0).to_numpy()
-    tail = pc.utf8_rpad(keep(found.field("fraction"), read), 4, "0").cast(pa.int64()).fill_null(0).to_numpy()
-    value = (whole * _SCALE + tail) * factor
-    rounded = (value + (_SCALE - 1 if to == "days" else _SCALE // 2)) // _SCALE
-    measures = keep(pa.array(rounded).cast(pa.large_string()), read)
-    return measures, np.array([*assumes, False], dtype=bool)[codes] & read, read
+    names, codes = encoded.dictionary.to_pylist(), codes_of(encoded)
+    factors = np.array([*(_factor(name, to, of, assume) for name in names), 0], dtype=np.int64)[codes]
+    read &= factors > 0
+    guessed = np.array([*(not name and not of for name in names), False], dtype=bool)[codes] & read
+    return _rounded(found.field("figure"), read, factors, to), guessed, read
+
+
+def _rounded(figures: pa.Array, read: Mask, factors: npt.NDArray[np.int64], to: str) -> pa.Array:
+    """Figures of at most four decimals times their factors as whole numbers: days upwards, others to the nearest."""
+    exact = keep(figures, read).cast(pa.decimal128(18, 4)).fill_null(0)
+    low = np.frombuffer(exact.buffers()[1], np.int64)[::2][exact.offset : exact.offset + len(exact)]
+    rounded = (low * factors + (_SCALE - 1 if to == "days" else _SCALE // 2)) // _SCALE
+    return keep(pa.array(rounded).cast(pa.large_string()), read)
 
 
 def _factor(name: str, to: str, of: str | None, assume: str | None) -> int:

@@ -9,15 +9,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.readers.frames import INNER
-from pipelines.feeds.mapping.arrays import Mask, joined, nothing, put, rows_of_bytes, texts, word
+from pipelines.feeds.mapping.arrays import Mask, consists_of, joined, nothing, put, rows_of_bytes, texts, word
 
 _QUOTE, _BACKSLASH, _BLANK = 0x22, 0x5C, 0x20
+_SAFE = bytes(byte for byte in range(_BLANK, 256) if byte not in (_QUOTE, _BACKSLASH))
+_SAFE_IN_LISTS = _SAFE + INNER.encode()
 
 
 def quoted(array: pa.Array) -> pa.Array:
     """Each text as a JSON string, none where there is none."""
     literal = pc.binary_join_element_wise(word('"'), array, word('"'), word(""))
-    odd = rows_of_bytes(array, _to_escape)
+    odd = None if consists_of(array, _SAFE) else rows_of_bytes(array, _to_escape)
     if odd is None:
         return literal
     return put(
@@ -29,7 +31,7 @@ def listed(array: pa.Array) -> pa.Array:
     """Parts joined by INNER as a JSON array of strings, none where there is none."""
     inside = pc.replace_substring(array, INNER, '","')
     literal = pc.binary_join_element_wise(word('["'), inside, word('"]'), word(""))
-    odd = rows_of_bytes(array, _to_escape_in_lists)
+    odd = None if consists_of(array, _SAFE_IN_LISTS) else rows_of_bytes(array, _to_escape_in_lists)
     if odd is None:
         return literal
     lists = [orjson.dumps(text.split(INNER)).decode() for text in array.filter(pa.array(odd)).to_pylist()]
