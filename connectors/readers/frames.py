@@ -80,3 +80,9 @@ def joined(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         rows, size = rows + len(one), size + own
     if held:
         yield held[0] if len(held) == 1 else pd.concat(held, ignore_index=True)
+
+
+def listed(names: list[str]) -> str:
+    """The first names for a sentence, and how many more there are."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(repr(name[:100]) for name in names[:5]) + more

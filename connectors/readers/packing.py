@@ -19,7 +19,7 @@ import pandas as pd
 
 from connectors.base import Dialect, FeedReader, TreeReader
 from connectors.readers.detection import ARCHIVES, WORKBOOKS, ZIP, format_of
-from connectors.readers.frames import LOCATOR, joined, unique_names
+from connectors.readers.frames import LOCATOR, joined, listed, unique_names
 from connectors.readers.packing_zip import FREE_BYTES, MAX_RATIO, check_safe, opened
 from connectors.readers.sheets import SheetReader
 from connectors.registry import READERS
@@ -174,7 +174,7 @@ class FileReader:
         if not found:
             raise _no_feed(file, problems, nested)
         if nested:
-            self.notices.append(f"Not opened: {_shown(nested)}, being archives inside the archive.")
+            self.notices.append(f"Not opened: {listed(nested)}, being archives inside the archive.")
         return self._selected(found)
 
     def _selected(self, found: list[_Member]) -> list[_Member]:
@@ -189,7 +189,7 @@ class FileReader:
         if len(read) == 1:
             read[0].dialect = replace(read[0].dialect, member=read[0].name)
         self.notices.append(
-            f"Read: {_shown([member.name for member in read])}. Not read: {_shown(others)}; "
+            f"Read: {listed([member.name for member in read])}. Not read: {listed(others)}; "
             "name another file of the archive in the mapping (dialect.member) to read that one."
         )
         return read
@@ -245,11 +245,6 @@ def _is_ignored(name: str) -> bool:
     """Pictures, readme files and what operating systems add are no feeds."""
     path = PurePosixPath(name.replace("\\", "/"))
     return "__MACOSX" in path.parts or _NO_FEED.search(path.name) is not None
-
-
-def _shown(names: list[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(repr(name[:100]) for name in names[:5]) + more
 
 
 def _likeness(dialect: Dialect) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -16,12 +16,13 @@ import pandas as pd
 from connectors.base import Dialect
 from connectors.readers.detection import format_of
 from connectors.readers.frames import (
+    FRAME_CELLS,
     FRAME_CHARACTERS,
     FRAME_ROWS,
     MAX_CELL,
     MAX_COLUMNS,
     frame,
-    joined,
+    listed,
     unique_names,
 )
 from connectors.readers.packing_zip import check_sizes
@@ -43,7 +44,7 @@ class SheetReader:
     def __init__(self, sheet: str | None = None) -> None:
         self.notices: list[str] = []
         self._wanted = sheet
-        self._converted: tuple[Path, list[Sheet]] | None = None
+        self._converted: tuple[Path, list[tuple[Sheet, Table | None]]] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def detect(self, file: Path, encoding: str | None = None) -> Dialect:
@@ -67,53 +68,47 @@ class SheetReader:
     def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
         """Frames of text with `_locator` "row 12" (with several sheets "Lamps row 12") and `_fault` "too_long"."""
         tables = self._tables(file, dialect.sheet)
-        places = unique_names([table.sheet.name for table in tables])
-        parts = [
-            self._frames(table, f"{place} row" if len(tables) > 1 else "row")
-            for table, place in zip(tables, places, strict=True)
-        ]
+        names = list(_names(tables[0]))
         if not any(table.records for table in tables):
-            header = _names(tables[0])
-            yield frame(list(header), [[] for _ in header], [], [])
-        yield from joined(chain.from_iterable(parts))
-
-    def _frames(self, table: Table, before: str) -> Iterator[pd.DataFrame]:
-        names = list(_names(table))
-        rows = self._rows(table)
+            yield frame(names, [[] for _ in names], [], [])
+            return
+        rows = self._rows(tables)
         while True:
             cells: list[list[str | None]] = []
             locators: list[str] = []
             faults: list[str] = []
             size = 0
-            for number, row in islice(rows, FRAME_ROWS):
-                kept = [row[column] if column < len(row) else None for column in table.columns]
-                fault = ""
-                length = sum(map(len, filter(None, kept)))
-                if length > MAX_CELL and any(len(cell or "") > MAX_CELL for cell in kept):
-                    kept = [cell[:MAX_CELL] if cell else cell for cell in kept]
-                    fault = "too_long"
-                cells.append(kept)
-                locators.append(f"{before} {number}")
+            for place, row in islice(rows, FRAME_ROWS):
+                length = sum(map(len, filter(None, row)))
+                long = length > MAX_CELL and any(len(cell or "") > MAX_CELL for cell in row)
+                fault = "too_long" if long else ""
+                cells.append([cell[:MAX_CELL] if cell else cell for cell in row] if long else row)
+                locators.append(place)
                 faults.append(fault)
-                size += len(names) + length
-                if size > FRAME_CHARACTERS:
+                size += length
+                if size > FRAME_CHARACTERS or len(cells) * len(names) > FRAME_CELLS:
                     break
             if not cells:
                 return
             yield frame(names, [list(column) for column in zip(*cells, strict=True)], locators, faults)
 
-    def _rows(self, table: Table) -> Iterator[tuple[int, list[str | None]]]:
+    def _rows(self, tables: list[Table]) -> Iterator[tuple[str, list[str | None]]]:
+        """(locator, cells of the table's columns) of every row of all tables."""
         assert self._folder
-        with (Path(self._folder.name) / f"{table.sheet.place}.jsonl").open("rb") as stream:
-            for line in stream:
-                number, cells = orjson.loads(line)
-                if number >= table.first:
-                    yield number, cells
+        places = unique_names([table.sheet.name for table in tables])
+        for table, name in zip(tables, places, strict=True):
+            before = f"{name} row" if len(tables) > 1 else "row"
+            with (Path(self._folder.name) / f"{table.sheet.place}.jsonl").open("rb") as stream:
+                for line in stream:
+                    number, cells = orjson.loads(line)
+                    if number >= table.first:
+                        kept = [cells[column] if column < len(cells) else None for column in table.columns]
+                        yield f"{before} {number}", kept
 
     def _tables(self, file: Path, wanted: str | None) -> list[Table]:
         """The tables to read, in the workbook's order; `wanted` alone where it is there."""
         sheets = self._sheets(file)
-        tables = [table for sheet in sheets if (table := table_of(sheet))]
+        tables = [table for _, table in sheets if table]
         if not tables:
             rule, told = (
                 ("not_a_table", "no sheet with a table") if sheets else ("no_records", "no cell filled")
@@ -133,8 +128,8 @@ class SheetReader:
         read = {table.sheet.name for table in found}
         others = [
             sheet.name
-            for sheet in self._sheets(file)
-            if sheet.name not in read and not sheet.hidden and (other := table_of(sheet)) and other.records
+            for sheet, other in self._sheets(file)
+            if sheet.name not in read and not sheet.hidden and other and other.records
         ]
         told = []
         if not any(table.records for table in found):
@@ -144,13 +139,13 @@ class SheetReader:
             )
         if others:
             told.append(
-                f"Read: {', '.join(map(repr, sorted(read)))}. Not read: {', '.join(map(repr, others))}; "
+                f"Read: {listed(sorted(read))}. Not read: {listed(others)}; "
                 "name another sheet in the mapping (dialect.sheet) to read that one."
             )
         return told
 
-    def _sheets(self, file: Path) -> list[Sheet]:
-        """All sheets that hold anything, converted once by a child with limits of its own."""
+    def _sheets(self, file: Path) -> list[tuple[Sheet, Table | None]]:
+        """All sheets that hold anything and their tables, converted once by a child with limits of its own."""
         if self._converted and self._converted[0] == file:
             return self._converted[1]
         check_sizes(file)
@@ -167,8 +162,8 @@ class SheetReader:
             )
             for told in orjson.loads((folder / "sheets.json").read_bytes())
         ]  # fmt: skip
-        self._converted = (file, sheets)
-        return sheets
+        self._converted = (file, [(sheet, table_of(sheet)) for sheet in sheets])
+        return self._converted[1]
 
 
 def _names(table: Table) -> tuple[str, ...]:
