@@ -38,7 +38,10 @@ With = Annotated[
     ),
 ]
 Cron = Annotated[
-    str | None, typer.Option(help="When to look, in UTC: '*/15 * * * *' is each quarter of an hour.")
+    str | None,
+    typer.Option(
+        help="When to look, in UTC: '30 4 * * 1-5'. Where nothing is said: each minute for a folder, else each quarter of an hour."
+    ),
 ]
 SecretFile = Annotated[
     Path | None,

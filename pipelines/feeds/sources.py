@@ -22,6 +22,9 @@ from models.suppliers import Feed
 
 Address = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 Short = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+AFAR = ("url", "sftp", "api")
+SELDOM = "*/15 * * * *"
+"""When a source on another's machine is looked at where nobody says: each minute is for folders of our own."""
 FINGERPRINT = r"^SHA256:[A-Za-z0-9+/]{43}$"
 Param = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-\[\]]{1,100}$")]
 
@@ -128,6 +131,8 @@ def set_source(uow: UnitOfWork, settings: Settings, feed_id: int, asked: SourceC
     feed = there_is(uow.session.get(Feed, feed_id, with_for_update={"key_share": True}), f"Feed {feed_id}")
     if asked.cron is not None:
         feed.cron = checked_cron(asked.cron)
+    elif asked.source is not None and asked.source.kind in AFAR and feed.source["kind"] not in AFAR:
+        feed.cron = SELDOM
     if asked.source is not None:
         _check(asked.source)
         new = asked.source.model_dump(exclude_none=True)

@@ -23,7 +23,7 @@ from pipelines.routes import ROUTES
 from tests import builders as make
 from tests.file_server import FileHost, file_host, status
 from tests.sftp_server import PASSWORD, USER, sftp_host
-from tests.stepping import one, pending, rows
+from tests.stepping import one, pending, rows, run_all
 
 NOON = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 LIST = b"sku;title;cost;stock;currency\nA;Lamp;1,50;3;EUR\n"
@@ -57,7 +57,7 @@ def feed_of(db: Database, source: dict[str, Any], secret: str | None = None) -> 
     with db.unit_of_work() as uow:
         feed_id = make.feed(uow.session).id
     with db.unit_of_work() as uow:
-        asked = {"source": source, **({"secret": {"secret": secret}} if secret else {})}
+        asked = {"source": source, "cron": "* * * * *", **({"secret": {"secret": secret}} if secret else {})}
         set_source(uow, settings(), feed_id, SourceChange.model_validate(asked))
     return feed_id
 
@@ -307,6 +307,29 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"cron": "61 * * * *"}, "is no schedule"),
     ({"secret": {"private_key": "nonsense"}}, "cannot be used"),
 ]
+
+
+def test_what_is_no_feed_is_landed_once_and_refused_by_its_reader(db: Database, host: FileHost) -> None:
+    host.content = b"<!DOCTYPE html><html><body><h1>Please log in</h1></body></html>"
+    feed_id = feed_of(db, url_source(host))
+    for _ in range(2):
+        look(db, feed_id)
+        run_all(db)
+    ((state_of_run, problem),) = rows(db, "SELECT state, problem FROM feed_run")
+    assert state_of_run == "refused" and problem.startswith("list.csv is a web page")
+
+
+def test_a_source_afar_is_looked_at_seldom_where_nobody_says(db: Database, host: FileHost) -> None:
+    feed_id = feed_of(db, {"kind": "upload"})
+    for source, cron, expected in (
+        (url_source(host), None, "*/15 * * * *"), (url_source(host), "1 1 * * *", "1 1 * * *"),
+        ({"kind": "api", "url": host.url()}, None, "1 1 * * *"),
+    ):  # fmt: skip
+        with db.unit_of_work() as uow:
+            set_source(
+                uow, settings(), feed_id, SourceChange.model_validate({"source": source, "cron": cron})
+            )
+        assert one(db, "SELECT cron FROM feed") == expected
 
 
 def test_a_source_that_cannot_be_is_refused_before_it_is_stored(db: Database) -> None:

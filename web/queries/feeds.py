@@ -57,7 +57,7 @@ def _feeds(*columns: Any) -> Statement:
 def feed_rows(session: Session, ask: Ask, limit: int = ROWS) -> Rows:
     """One page of feeds, each with its last run."""
     statement = _feeds(
-        Feed.id, Feed.name, Feed.source, Company.name.label("supplier"), Company.code, _offers.label("offers"), _state.label("state"),
+        Feed.id, Feed.name, Feed.source, Feed.source_state, Company.name.label("supplier"), Company.code, _offers.label("offers"), _state.label("state"),
         _Last.id.label("run_id"), _Last.landed_at, _Last.summary, _Last.problem, _Last.records_done,
     )  # fmt: skip
     if ask["state"]:
