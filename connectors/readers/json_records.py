@@ -28,9 +28,18 @@ def written(steps: Sequence[str]) -> str:
 
 
 def records(cursor: Cursor, steps: list[str]) -> Iterator[Found]:
-    """The records at `steps`, streamed. What breaks off is one last record "truncated"; broken ones are marked."""
+    """The records at `steps`, streamed, of all values the file has. What breaks off is one last record "truncated";
+    broken ones are marked, and so is what is no JSON behind them.
+    """
     try:
         yield from _streamed(cursor, steps)
+        while mark := cursor.peek():
+            if mark not in "[{,":
+                raise Broken("not_well_formed")
+            if mark == ",":
+                cursor.take()
+            else:
+                yield from _streamed(cursor, steps)
     except Broken as broken:
         yield {}, broken.rule
 

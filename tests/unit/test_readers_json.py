@@ -192,3 +192,16 @@ def test_a_large_list_is_never_whole_in_memory(tmp_path: Path) -> None:
     cursor.close()
     assert count == 15_001
     assert peak < file.stat().st_size / 2
+
+
+def test_several_values_behind_each_other_and_what_is_none(tmp_path: Path) -> None:
+    text = '{"sku": "A",\n "price": 1}\n\n{"sku": "B",\n "price": 2}, [{"sku": "C"}]'
+    _, rows = read(written(tmp_path, text))
+    assert rows["sku"].tolist() == ["A", "B", "C"]
+    _, rows = read(written(tmp_path, text + "<html>"))
+    assert rows[FAULT].tolist() == ["", "", "", "not_well_formed"]
+    lines = "\n".join(json.dumps({"page": n, "products": LAMPS[n : n + 2]}) for n in (0, 2))
+    dialect, rows = read(written(tmp_path, lines), JsonLinesReader())
+    assert (dialect.record_path, rows["sku"].tolist()) == ("products", ["L-1", "L-2", "L-3"])
+    assert rows[LOCATOR].tolist() == ["line 1 item 1", "line 1 item 2", "line 2"]
+    assert rows["../page"].tolist() == ["0", "0", "2"]
