@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from psycopg import Cursor
@@ -124,7 +125,7 @@ def learn(cursor: Cursor[Any], offers: str) -> None:
     unknown = list(dict.fromkeys(path for path, how in rows if how == "proposal"))[:MOST_PROPOSED]
     if not unknown:
         return
-    proposals = Proposals(cursor.execute("SELECT id, path FROM taxonomy_category").fetchall())
+    proposals = _proposals(tuple(cursor.execute("SELECT id, path FROM taxonomy_category ORDER BY id").fetchall()))  # fmt: skip
     near = [(path, *found) for path in unknown if (found := proposals.nearest(path))]
     if near:
         cursor.execute(
@@ -188,3 +189,9 @@ def settle_chosen(event: CategoryChosen, db: Database) -> None:
         cursor = uow.cursor()
         lock_catalogue(cursor)
         settle(cursor, "lower(p.category) = lower(%(path)s)", path=event.path)
+
+
+@lru_cache(1)
+def _proposals(categories: tuple[tuple[int, str], ...]) -> Proposals:
+    """Made once for a taxonomy: a large feed's every piece may bring new paths."""
+    return Proposals(categories)

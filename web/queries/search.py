@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from models.catalogue import Variant
@@ -51,10 +51,15 @@ def search(session: Session, asked: str) -> dict[str, list[Found]]:
         .join(Variant, Variant.id == Listing.variant_id).join(Shop, Shop.id == Listing.shop_id)
         .where(or_(like(Variant.sku, Variant.title), Variant.gtin == asked, Listing.external_id == asked)).order_by(Variant.sku).limit(LIMIT)
     )  # fmt: skip
+    products = session.execute(
+        select(Variant.product_id, func.min(Variant.sku).label("sku"), func.min(Variant.title).label("title"))
+        .where(or_(like(Variant.sku, Variant.title), Variant.gtin == asked)).group_by(Variant.product_id).order_by(func.min(Variant.title)).limit(LIMIT)
+    )  # fmt: skip
     found = {
         "Feeds": [Found(row.name, row.supplier, f"/feeds/{row.id}") for row in feeds],
         "Runs": [Found(f"Run {row.id}", row.file_name, f"/runs/{row.id}", "run", row.state) for row in runs],
         "Shops": [Found(row.name, row.seller, f"/shops/{row.id}") for row in shops],
+        "Products": [Found(row.title, row.sku, f"/products/{row.product_id}") for row in products],
         "Listings": [
             Found(
                 row.title,
