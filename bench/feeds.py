@@ -95,6 +95,15 @@ class Hub:
             raise RuntimeError(f"The run of {feed.name} is {found}: {problem or plan}")
         return bool(found == state)
 
+    def phases(self, feed: Feed) -> str:
+        """Where the last run's time went: from landing to staged, and from there to merged."""
+        ((reading, taking),) = self._db.run(
+            "SELECT extract(epoch FROM staged_at - landed_at)::float, extract(epoch FROM applied_at - staged_at)::float "
+            "FROM feed_run WHERE feed_id = %s ORDER BY id DESC LIMIT 1",
+            [feed.id],
+        )
+        return f"read in {reading:.1f} s, planned and merged in {taking:.1f} s"
+
     def until(self, done: Callable[[], bool]) -> None:
         """Waits until `done`. Raises RuntimeError when that takes too long."""
         deadline, pause = time.monotonic() + PATIENCE, threading.Event()
@@ -162,11 +171,11 @@ def loads(files: Path, asked: list[str]) -> Figures:
             feed, one.worker.peak = one.feed(), 0.0
             first.append((one.take(feed, days[0]), raw))
             peak = max(peak, one.worker.peak)
-            _say(f"round {number} of {ROUNDS}, first load: {first[-1][0]:.1f} s, floor {raw:.1f} s, {one.worker.peak:.0f} MB")  # fmt: skip
+            _say(f"round {number} of {ROUNDS}, first load: {first[-1][0]:.1f} s, floor {raw:.1f} s, {one.worker.peak:.0f} MB; {one.phases(feed)}")  # fmt: skip
             for day in days[1:]:
                 raw = feed_floor.merge(one.url, day)
                 later.append((one.take(feed, day), raw))
-                _say(f"round {number} of {ROUNDS}, 1 % changed: {later[-1][0]:.1f} s, floor {raw:.1f} s")
+                _say(f"round {number} of {ROUNDS}, 1 % changed: {later[-1][0]:.1f} s, floor {raw:.1f} s; {one.phases(feed)}")  # fmt: skip
             if "unchanged" in asked:
                 same += [one.take(feed, days[-1], "unchanged") for _ in range(3)]
                 _say(f"round {number} of {ROUNDS}, unchanged: {same[-1]:.2f} s")

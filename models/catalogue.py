@@ -136,11 +136,17 @@ OUT = """coalesce((SELECT sum(r.quantity + CASE WHEN r.sold_at > {as_of} THEN r.
 A reservation shipped in parts counts whole by its last part: for a while less is free than could be, never more.
 """
 
+STOCK_AS_OF = """coalesce(
+      (SELECT max(x.as_of) FROM feed_run x JOIN feed f ON f.id = x.feed_id
+       WHERE f.policy->>'of_feed' = o.feed_id::text AND f.policy->>'mode' = 'stock-only' AND x.state = 'applied'),
+      (SELECT max(x.as_of) FROM feed_run x WHERE x.feed_id = o.feed_id AND x.state = 'applied'))"""
+"""The moment that the stock of offer `o` is true for: of its feed's last list, or of the feed that tells its stock."""
+
 RESTATED = f"""greatest(0, CASE WHEN o.state <> 'offered' OR o.availability IN ('out_of_stock', 'discontinued') THEN 0
       WHEN o.stock IS NOT NULL THEN greatest(o.stock, 0)
       WHEN o.availability IS NOT NULL THEN coalesce((SELECT (f.policy->>'assumed_stock')::int FROM feed f WHERE f.id = o.feed_id), 0)
       ELSE 0 END
-    - {OUT.format(as_of="(SELECT max(x.as_of) FROM feed_run x WHERE x.feed_id = o.feed_id AND x.state = 'applied')")})"""  # noqa: S608 - our own constant
+    - {OUT.format(as_of=STOCK_AS_OF)})"""  # noqa: S608 - our own constant
 """What may be sold of offer `o` by its supplier's last word and by what the hub has set aside and sold since."""
 
 

@@ -40,6 +40,7 @@ def overtaken(session: Session, run: FeedRun) -> bool:
 
 
 def policy_of(run: FeedRun, policy: Mapping[str, Any]) -> dict[str, Any]:
-    """The feed's policy as it counts for this run: a file of mended rejects says nothing about what is not in it."""
-    only_adds = {"absence": "keep", "min_offers_percent": 0} if run.mends is not None else {}
-    return {**policy, **only_adds}
+    """The feed's policy as it counts for this run: a file of mended rejects, of differences or of part of the facts says
+    nothing about what is not in it."""
+    only_adds = run.mends is not None or policy.get("mode", "full") != "full"
+    return {**policy, **({"absence": "keep", "min_offers_percent": 0} if only_adds else {})}

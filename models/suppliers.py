@@ -153,7 +153,8 @@ class StagedOffer(Base):
     gtin_verdict: Mapped[str] = mapped_column(Text)
     mpn: Mapped[str | None] = mapped_column(Text)
     brand: Mapped[str | None] = mapped_column(Text)
-    title: Mapped[str] = mapped_column(Text)
+    title: Mapped[str | None] = mapped_column(Text)
+    """None only where the file speaks of stock or prices alone."""
     description: Mapped[str | None] = mapped_column(Text)
     category: Mapped[str | None] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(Text)

@@ -59,6 +59,7 @@ def upgrade() -> None:
         op.add_column(table, sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=True))
         op.add_column(table, sa.Column("record_hash", sa.BigInteger(), nullable=True))
     _staged_by("place")
+    op.alter_column("staged_offer", "title", nullable=True)
     op.create_table(
         "staged_unseen",
         sa.Column("run_id", sa.Integer(), autoincrement=False, nullable=False),
@@ -186,6 +187,8 @@ def downgrade() -> None:
     )
     for table, column, to in UNGUARDED:
         op.create_foreign_key(op.f(f"fk_{table}_{column}_{to}"), table, to, [column], ["id"])
+    op.execute("DELETE FROM staged_offer WHERE title IS NULL")
+    op.alter_column("staged_offer", "title", nullable=False)
     _staged_by("supplier_sku")
     for table in ("offer", "staged_offer"):
         op.drop_column(table, "record_hash")

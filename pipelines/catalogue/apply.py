@@ -7,11 +7,13 @@ from psycopg import Cursor
 
 from core.clock import now
 from core.database import SET_SECONDS, Database, UnitOfWork
+from models.catalogue import RESTATED
 from models.companies import Company
 from models.events import FeedStaged, PieceDue, ProductsMerged
 from models.mappings import pin_mapping
+from models.modes import Scope, scope_of
 from models.runs import policy_of
-from models.staged import COLUMNS, COMPARED, DIFFERS, FREE, MATTERS, POLICY, STATED, send_back
+from models.staged import FREE, MATTERS, POLICY, send_back
 from models.suppliers import Feed, FeedRun
 from pipelines.catalogue.begin import NEW, there_is_any
 from pipelines.catalogue.lock import lock_catalogue
@@ -21,18 +23,14 @@ from pipelines.catalogue.merge import merge_variants
 PIECE = 50_000
 """Offers of one unit of work: about a second."""
 
-PAIRS = """staged_offer s JOIN offer o ON o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku
+PAIRS = """staged_offer s JOIN offer o ON o.feed_id = %(target)s AND o.supplier_sku = s.supplier_sku
     WHERE s.run_id = %(run)s AND s.place > %(after)s AND s.place <= %(last)s"""
 CHANGED = f"""
 CREATE TEMP TABLE changed ON COMMIT DROP AS
-SELECT s.place, o.id AS offer_id, o.variant_id, {DIFFERS} AS differs FROM {PAIRS}
-  AND ({DIFFERS} OR o.record_hash IS DISTINCT FROM s.record_hash)"""
+SELECT s.place, o.id AS offer_id, o.variant_id, {{differs}} AS differs FROM {PAIRS}
+  AND ({{differs}} OR %(whole)s AND o.record_hash IS DISTINCT FROM s.record_hash)"""
 LOCKED = "SELECT FROM offer WHERE id IN (SELECT offer_id FROM changed) ORDER BY id FOR NO KEY UPDATE"
-BEHIND = "FROM changed c JOIN staged_offer s ON s.run_id = %(run)s AND s.place = c.place JOIN offer o ON o.id = c.offer_id WHERE c.differs"
-STEPS = " || ".join(
-    f"CASE WHEN o.{name} IS DISTINCT FROM s.{name} THEN jsonb_build_object('{name}', jsonb_build_array(o.{name}, s.{name})) ELSE '{{}}' END"
-    for name in COMPARED
-)
+BEHIND = "FROM changed c JOIN staged_offer s ON s.run_id = %(run)s AND s.place = c.place"
 BEFORE = "jsonb_build_object({})".format(
     ", ".join(
         f"'{name}', o.{name}" for name in ("feed_run_id", "state", "locator", "content_hash", "record_hash")
@@ -41,20 +39,19 @@ BEFORE = "jsonb_build_object({})".format(
 """What an undo puts back beside the fields, see feeds/undo.py."""
 REMEMBER = f"""
 INSERT INTO offer_change (run_id, supplier_sku, kind, fields, before)
-SELECT %(run)s, s.supplier_sku, 'changed', {STEPS}, {BEFORE} {BEHIND}"""
+SELECT %(run)s, s.supplier_sku, 'changed', {{steps}}, {BEFORE} {BEHIND} JOIN offer o ON o.id = c.offer_id WHERE c.differs"""
 UPDATE = f"""
-UPDATE offer o SET ({", ".join(COLUMNS)}) = ({", ".join(f"s.{name}" for name in COLUMNS)}),
-  free = {STATED}, state = 'offered', feed_run_id = %(run)s, changed_at = now()
-FROM changed c JOIN staged_offer s ON s.run_id = %(run)s AND s.place = c.place WHERE o.id = c.offer_id AND c.differs"""
-SAME = """
-UPDATE offer o SET record_hash = s.record_hash
-FROM changed c JOIN staged_offer s ON s.run_id = %(run)s AND s.place = c.place WHERE o.id = c.offer_id AND NOT c.differs"""
+UPDATE offer o SET {{sets}}, changed_at = now() {BEHIND} WHERE o.id = c.offer_id AND c.differs"""
+SAME = f"""
+UPDATE offer o SET record_hash = s.record_hash {BEHIND} WHERE o.id = c.offer_id AND NOT c.differs"""
 # Afterwards and by itself: now that the rows are ours, this statement sees every reservation there is, and no new one comes.
 RESTATE = f"""
-UPDATE offer o SET free = {FREE}
-FROM changed c JOIN staged_offer s ON s.run_id = %(run)s AND s.place = c.place
-WHERE o.id = c.offer_id AND c.differs
+UPDATE offer o SET free = {FREE} {BEHIND}
+WHERE o.id = c.offer_id AND c.differs AND o.state = 'offered'
   AND EXISTS (SELECT FROM reservation r WHERE r.offer_id = o.id AND (r.quantity > 0 OR r.sold_at > %(as_of)s))"""
+COME_BACK = f"""
+UPDATE offer o SET free = {RESTATED} FROM changed c WHERE o.id = c.offer_id AND c.differs AND o.free <> {RESTATED}"""
+"""For offers whose stock another feed tells: one that is offered again has what that feed said last."""
 
 OTHER_FEEDS = """
 feed f WHERE f.supplier_id = %(supplier)s AND f.id <> %(feed)s AND EXISTS (SELECT FROM offer o WHERE o.feed_id = f.id)"""
@@ -92,10 +89,11 @@ def apply(event: PieceDue, db: Database) -> None:
         end = staged + count(cursor, "staged_gone WHERE run_id = %(run)s", {"run": run.id})
         until = event.until or end
         last = min(event.after + PIECE, until, staged if event.after < staged else end)
-        policy = policy_of(run, {**POLICY, **feed.policy})
+        policy, scope = policy_of(run, {**POLICY, **feed.policy}), scope_of(uow.session, feed)
         facts = {
             "run": run.id, "feed": feed.id, "supplier": feed.supplier_id, "code": uow.session.get_one(Company, feed.supplier_id).code,
             "assumed": policy["assumed_stock"], "absence": policy["absence"], "as_of": run.as_of, "after": event.after, "last": last,
+            "target": scope.target, "whole": scope.whole,
         }  # fmt: skip
         alone = False
         if event.after < staged:
@@ -103,7 +101,7 @@ def apply(event: PieceDue, db: Database) -> None:
             if count(cursor, there, facts) < last - event.after:
                 send_back(uow, run, feed)
                 return
-            alone = take(cursor, facts, event)
+            alone = take(cursor, facts, event, scope)
         elif event.after < end:
             lock_catalogue(cursor)
             take_absent(cursor, facts)
@@ -129,22 +127,46 @@ def count(cursor: Cursor[Any], what: str, facts: dict[str, Any]) -> int:
     return int(row[0]) if row else 0
 
 
-def take(cursor: Cursor[Any], facts: dict[str, Any], event: PieceDue) -> bool:
+def take(cursor: Cursor[Any], facts: dict[str, Any], event: PieceDue, scope: Scope) -> bool:
     """Writes a piece's staged offers; the variants that it touched speak anew. Whether it met nobody else's goods."""
-    others = there_is_any(cursor, OTHER_FEEDS, facts)
+    others = scope.whole and there_is_any(cursor, OTHER_FEEDS, facts)
     if event.alone and not others and match_alone(cursor, facts):
         return True
     lock_catalogue(cursor)
-    touched = "SELECT variant_id FROM fresh WHERE NOT made OR product_key IS NOT NULL"
+    touched = []
     if not event.into_empty:
-        cursor.execute(CHANGED, facts)
-        cursor.execute(LOCKED)
-        for statement in (REMEMBER, UPDATE, SAME, RESTATE):
-            cursor.execute(statement, facts)
-        touched += " UNION SELECT variant_id FROM changed WHERE differs"
-    match(cursor, facts, new="true" if event.into_empty else NEW, known=others)
-    merge_touched(cursor, touched)
+        change(cursor, facts, scope)
+        touched.append("SELECT variant_id FROM changed WHERE differs")
+    if scope.whole:
+        match(cursor, facts, new="true" if event.into_empty else NEW, known=others)
+        touched.append("SELECT variant_id FROM fresh WHERE NOT made OR product_key IS NOT NULL")
+    merge_touched(cursor, " UNION ".join(touched))
     return False
+
+
+def change(cursor: Cursor[Any], facts: dict[str, Any], scope: Scope) -> None:
+    """Writes what a piece's staged offers say otherwise than the offers there are, as far as it is theirs to say."""
+    cursor.execute(CHANGED.format(differs=scope.differs), facts)
+    cursor.execute(LOCKED)
+    cursor.execute(REMEMBER.format(steps=steps(scope)), facts)
+    cursor.execute(
+        UPDATE.format(sets=", ".join(f"{name} = {value}" for name, value in scope.sets.items())), facts
+    )
+    if scope.whole:
+        cursor.execute(SAME, facts)
+    if scope.stock:
+        cursor.execute(RESTATE, facts)
+    elif scope.whole:
+        cursor.execute(COME_BACK, facts)
+
+
+def steps(scope: Scope) -> str:
+    """SQL for {field: [from, to]} of what would change of offer `o` by staging `s`."""
+    to = {name: scope.sets[name] for name in scope.compared}
+    return " || ".join(
+        f"CASE WHEN o.{name} IS DISTINCT FROM {value} THEN jsonb_build_object('{name}', jsonb_build_array(o.{name}, {value})) ELSE '{{}}' END"
+        for name, value in to.items()
+    )
 
 
 def take_absent(cursor: Cursor[Any], facts: dict[str, Any]) -> None:
@@ -168,7 +190,8 @@ def finish(uow: UnitOfWork, run: FeedRun, feed: Feed) -> None:
     run.state, run.applied_at = "applied", now()
     # Read by another mapping or other settings than the feed has by now, the same file would make other offers.
     as_read = pin_mapping(uow.session, feed, run) and (run.facts or {}).get("settings") == feed.settings
-    whole = as_read and run.mends is None  # mended records alone are not what the offers show
+    # Mended records alone are not what the offers show; a number unknown today may be there when the file comes again.
+    whole = as_read and run.mends is None and not (run.plan or {}).get("unknown")
     feed.applied_fingerprint = feed.fingerprint(run.file_sha256) if whole else None
     uow.emit(ProductsMerged(tenant=feed.supplier_id, lane=feed.lane, run_id=run.id))
     for (waiting,) in (

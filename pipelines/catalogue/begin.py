@@ -6,6 +6,7 @@ from psycopg import Cursor
 
 from core.database import SET_SECONDS, Database, UnitOfWork
 from models.events import PieceDue, RunApproved
+from models.modes import PARTIAL, mode_of
 from models.runs import overtaken, policy_of
 from models.staged import MATTERS, POLICY, absent, emptied
 from models.suppliers import Feed, FeedRun
@@ -75,11 +76,13 @@ def begin(event: RunApproved, db: Database) -> None:
             cursor.execute(f"DELETE FROM {table} WHERE run_id = %(run)s", facts)
         for statement in OVERTAKE:
             cursor.execute(statement, facts)
-        note_shared(cursor, facts)
+        whole = mode_of(feed) not in PARTIAL
+        if whole:
+            note_shared(cursor, facts)
         if facts["absence"] != "keep":
             cursor.execute(GONE + absent(run), facts)
         run.taken = 0
-        empty = not there_is_any(cursor, "offer WHERE feed_id = %(feed)s", facts)
+        empty = whole and not there_is_any(cursor, "offer WHERE feed_id = %(feed)s", facts)
         half = facts["staged"] // 2
         parts = ((0, half), (half, facts["staged"])) if empty and half >= WORTH_HALVING else ((0, 0),)
         for after, until in parts:

@@ -12,6 +12,7 @@ from core.tables import AuditRecord
 from models.catalogue import Offer, Product, Variant
 from models.companies import Company
 from models.events import OfferMoved, ProductsMerged, RunUndone
+from models.modes import target_of
 from models.suppliers import Feed, FeedRun
 from pipelines.catalogue.lock import lock_catalogue
 from pipelines.catalogue.merge import merge_variants
@@ -96,7 +97,8 @@ def remerge(event: RunUndone, db: Database) -> None:
         run = uow.session.get_one(FeedRun, event.run_id)
         cursor = uow.cursor()
         lock_catalogue(cursor)
-        _touch(cursor, UNDONE, {"feed": run.feed_id, "run": run.id, "after": event.after, "piece": PIECE})
+        target = target_of(uow.session.get_one(Feed, run.feed_id))
+        _touch(cursor, UNDONE, {"feed": target, "run": run.id, "after": event.after, "piece": PIECE})
         merge_variants(cursor)
         row = cursor.execute("SELECT count(*), max(id) FROM touched").fetchone()
         if row is not None and row[0] == PIECE:

@@ -87,10 +87,12 @@ WRITTEN = (
 # All at once: each row is looked at a single time. The three names stand for the same row.
 ALONE = f"""
 {KEYED.format(known="NULL::text", new="true")},
+placed AS (
+  SELECT k.key, k.sku, k.reason, s.*, c.taxonomy_id FROM staged_offer s JOIN keyed k ON k.place = s.place {CATEGORY}
+  WHERE s.run_id = %(run)s AND {PIECE} ORDER BY s.place),
 fresh AS MATERIALIZED (
-  SELECT k.key, k.sku, k.reason, s.*, c.taxonomy_id, nextval('offer_id_seq')::int AS offer_id, nextval('variant_id_seq')::int AS variant_id,
-    nextval('product_id_seq')::int AS product_id
-  FROM staged_offer s JOIN keyed k ON k.place = s.place {CATEGORY} WHERE s.run_id = %(run)s AND {PIECE}),
+  SELECT placed.*, nextval('offer_id_seq')::int AS offer_id, nextval('variant_id_seq')::int AS variant_id,
+    nextval('product_id_seq')::int AS product_id FROM placed),
 products AS ({PRODUCTS} FROM fresh f, LATERAL (SELECT f.*) s, LATERAL (SELECT f.taxonomy_id) c),
 variants AS ({VARIANTS} FROM fresh f, LATERAL (SELECT f.*) s)
 {OFFERS} FROM fresh f, LATERAL (SELECT f.*) s"""

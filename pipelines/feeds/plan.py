@@ -8,10 +8,9 @@ from psycopg.rows import dict_row
 from core.database import SET_SECONDS, Database, UnitOfWork
 from core.errors import Refused
 from models.events import FeedStaged, RunApproved
+from models.modes import Scope, scope_of
 from models.runs import held, policy_of
 from models.staged import (
-    COMPARED,
-    DIFFERS,
     MATTERS,
     POLICY,
     PRICE_CHANGES,
@@ -33,12 +32,14 @@ def plan(event: FeedStaged, db: Database) -> None:
         uow.session.refresh(run)  # as it is now that nobody else works at this feed
         if run.state != "staged" or another_is_taken(uow.cursor(), run) or emptied(uow, run, feed):
             return
-        counts = count(uow.cursor(), run, feed)
-        broken = beyond_limits(counts, policy_of(run, {**POLICY, **feed.policy}))
+        scope = scope_of(uow.session, feed)
+        counts = count(uow.cursor(), run, feed, scope)
+        policy = policy_of(run, {**POLICY, **feed.policy})
+        broken = beyond_limits(counts, policy)
         limits = [*held(uow.session, run), *(run.facts or {}).get("breaks", []), *broken]
         run.plan = {
             **counts,
-            "examples": examples(uow.cursor(), run),
+            "examples": examples(uow.cursor(), run, scope, policy["assumed_stock"]),
             "limits": limits,
             "asks": asks(counts, feed),
         }
@@ -58,45 +59,54 @@ def approve(uow: UnitOfWork, run: FeedRun, feed: Feed) -> None:
     uow.emit(RunApproved(tenant=feed.supplier_id, lane=feed.lane, run_id=run.id))
 
 
-def count(cursor: Cursor[Any], run: FeedRun, feed: Feed) -> dict[str, Any]:
-    """How many offers the run would make, change, leave and miss; which fields change; how stock and price move."""
+def count(cursor: Cursor[Any], run: FeedRun, feed: Feed, scope: Scope) -> dict[str, Any]:
+    """How many offers the run would make, change, leave and miss; which fields change; how stock and price move.
+
+    `unknown` counts what a file of stock or prices alone names and nobody offers.
+    """
     policy = policy_of(run, {**POLICY, **feed.policy})
     fields = ", ".join(
-        f"count(*) FILTER (WHERE o.id IS NOT NULL AND o.{name} IS DISTINCT FROM s.{name}) AS f_{name}"
-        for name in COMPARED
+        f"count(*) FILTER (WHERE o.id IS NOT NULL AND o.{name} IS DISTINCT FROM {scope.sets[name]}) AS f_{name}"
+        for name in scope.compared
     )
+    facts = {
+        "feed": feed.id, "run": run.id, "target": scope.target, "assumed": policy["assumed_stock"], "as_of": run.as_of,
+        "absence": policy["absence"],
+    }  # fmt: skip
     row = (
         dict_cursor(cursor)
         .execute(
-            f"""SELECT count(*) AS staged, count(*) FILTER (WHERE o.id IS NULL) AS new,
-              count(*) FILTER (WHERE o.id IS NOT NULL AND {DIFFERS}) AS changed,
-              count(*) FILTER (WHERE s.cost IS NULL) AS without_cost,
-              count(*) FILTER (WHERE s.currency IS NULL) AS without_currency,
-              count(*) FILTER (WHERE o.free > 0 AND {STATED} = 0) AS to_zero,
-              count(*) FILTER (WHERE {PRICE_CHANGES}) AS price_changes,
+            f"""SELECT count(*) AS staged, count(*) FILTER (WHERE o.id IS NULL) AS unmet,
+              count(*) FILTER (WHERE o.id IS NOT NULL AND {scope.differs}) AS changed,
+              count(*) FILTER (WHERE s.cost IS NULL AND {scope.whole}) AS without_cost,
+              count(*) FILTER (WHERE s.currency IS NULL AND {scope.whole}) AS without_currency,
+              count(*) FILTER (WHERE {scope.stock} AND o.free > 0 AND {STATED} = 0) AS to_zero,
+              count(*) FILTER (WHERE {scope.prices} AND ({PRICE_CHANGES if scope.whole else scope.differs})) AS price_changes,
               {fields}
-            FROM staged_offer s LEFT JOIN offer o ON o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku
+            FROM staged_offer s LEFT JOIN offer o ON o.feed_id = %(target)s AND o.supplier_sku = s.supplier_sku
             WHERE s.run_id = %(run)s""",
-            {"feed": feed.id, "run": run.id, "assumed": policy["assumed_stock"], "as_of": run.as_of},
+            facts,
         )
         .fetchone()
     )
     assert row is not None
+    gone = f"{MATTERS} AND {absent(run)}" if scope.whole and policy["absence"] != "keep" else "false"
     before = (
         dict_cursor(cursor)
         .execute(
-            f"""SELECT count(*) AS offered, count(*) FILTER (WHERE free > 0) AS sellable,
-             count(*) FILTER (WHERE {MATTERS} AND {absent(run)}) AS gone
-           FROM offer o WHERE feed_id = %(feed)s AND state = 'offered'""",
-            {"feed": feed.id, "run": run.id, "absence": policy["absence"]},
+            f"""SELECT count(*) AS offered, count(*) FILTER (WHERE free > 0) AS sellable, count(*) FILTER (WHERE {gone}) AS gone
+           FROM offer o WHERE feed_id = %(target)s AND state = 'offered'""",
+            facts,
         )
         .fetchone()
     )
     assert before is not None
+    changed = {name: row.pop(f"f_{name}") for name in scope.compared}
     row["staged"] += unchanged(run)
-    changed = {name: row.pop(f"f_{name}") for name in COMPARED}
+    unmet = row.pop("unmet")
     return {
-        **row, **before, "unchanged": row["staged"] - row["new"] - row["changed"],
+        **row, **before, "new": unmet if scope.whole else 0, "unknown": 0 if scope.whole else unmet,
+        "unchanged": row["staged"] - unmet - row["changed"],
         "fields": {name: number for name, number in changed.items() if number},
     }  # fmt: skip
 
@@ -136,28 +146,36 @@ def asks(counts: dict[str, Any], feed: Feed) -> list[str]:
     return sentences
 
 
-def examples(cursor: Cursor[Any], run: FeedRun, number: int = 10) -> list[dict[str, Any]]:
+def examples(
+    cursor: Cursor[Any], run: FeedRun, scope: Scope, assumed: int, number: int = 10
+) -> list[dict[str, Any]]:
     """A few of the changes, the greatest moves of price first: {"supplier_sku", "title", "fields": {name: [from, to]}}."""
+    told = [name for name in ("cost", "price", "stock", "title") if name in scope.compared]
+    moves = ", ".join(
+        f"o.{name} AS old_{name}, {scope.sets[name]} AS new_{name}"
+        if name in ("stock", "title")
+        else f"o.{name}::text AS old_{name}, ({scope.sets[name]})::text AS new_{name}"
+        for name in told
+    )
+    differs = "o.content_hash <> s.content_hash" if scope.whole else scope.differs
     rows = (
         dict_cursor(cursor)
         .execute(
-            """SELECT s.supplier_sku, s.title, o.cost::text AS old_cost, s.cost::text AS new_cost, o.price::text AS old_price,
-             s.price::text AS new_price, o.stock AS old_stock, s.stock AS new_stock, o.title AS old_title, s.title AS new_title
-           FROM staged_offer s JOIN offer o ON o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku
-           WHERE s.run_id = %(run)s AND o.content_hash <> s.content_hash
+            f"""SELECT s.supplier_sku, coalesce(s.title, o.title) AS title, {moves}
+           FROM staged_offer s JOIN offer o ON o.feed_id = %(target)s AND o.supplier_sku = s.supplier_sku
+           WHERE s.run_id = %(run)s AND {differs}
            ORDER BY abs(coalesce(s.cost, s.price) / nullif(coalesce(o.cost, o.price), 0) - 1) DESC NULLS LAST, s.supplier_sku
            LIMIT %(number)s""",
-            {"feed": run.feed_id, "run": run.id, "number": number},
+            {
+                "target": scope.target, "run": run.id, "number": number, "as_of": run.as_of, "assumed": assumed,
+            },
         )
         .fetchall()
-    )
+    )  # fmt: skip
     return [
         {
             "supplier_sku": row["supplier_sku"], "title": row["title"],
-            "fields": {
-                name: [row[f"old_{name}"], row[f"new_{name}"]]
-                for name in ("cost", "price", "stock", "title") if row[f"old_{name}"] != row[f"new_{name}"]
-            },
+            "fields": {name: [row[f"old_{name}"], row[f"new_{name}"]] for name in told if row[f"old_{name}"] != row[f"new_{name}"]},
         }
         for row in rows
     ]  # fmt: skip

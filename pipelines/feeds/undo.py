@@ -5,6 +5,7 @@ from core.errors import Refused, there_is
 from core.tables import AuditRecord
 from models.catalogue import RESTATED
 from models.events import RunUndone, UndoDue
+from models.modes import target_of
 from models.runs import last_applied
 from models.staged import another_is_taken
 from models.suppliers import Feed, FeedRun
@@ -78,5 +79,5 @@ def undo(event: UndoDue, db: Database) -> None:
         uow.session.flush()  # the figures of the run before count again
         cursor = uow.cursor()
         for statement in (BACK, GONE, RESTATE):
-            cursor.execute(statement, {"run": run.id, "feed": feed.id})
+            cursor.execute(statement, {"run": run.id, "feed": target_of(feed)})
         uow.emit(RunUndone(tenant=event.tenant, lane=event.lane, run_id=run.id))
