@@ -128,17 +128,24 @@ def _records(
     """(line in the file, fields, fault) of each record up to ENDOFDATA."""
     lines = _Lines(stream, before, name)
     held: tuple[int, list[str], str] | None = None
-    reader = csv.reader(lines, delimiter=delimiter)
-    try:
-        for cells in reader:
-            begun, lines.begun = lines.begun, lines.at + 1
-            if not any(cell.strip() for cell in cells):
-                continue
+    source = iter(lines)
+    while True:
+        try:
+            for cells in csv.reader(source, delimiter=delimiter):
+                begun, lines.begun = lines.begun, lines.at + 1
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if held:
+                    yield held
+                held = begun, cells, "" if len(cells) == width else "ragged_row"
+            break
+        except (
+            csv.Error
+        ):  # a quote that is never closed: what it swallowed is one record, the next line begins anew
             if held:
                 yield held
-            held = begun, cells, "" if len(cells) == width else "ragged_row"
-    except csv.Error:
-        held = lines.begun, [], "too_long"
+            held = lines.begun, [], "too_long"
+            lines.begun = lines.at + 1
     if held:
         yield held if lines.ended else (held[0], held[1], "truncated")
 
