@@ -58,23 +58,31 @@ def split_off(number: OfferNumber, as_json: AsJson = False) -> None:
 
 
 def _for_people(found: dict[str, Any]) -> dict[str, Any]:
+    """The chain as facts, from the listing's variant down to the file; then who else offers it, and each field."""
     variant, record = found["variant"], found["record"] or {}
-    offers = [
+    told: dict[str, Any] = {name: variant[name] for name in ("sku", "title", "gtin")}
+    told["category"] = found["product"]["category"]
+    if found["offers"]:
+        best = found["offers"][0]
+        told |= {
+            "best_offer": f"{best['supplier']} {best['supplier_sku']}, {_amount(best['cost'], best['currency']) or 'no cost'}", "because": best["why"],
+            "belongs_here": best["match"], "record": f"{best['locator']} of {best['file']}", "run": best["run"],
+            "mapping_version": best["mapping_version"], **({"problem": record["problem"]} if record.get("problem") else {}),
+        }  # fmt: skip
+    told["listings"] = narrow(found["listings"], "shop", "state", "price", "currency")
+    told["offers"] = [
         {
-            "offer": row["id"], "supplier": f"{row['supplier']} {row['supplier_sku']}", "asks": _amount(row["cost"], row["currency"]), "free": row["free"],
-            "best": "best" if row["best"] else "", "why": row["why"], "match": row["match"],
+            "offer": row["id"], "supplier": f"{row['supplier']} {row['supplier_sku']}", "asks": _amount(row["cost"], row["currency"]),
+            "free": row["free"], "why": row["why"],
         }
         for row in found["offers"]
     ]  # fmt: skip
-    fields = [
-        {"field": row["field"], "columns": ", ".join(row["columns"]) or "–", "raw": " | ".join(value or name for name, value in row["raw"].items()), "value": row["value"]}
-        for row in record.get("fields", ())
-    ]  # fmt: skip
-    came = {name: record.get(name) for name in ("run", "file", "locator", "mapping_version", "problem")}
-    return {
-        "sku": variant["sku"], "title": variant["title"], "gtin": variant["gtin"], "category": found["product"]["category"], **came,
-        "listings": narrow(found["listings"], "shop", "state", "price", "currency"), "offers": offers, "fields": fields,
-    }  # fmt: skip
+    if record.get("fields"):
+        told["fields"] = [
+            {"field": row["field"], "column": " | ".join(row["raw"]) or ", ".join(row["columns"]), "received": " | ".join(row["raw"].values()), "value": row["value"]}
+            for row in record["fields"]
+        ]  # fmt: skip
+    return told
 
 
 def _amount(cost: Decimal | None, currency: str | None) -> str | None:
