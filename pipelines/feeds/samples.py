@@ -45,7 +45,8 @@ def doubts(found: Normalised) -> dict[str, Any]:
     frame = _first(found)
     header = [str(name) for name in frame if name not in (LOCATOR, FAULT)]
     asked = questions(document, UNSURE)
-    likely = candidates(header, frame, asked, paths=document["dialect"]["format"] in TREES)
+    read = columns_read(document)
+    likely = candidates(header, frame, asked, paths=document["dialect"]["format"] in TREES, read=read)
     unsure = [
         {
             "field": field, "from": found.mapping.get(field, {}).get("from"),
@@ -53,7 +54,6 @@ def doubts(found: Normalised) -> dict[str, Any]:
         }
         for field in asked
     ]  # fmt: skip
-    read = columns_read(document)
     return {"document": document, "unsure": unsure, "unmapped": [name for name in header if name not in read]}
 
 

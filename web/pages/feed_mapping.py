@@ -13,7 +13,7 @@ from core.database import Database
 from core.errors import EntrepotError, Refused, there_is
 from models.mappings import one_version
 from models.suppliers import Feed
-from pipelines.feeds.mapping.candidates import UNSURE
+from pipelines.feeds.mapping.candidates import UNSURE, lacking
 from pipelines.feeds.mappings import (
     as_yaml,
     columns_left,
@@ -51,7 +51,7 @@ def show(request: Request, db: Db, session: Session, feed_id: int) -> Response:
     samples, problem = sampled(request, db, feed_id) if document else ({}, None)
     return page(
         request, "mapping.html", title=f"Mapping of {feed.name}", found=found, feed=feed, document=document, history=history,
-        fields=field_rows(document, samples) if document else [], unsure=UNSURE, left=columns_left(document) if document else [],
+        fields=field_rows(document, samples) if document else [], unsure=UNSURE, lacking=lacking(document, feed.policy.get("mode")) if document else [], left=columns_left(document) if document else [],
         values=samples.get("columns", {}), problem=problem, rules=[rule_words(one) for one in (document or {}).get("rules", [])],
         unmapped=[name for name in FIELDS if name not in (document or {}).get("fields", {})], told=told,
     )  # fmt: skip

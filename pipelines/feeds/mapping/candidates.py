@@ -27,10 +27,22 @@ UNSURE = 0.7
 _MOST = 5
 
 
+_READ = 0.5
+"""What a column's chance is multiplied by where another field is read from it already."""
+
+
 def candidates(
-    header: list[str], sample: pd.DataFrame, fields: list[str], *, paths: bool
+    header: list[str],
+    sample: pd.DataFrame,
+    fields: list[str],
+    *,
+    paths: bool,
+    read: Mapping[str, list[str]] | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
-    """field -> at most five columns, the likeliest first: {"column", "score" (0 to 1), "values" (three of them)}."""
+    """field -> at most five columns, the likeliest first: {"column", "score" (0 to 1), "values" (three of them)}.
+
+    `read` tells what each column is read into already: it is then less likely something else.
+    """
     columns = [
         seen_column(name, end_of_path(name) if paths else name, sample[name].head(LOOKED_AT))
         for name in header
@@ -40,7 +52,12 @@ def candidates(
     found = {}
     for field in fields:
         scored = [
-            (max(_by_name(field, column, table), _by_values(field, column)), column) for column in columns
+            (
+                max(_by_name(field, column, table), _by_values(field, column))
+                * (_READ if set((read or {}).get(column.name, ())) - {field, "attributes"} else 1),
+                column,
+            )
+            for column in columns
         ]
         likely = sorted((pair for pair in scored if pair[0] > 0), key=lambda pair: -pair[0])[:_MOST]
         found[field] = [
@@ -58,8 +75,15 @@ def questions(document: Mapping[str, Any], limit: float) -> list[str]:
         for name, spec in fields.items()
         if spec.get("confidence", 1.0) < limit and name not in ("attributes", "options")
     ]
-    lacking = [name for name, enough in NEEDED.items() if not fields.keys() & set(enough)]
-    return [*doubtful, *lacking]
+    return [*doubtful, *lacking(document)]
+
+
+def lacking(document: Mapping[str, Any], mode: str | None = None) -> list[str]:
+    """The fields that an offer needs and nothing is read into; a feed of stock or prices alone needs the others not."""
+    fields = {name for name, spec in document.get("fields", {}).items() if spec}
+    told = mode or (document.get("policy") or {}).get("mode", "full")
+    needless = {"stock-only": {"title", "price"}, "price-only": {"title", "stock"}}.get(told, set())
+    return [name for name, enough in NEEDED.items() if name not in needless and not fields & set(enough)]
 
 
 def _by_name(field: str, column: SeenColumn, table: Mapping[str, Any]) -> float:
