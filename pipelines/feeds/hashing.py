@@ -11,8 +11,7 @@ import pyarrow.compute as pc
 from pipelines.feeds.mapping.arrays import TEXT, always, word
 
 Hashes = npt.NDArray[np.uint64]
-KEYS = ("entrepot content", "content entrepot")
-"""SipHash takes keys of sixteen bytes; two of them make 128 bits."""
+KEY = "entrepot content"
 _BETWEEN, _NONE = "\0", "\1"  # in no text: readers take NULs out
 
 
@@ -37,18 +36,15 @@ def rows_as_text(columns: Sequence[pa.Array], rows: int) -> pa.Array:
     )
 
 
-def hash64(texts: pa.Array, key: str = KEYS[0]) -> Hashes:
-    """SipHash-2-4 of each text (64 bits), as pandas computes it."""
+def hash64(texts: pa.Array, key: str = KEY) -> Hashes:
+    """SipHash-2-4 of each text (64 bits), as pandas computes it; `key` is sixteen bytes of ASCII."""
     values = texts.cast(pa.large_binary()).to_numpy(zero_copy_only=False)
     found: Hashes = pd.util.hash_array(values, hash_key=key, categorize=False)
     return found
 
 
-def hash128(texts: pa.Array) -> tuple[pa.Array, Hashes]:
-    """(32 hex digits of each text, the first half of the same as a number)."""
-    first = hash64(texts, KEYS[0])
-    both = np.stack([first, hash64(texts, KEYS[1])], axis=1).astype(">u8")
-    digits = both.tobytes().hex().encode()
-    ends = np.arange(0, 32 * len(texts) + 1, 32, dtype=np.int64)
-    hexed = pa.Array.from_buffers(TEXT, len(texts), [None, pa.py_buffer(ends), pa.py_buffer(digits)])
-    return hexed, first
+def hexed(hashes: Hashes) -> pa.Array:
+    """Sixteen hex digits of each hash."""
+    digits = hashes.astype(">u8").tobytes().hex().encode()
+    ends = np.arange(0, 16 * len(hashes) + 1, 16, dtype=np.int64)
+    return pa.Array.from_buffers(TEXT, len(hashes), [None, pa.py_buffer(ends), pa.py_buffer(digits)])

@@ -86,12 +86,13 @@ class Memory:
         """Writes accepted offers down; `notes` are bits, see `note_bits`."""
         if self.writer is None:
             return
-        numbers = np.array(
-            [self._combinations.setdefault(int(bits), len(self._combinations)) for bits in notes.tolist()],
-            dtype="<u2",
-        )
+        combinations, inverse = np.unique(notes, return_inverse=True)
+        numbers = [
+            self._combinations.setdefault(bits, len(self._combinations)) for bits in combinations.tolist()
+        ]
+        told = np.array(numbers, dtype="<u2")[inverse]
         self.writer.add(
-            {"record": record, "key": key, "group": group, "content": content.astype("<u4"), "notes": numbers}
+            {"record": record, "key": key, "group": group, "content": content.astype("<u4"), "notes": told}
         )
 
     def _names(self) -> list[list[str]]:

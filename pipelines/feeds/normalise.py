@@ -149,12 +149,13 @@ def normalise(
     profile: str | None = None,
     mapping: Mapping[str, Any] | None = None,
     currency: str | None = None,
+    sha256: str | None = None,
 ) -> Normalised:
     """Settles how `file` is read: dialect, profile and mapping; reading itself waits for `batches`.
 
     `name` is the file's own name where `file` is an archive's path; `profile` a known name; `mapping` a pinned
     document (complete, with its dialect: used as it is, differences reported as drift) or only some sections,
-    which replace the proposal's. `currency` (ISO 4217) counts where the file says none. Raises Refused where
+    which replace the proposal's. `sha256` is the file's where it is known. `currency` (ISO 4217) counts where the file says none. Raises Refused where
     the file is no feed, is not read yet, or the mapping is not usable.
     """
     given = mapping or {}
@@ -175,7 +176,9 @@ def normalise(
     documents.check(document)
     stated = {"as_of": {"from": [column]}} if (column := document.get("as_of", {}).get("column")) else {}
     dialect = replace(dialect, context=documents.context_of({**document["fields"], **stated}))
-    facts = FileFacts(file.stat().st_size, _sha256(file), dialect.encoding, dialect.format, dialect.delimiter)
+    facts = FileFacts(
+        file.stat().st_size, sha256 or _sha256(file), dialect.encoding, dialect.format, dialect.delimiter
+    )
     drift = [*reader.notices, *documents.drift(document, dialect)]
     return Normalised(file, reader, dialect, facts, document, drift, currency, shaper, name or file.name)
 

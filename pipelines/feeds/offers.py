@@ -16,7 +16,7 @@ from pipelines.feeds.amounts import MONEY, settle_money, settle_stock, whole_num
 from pipelines.feeds.choices import named_rows, settle_choices
 from pipelines.feeds.details import PAIRED, aligned, implied, settle_details
 from pipelines.feeds.grouping import BROKEN, GROUP, PART
-from pipelines.feeds.hashing import Hashes, hash128, rows_as_text
+from pipelines.feeds.hashing import Hashes, hash64, hexed, rows_as_text
 from pipelines.feeds.mapping.arrays import (
     Mask,
     always,
@@ -135,8 +135,8 @@ def draft(filled: pd.DataFrame, document: Mapping[str, Any], currency: str | Non
         told.blank(marks, "missing_stock", "stock", ~present(out["stock"]) & ~present(out["availability"]))
     _remarks(columns, marks)
     _settle_rows(filled, grouping, marks, ruling.parts, ruling.skipped, ruling.why)
-    hexed, contents = hash128(rows_as_text([out[n] for n in OFFER_COLUMNS if n not in _UNHASHED], rows))
-    out["content_hash"] = hexed
+    contents = hash64(rows_as_text([out[n] for n in OFFER_COLUMNS if n not in _UNHASHED], rows))
+    out["content_hash"] = hexed(contents)
     offers = pa.table({name: out[name] for name in OFFER_COLUMNS})
     return Draft(offers, marks, ruling.parts & ~flags(filled[FAULT] != ""), members, contents)
 

@@ -38,7 +38,7 @@ MEMORY_LIMIT = 4 << 30
 
 
 def main() -> int:
-    """Reads one JSON order from standard input: {"file", "name", "profile", "document", "currency", "run_id"}, and
+    """Reads one JSON order from standard input: {"file", "name", "profile", "document", "currency", "run_id", "sha256"}, and
     for records known before {"known", "known_out": paths, "base": a run} or nothing."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     out = sys.stdout.buffer
@@ -68,6 +68,7 @@ def parse(order: dict[str, Any], out: BinaryIO) -> None:
         profile=order["profile"],
         mapping=order["document"],
         currency=order["currency"],
+        sha256=order.get("sha256"),
     )
     file = {
         name: getattr(found.facts, name) for name in ("bytes", "sha256", "encoding", "format", "delimiter")

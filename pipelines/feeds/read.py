@@ -33,7 +33,7 @@ def read(event: FileLanded, db: Database) -> None:
         feed = uow.session.get_one(Feed, run.feed_id)
         mapping = mapping_for(uow.session, feed, run)
         order = {
-            "file": str(archived(load().archive, run.file_sha256)), "name": run.file_name, "profile": feed.profile,
+            "file": str(archived(load().archive, run.file_sha256)), "sha256": run.file_sha256, "name": run.file_name, "profile": feed.profile,
             "document": with_policy(feed, mapping), "currency": feed.currency, "run_id": run.id, **remembered(uow.session, feed, run, mapping),
         }  # fmt: skip
         settings = feed.settings

@@ -11,8 +11,6 @@ from connectors.readers.frames import INNER, OUTER
 from pipelines.feeds.mapping.arrays import (
     Mask,
     codes_of,
-    consists_of,
-    data_of,
     offsets_of,
     per_value,
     present,
@@ -25,10 +23,6 @@ from pipelines.feeds.mapping.arrays import (
 _BETWEEN = re.compile(rf"[{OUTER}{INNER}]|[,;|]\s*(?=(?:https?:)?//)|(?<=\S)\s+(?=https?://)", re.I)
 _ONE = r"https?://[!#-%'()*+./0-9:=?@A-Z_a-z~-]+"  # nothing in it could part two addresses or want mending
 _SEVERAL = rf"^{_ONE}(?:\x1f{_ONE})*$"
-_PLAIN_BYTES = (
-    b"!#$%'()*+-./0123456789:=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~" + INNER.encode()
-)
-_SCHEMES = ("https://", "http://")
 _LONGEST = 2048
 _ADDRESS = re.compile(r"https?://[^\s/]+", re.I)
 
@@ -36,7 +30,7 @@ _ADDRESS = re.compile(r"https?://[^\s/]+", re.I)
 def addresses(values: pa.Array) -> tuple[pa.Array, Mask]:
     """(addresses joined by INNER, none where there is none; the rows that also held what is no address)."""
     there = present(values)
-    plain = there.copy() if _all_plain(values) else true(pc.match_substring_regex(values, _SEVERAL))
+    plain = true(pc.match_substring_regex(values, _SEVERAL))
     if len(values):
         plain &= np.diff(offsets_of(values)) <= _LONGEST
     several = rows_with(values, INNER.encode())
@@ -49,18 +43,6 @@ def addresses(values: pa.Array) -> tuple[pa.Array, Mask]:
     unusable = np.zeros(len(values), dtype=bool)
     unusable[odd] = [faulty for _, faulty in answers]
     return put(values, odd, texts(INNER.join(many) or None for many, _ in answers)), unusable
-
-
-def _all_plain(values: pa.Array) -> bool:
-    """Whether each text is one or several plain addresses: told from all bytes together."""
-    data = data_of(values)
-    if data is None or not consists_of(values, _PLAIN_BYTES):
-        return False
-    plain, between = data.to_pybytes(), INNER.encode()
-    begun = sum(int(true(pc.starts_with(values, scheme)).sum()) for scheme in _SCHEMES)
-    parts = sum(plain.count(between + scheme.encode()) for scheme in _SCHEMES)
-    empty = b"//" + between in plain or true(pc.ends_with(values, "//")).any()
-    return begun == len(values) - values.null_count and parts == plain.count(between) and not empty
 
 
 def _repeating(values: pa.Array, rows: Mask) -> Mask:

@@ -12,7 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.readers.frames import INNER, OUTER
-from pipelines.feeds.mapping.arrays import Mask, arrow, blank_or_wide, edges_of, keep, nothing, series, true
+from pipelines.feeds.mapping.arrays import (
+    Mask,
+    arrow,
+    blank_or_wide,
+    edges_of,
+    keep,
+    nothing,
+    per_value,
+    series,
+    true,
+)
 from pipelines.feeds.mapping.jsontext import objects, quoted
 
 __all__ = [
@@ -136,12 +146,7 @@ def missing(index: pd.Index) -> pd.Series:
 
 def per_unique(series: pd.Series, function: Callable[[str], Any]) -> pd.Series:
     """`function` of each value, asked once for every different one; None where there is none. Objects come back."""
-    codes, uniques = pd.factorize(series)
-    answers = np.empty(len(uniques) + 1, dtype=object)
-    for place, value in enumerate(uniques):
-        answers[place] = function(value)
-    answers[-1] = None
-    return pd.Series(answers[codes], index=series.index, dtype=object)
+    return pd.Series(per_value(arrow(series), function), index=series.index, dtype=object)
 
 
 def without_missing(series: pd.Series, words: frozenset[str]) -> pd.Series:

@@ -117,18 +117,23 @@ def unit(column: Column, argument: dict[str, str]) -> None:
     encoded = received.dictionary_encode()
     if len(encoded.dictionary) * _FEW > len(received):
         measures, assumed, read = _plain_measures(received, argument)
+        if (odd := there & ~read).any():
+            some, guessed = _measures(received.filter(pa.array(odd)).dictionary_encode(), argument)
+            measures = put(measures, odd, some)
+            assumed |= _spread(guessed, odd)
     else:
-        measures, assumed, read = nothing(len(received)), np.zeros(len(received), dtype=bool), ~there
-    odd = there & ~read
-    if odd.any():
-        to, of, assume = argument["to"], argument.get("of"), argument.get("assume")
-        some = received.filter(pa.array(odd))
-        answers = per_value(some, lambda text: read_measure(text, to, of, assume)).tolist()
-        assumed |= _spread(np.array([guessed for _, guessed in answers], dtype=bool), odd)
-        measures = put(measures, odd, texts(None if value is None else str(value) for value, _ in answers))
+        measures, assumed = _measures(encoded, argument)
     column.mark("value_ignored", there & ~present(measures))
     column.mark("unit_assumed", assumed)
     column.text, column.kind = measures, "whole"
+
+
+def _measures(encoded: pa.DictionaryArray, argument: dict[str, str]) -> tuple[pa.Array, Mask]:
+    """(measures, whose unit was assumed), each different text read once."""
+    to, of, assume = argument["to"], argument.get("of"), argument.get("assume")
+    answers = [read_measure(text, to, of, assume) for text in encoded.dictionary.to_pylist()]
+    guessed = np.array([*(flag for _, flag in answers), False], dtype=bool)[codes_of(encoded)]
+    return texts(None if value is None else str(value) for value, _ in answers).take(encoded.indices), guessed
 
 
 def _plain_measures(received: pa.Array, argument: dict[str, str]) -> tuple[pa.Array, Mask, Mask]:

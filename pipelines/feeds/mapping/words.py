@@ -7,9 +7,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
+import pyarrow.compute as pc
 
-from pipelines.feeds.mapping.columns import Column, flags, per_unique, text_series
+from connectors.readers.frames import INNER
+from pipelines.feeds.mapping.arrays import each, texts, true
+from pipelines.feeds.mapping.columns import Column
 from pipelines.feeds.mapping.dates import read_date
 from pipelines.feeds.profiles import fold
 
@@ -54,15 +56,18 @@ def language_of(text: str) -> str | None:
 
 def _each(column: Column, read: Callable[[str], str | None]) -> None:
     """`read` of every value, or of every part of a list; what it cannot read is remarked."""
-    if column.values.dtype == object:
-        lists = [[(one, read(one)) for one in many or ()] for many in column.values]
-        told = [[ours for _, ours in pairs if ours] or None for pairs in lists]
-        column.mark("value_ignored", flags(pd.Series([any(o is None for _, o in p) for p in lists])))
-        column.values = pd.Series(told, index=column.values.index, dtype=object)
-        return
-    answers = per_unique(column.values, read)
-    column.mark("value_ignored", flags(column.values.notna()) & flags(answers.isna()))
-    column.values = text_series(answers, column.values.index)
+    odd: set[str] = set()
+
+    def told(text: str) -> str | None:
+        parts = [(part, read(part)) for part in text.split(INNER)]
+        if any(ours is None for _, ours in parts):
+            odd.add(text)
+        return INNER.join(ours for _, ours in parts if ours) or None
+
+    received = column.text
+    column.text = each(received, told)
+    if odd:
+        column.mark("value_ignored", true(pc.is_in(received, value_set=texts(sorted(odd)))))
 
 
 @lru_cache
