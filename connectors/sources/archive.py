@@ -62,6 +62,14 @@ def archive_pieces(pieces: Iterable[bytes], into: Path, name: str) -> LandedFile
     return LandedFile(path=path, name=name, bytes=size, sha256=digest.hexdigest())
 
 
+def drop_drafts(into: Path, before: float) -> int:
+    """Removes copies that a kill left unfinished, last written before `before` (seconds since 1970); how many."""
+    old = [draft for draft in into.glob(".incoming-*") if draft.stat().st_mtime < before]
+    for draft in old:
+        draft.unlink(missing_ok=True)
+    return len(old)
+
+
 def archive_fetched(
     pieces: Iterable[bytes], into: Path, name: str, limit: int, as_of: datetime | None = None
 ) -> LandedFile:

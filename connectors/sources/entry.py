@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +18,22 @@ EARLY = 30.0
 SHORTEST = 300.0
 """Seconds a token is kept where its server does not say how long (RFC 6749 section 5.1 only recommends it)."""
 MOST_TOKENS = 1000
+OURS = frozenset(
+    [
+        "host",
+        "connection",
+        "content-length",
+        "transfer-encoding",
+        "te",
+        "upgrade",
+        "range",
+        "if-range",
+        "accept-encoding",
+        "if-none-match",
+        "if-modified-since",
+    ]
+)
+"""Headers that say how the call is made: none of them holds a key."""
 SHORTEST_SECRET = 4
 """Characters from which a secret is struck out of other people's words; shorter ones would strike out words."""
 
@@ -75,6 +92,16 @@ def entry_of(auth: Mapping[str, str] | None, secret: Mapping[str, str]) -> Entry
         raise Misconfigured(f"There is no way in {made.kind!r}; there are {', '.join(KINDS)}.")
     if made.kind != "none" and not made.secret:
         raise Misconfigured("The feed's credentials are not stored: enter the password, key or token.")
+    if made.kind in ("header", "bearer") and not (made.secret.isascii() and made.secret.isprintable()):
+        raise Misconfigured(
+            "The key or token has characters that no header can hold: enter it anew, without blanks around it."
+        )
+    if made.kind == "header" and (
+        not re.fullmatch(r"[A-Za-z0-9-]{1,100}", made.name) or made.name.lower() in OURS
+    ):
+        raise Misconfigured(
+            f"{made.name[:60]!r} is no header for a key: letters, digits and dashes, like X-Api-Key."
+        )
     return made
 
 

@@ -152,7 +152,7 @@ class Web:
         ):
             return response
         try:
-            said = self.cleaned(plain(_head(response).decode("utf-8", "replace")))[:120]
+            said = self.cleaned(_words_of(_head(response)))[:120]
         except httpx2.TransportError:
             said = ""
         finally:
@@ -257,6 +257,18 @@ def _head(response: httpx2.Response, limit: int = LARGEST_REFUSAL) -> bytes:
         if len(raw) >= limit:
             break
     return bytes(raw[:limit])
+
+
+def _words_of(refusal: bytes) -> str:
+    """What a refusal says: the message of a JSON one, else its words without the markup."""
+    try:
+        told = json.loads(refusal)
+    except ValueError:
+        return plain(refusal.decode("utf-8", "replace"))
+    for name in ("message", "error_description", "detail", "title", "error"):
+        if isinstance(told, dict) and isinstance(told.get(name), str):
+            return plain(told[name])
+    return ""
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int]:

@@ -14,7 +14,7 @@ from typing import Annotated, BinaryIO
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from connectors.sources.archive import archive
+from connectors.sources.archive import archive, drop_drafts
 from core.database import Database, UnitOfWork
 from core.errors import Refused, Temporary, there_is
 from core.settings import Settings
@@ -140,10 +140,11 @@ def drop(uow: UnitOfWork, settings: Settings, upload_id: str) -> None:
 
 
 def drop_stale(uow: UnitOfWork, settings: Settings, before: datetime) -> int:
-    """Gives up what nobody has touched since `before`; how many."""
+    """Gives up what nobody has touched since `before`, and copies that a kill left half; how many uploads."""
     rows = uow.cursor().execute("DELETE FROM upload WHERE touched_at < %s RETURNING id", [before]).fetchall()
     for (upload_id,) in rows:
         place(settings, upload_id).unlink(missing_ok=True)
+    drop_drafts(settings.archive, before.timestamp())
     return len(rows)
 
 

@@ -183,6 +183,7 @@ def test_another_packing_is_refused(look: Look, host: FileHost) -> None:
             Misconfigured,
             r"answered 403 \(Forbidden\): it asks for credentials",
         ),
+        (status(403, b'{"message": "No <b>feed</b> for you"}'), Misconfigured, r"403 \(No feed for you\)"),
         (status(404), Misconfigured, "answered 404: there is nothing at this address"),
         (status(410), Misconfigured, "answered 410: there is nothing at this address"),
         (status(418), Misconfigured, "answered 418; check the address"),
@@ -318,6 +319,19 @@ def test_a_wrong_client_is_told_in_the_token_servers_words(look: Look, host: Fil
         "header first, then the form"
     )
     assert host.asked == [], "without a token the file is not asked for"
+
+
+@pytest.mark.parametrize(
+    ("auth", "secret"),
+    [
+        ({"kind": "bearer"}, "canary-ü"), ({"kind": "bearer"}, "canary\r\nX: y"), ({"kind": "header", "name": "X-Ü"}, "canary"),
+        ({"kind": "header", "name": "Host"}, "canary"), ({"kind": "header", "name": "a: b"}, "canary"), ({"kind": "basic"}, ""),
+    ],
+)  # fmt: skip
+def test_a_key_that_no_header_can_hold(host: FileHost, auth: dict[str, str], secret: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        WebFile(host.url(), auth, access=access({"secret": secret}))
+    assert "canary" not in str(caught.value) and host.asked == []
 
 
 @pytest.mark.parametrize(

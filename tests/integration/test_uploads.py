@@ -1,6 +1,7 @@
 """Files sent in pieces: kept where they break off, checked, finished once, whoever restarts; the API's and the console's way."""
 
 import hashlib
+import os
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -232,8 +233,13 @@ def test_stale_ones_are_removed_by_the_clock(
         uow.cursor().execute(
             "UPDATE upload SET touched_at = %s WHERE id = %s", [now() - timedelta(hours=49), old]
         )
+    for name, age in ((".incoming-old", 49), (".incoming-young", 1)):
+        draft = opened.settings.archive / name
+        draft.write_bytes(b"half a file that a kill left")
+        moment = (now() - timedelta(hours=age)).timestamp()
+        os.utime(draft, (moment, moment))
     monkeypatch.setattr(schedules.jobs, "load", lambda: opened.settings)
     with opened.db.unit_of_work() as uow:
         schedules.jobs.uploads_trim(uow, datetime.now(UTC))
     assert rows(opened.db, "SELECT id FROM upload") == [(young,)]
-    assert files(opened) == [f"{young}.part"]
+    assert files(opened) == [".incoming-young", f"{young}.part"]

@@ -12,7 +12,9 @@ from core.errors import Refused, there_is
 from models.companies import Company
 from models.suppliers import Feed
 from pipelines.feeds.sources import (
+    AFAR,
     NAMES,
+    SELDOM,
     SourceChange,
     Tried,
     described_source,
@@ -138,9 +140,10 @@ def _page(
         told = described_source(feed)
     shown = kind if kind in KINDS else feed.source["kind"]
     present = Blanks(feed.source)
+    afar = shown in AFAR and present["kind"] not in AFAR
     source = present if shown == present["kind"] else Blanks()
     return page(
         request, "feed_source.html", title=f"{feed.name}: source", feed=feed, supplier=supplier, told=told, kinds=KINDS, kind=shown,
         source=source, present=present, auth=Blanks(source["auth"] or {}), paging=Blanks(source["paging"] or {}), logins=LOGINS, pagings=PAGINGS, names=NAMES,
-        schedules=SCHEDULES, answer=answer,
+        schedules=SCHEDULES, cron=SELDOM if afar else feed.cron, answer=answer,
     )  # fmt: skip
