@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TextIO
 
 from core.errors import Refused
@@ -80,18 +81,18 @@ def _split(text: str, service: Service) -> Segment:
 
 def _parts(text: str, separator: str, service: Service) -> list[str]:
     """`text` at each separator that is not released."""
-    parts, at = [""], 0
-    while at < len(text):
-        if text[at] == service.release:
-            parts[-1] += text[at : at + 2]
-            at += 2
-        elif text[at] == separator:
-            parts.append("")
-            at += 1
-        else:
-            parts[-1] += text[at]
-            at += 1
+    parts = []
+    for found in _between(separator, service.release).finditer(text):
+        parts.append(found[1])
+        if not found[2]:
+            break
     return parts
+
+
+@lru_cache
+def _between(separator: str, release: str) -> re.Pattern[str]:
+    sign, released = re.escape(separator), re.escape(release)
+    return re.compile(f"((?:[^{sign}{released}]++|{released}.)*+)({sign}|{released}?$)", re.S)
 
 
 def _plain(text: str, service: Service) -> str:

@@ -14,7 +14,8 @@ from connectors.readers.xml_templates import Templates
 from connectors.readers.xml_text import without_comments
 from core.errors import Refused
 
-_ROOT = re.compile(r"<([^\s/>!?][^\s/>]*)")
+_ROOT = re.compile(r"<([^\W\d][\w.:-]*)")
+_NAME = re.compile(r"[^\W\d][\w.-]*")
 _FIRST = 1 << 16  # bytes in which the root element begins
 _UNREAD = 32 << 20  # bytes inside one record; more is no catalogue entry
 
@@ -45,9 +46,9 @@ class Records:
         self._record_at = self._rows = 0
         self._context: dict[str, str | None] = dict.fromkeys(context)
         root = _ROOT.search(without_comments(self._first.decode("utf-8", "replace")))
-        names = dict.fromkeys((self.path.last, root[1].rpartition(":")[2] if root else "*"))
+        names = dict.fromkeys((self.path.last, root[1].rpartition(":")[2] if root else ""))
         self._events = etree.iterparse(
-            self, events=("start", "end"), tag=None if "*" in names else [t for n in names for t in ("{*}" + n, n)],
+            self, events=("start", "end"), tag=None if not all(map(_NAME.fullmatch, names)) else [t for n in names for t in ("{*}" + n, n)],
             resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True,
             remove_blank_text=True,
         )  # fmt: skip

@@ -130,6 +130,10 @@ def _template(element: etree._Element, name: str) -> Template | None:
         ):
             return None
         for attribute in node.attrib:
+            if (
+                ":" in str(attribute).rpartition("}")[2]
+            ):  # a prefix that nobody declared: cannot be written to
+                return None
             node.set(attribute, mark())
         if len(node):
             node.text = None
