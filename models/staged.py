@@ -56,22 +56,16 @@ DIFFERS = f"""(o.content_hash <> s.content_hash OR o.state <> 'offered' OR o.sto
 Reservations are looked up only where the plain figure would not do: most offers have none.
 """
 
-ABSENT = (
-    """NOT EXISTS (SELECT FROM staged_offer s WHERE s.run_id = %(run)s AND s.supplier_sku = o.supplier_sku)"""
-)
-UNSEEN = f"""o.record_hash IN (SELECT record_hash FROM staged_unseen WHERE run_id = %(run)s) AND {ABSENT}"""  # noqa: S608 - our own constant
-"""Absent from a file of which only what is new was staged: the record it was read from did not come up."""
-
-
 ON_THEIR_WAY = """
 SELECT r.id FROM feed_run r JOIN feed f ON f.id = r.feed_id JOIN message m ON m.lane = 'feed:' || f.id AND m.event IN ('RunApproved', 'PieceDue')
 WHERE r.feed_id = %(feed)s AND r.id <> %(run)s AND r.state = 'approved' AND (m.payload->>'run_id')::int = r.id
   AND (NOT %(begun)s OR r.taken IS NOT NULL)"""
 
 
-def absent(run: FeedRun) -> str:
-    """SQL that is true where offer `o` of the run's feed is not in the run's file."""
-    return UNSEEN if based(run) else ABSENT
+def beside(offers: str) -> str:
+    """SQL for the offer `o` of each staged offer `s` in feed %(target)s, looked up by its number one by one: a piece of a
+    file is little beside all offers. `offers` is "LEFT JOIN" or "JOIN"."""
+    return f"{offers} LATERAL (SELECT * FROM offer x WHERE x.feed_id = %(target)s AND x.supplier_sku = s.supplier_sku LIMIT 1) o ON true"  # noqa: S608 - our own words
 
 
 def based(run: FeedRun) -> bool:

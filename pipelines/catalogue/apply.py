@@ -13,7 +13,7 @@ from models.events import FeedStaged, PieceDue, ProductsMerged
 from models.mappings import pin_mapping
 from models.modes import Scope, scope_of
 from models.runs import policy_of
-from models.staged import FREE, MATTERS, POLICY, send_back
+from models.staged import FREE, MATTERS, POLICY, beside, send_back
 from models.suppliers import Feed, FeedRun
 from pipelines.catalogue.begin import NEW, there_is_any
 from pipelines.catalogue.lock import lock_catalogue
@@ -23,7 +23,7 @@ from pipelines.catalogue.merge import merge_variants
 PIECE = 50_000
 """Offers of one unit of work: about a second."""
 
-PAIRS = """staged_offer s JOIN offer o ON o.feed_id = %(target)s AND o.supplier_sku = s.supplier_sku
+PAIRS = f"""staged_offer s {beside("JOIN")}
     WHERE s.run_id = %(run)s AND s.place > %(after)s AND s.place <= %(last)s"""
 CHANGED = f"""
 CREATE TEMP TABLE changed ON COMMIT DROP AS

@@ -5,10 +5,11 @@ from typing import Any
 from psycopg import Cursor
 
 from core.database import SET_SECONDS, Database, UnitOfWork
+from models.absence import note_absent
 from models.events import PieceDue, RunApproved
-from models.modes import PARTIAL, mode_of
+from models.modes import scope_of
 from models.runs import overtaken, policy_of
-from models.staged import MATTERS, POLICY, absent, emptied
+from models.staged import POLICY, emptied
 from models.suppliers import Feed, FeedRun
 
 WORTH_HALVING = 50_000
@@ -32,18 +33,15 @@ WITH new AS (SELECT DISTINCT {{key}} AS key FROM staged_offer s WHERE s.run_id =
 used AS (
   SELECT {{key}} AS key, s.supplier_sku FROM staged_offer s WHERE s.run_id = %(run)s
   UNION ALL
-  SELECT {{other}}, x.supplier_sku FROM offer x WHERE x.supplier_id = %(supplier)s
-    AND NOT (x.feed_id = %(feed)s AND EXISTS (SELECT FROM staged_offer s WHERE s.run_id = %(run)s AND s.supplier_sku = x.supplier_sku)))
+  SELECT {{other}}, x.supplier_sku FROM offer x
+  LEFT JOIN staged_offer t ON t.run_id = %(run)s AND t.supplier_sku = x.supplier_sku AND x.feed_id = %(feed)s
+  WHERE x.supplier_id = %(supplier)s AND t.run_id IS NULL)
 SELECT %(run)s, key FROM used JOIN new USING (key) GROUP BY key HAVING min(supplier_sku) <> max(supplier_sku)
 ON CONFLICT DO NOTHING"""
 WITHOUT_GTIN = f"""
 staged_offer s WHERE s.run_id = %(run)s AND s.brand <> '' AND s.mpn <> ''
   AND coalesce({GTIN.format("s")} IN (SELECT key FROM staged_shared WHERE run_id = %(run)s), true)"""
 
-GONE = f"""
-INSERT INTO staged_gone (run_id, place, offer_id)
-SELECT %(run)s, %(staged)s + row_number() OVER (ORDER BY o.id), o.id FROM offer o
-WHERE o.feed_id = %(feed)s AND {MATTERS} AND """
 OVERTAKE = (  # an earlier file that waits for a person, or is on its way, need not come to its end
     "DELETE FROM staged_offer WHERE run_id IN (SELECT id FROM feed_run WHERE feed_id = %(feed)s AND id < %(run)s AND state IN ('waiting', 'approved'))",
     "UPDATE feed_run SET state = 'superseded' WHERE feed_id = %(feed)s AND id < %(run)s AND state IN ('waiting', 'approved')",
@@ -68,23 +66,19 @@ def begin(event: RunApproved, db: Database) -> None:
             run.state = "superseded"
             cursor.execute("DELETE FROM staged_offer WHERE run_id = %s", [run.id])
             return
-        facts = {
-            "run": run.id, "feed": feed.id, "supplier": feed.supplier_id, "staged": (run.facts or {})["staged"],
-            "absence": policy_of(run, {**POLICY, **feed.policy})["absence"],
-        }  # fmt: skip
-        for table in ("staged_shared", "staged_gone"):
-            cursor.execute(f"DELETE FROM {table} WHERE run_id = %(run)s", facts)
+        staged, scope = int((run.facts or {})["staged"]), scope_of(uow.session, feed)
+        facts = {"run": run.id, "feed": feed.id, "supplier": feed.supplier_id}
+        cursor.execute("DELETE FROM staged_shared WHERE run_id = %(run)s", facts)
         for statement in OVERTAKE:
             cursor.execute(statement, facts)
-        whole = mode_of(feed) not in PARTIAL
-        if whole:
+        if scope.whole:
             note_shared(cursor, facts)
-        if facts["absence"] != "keep":
-            cursor.execute(GONE + absent(run), facts)
+        if (run.plan or {}).get("limits"):  # it waited for a person: what is absent is looked at anew
+            note_absent(cursor, run, scope, policy_of(run, {**POLICY, **feed.policy}))
         run.taken = 0
-        empty = whole and not there_is_any(cursor, "offer WHERE feed_id = %(feed)s", facts)
-        half = facts["staged"] // 2
-        parts = ((0, half), (half, facts["staged"])) if empty and half >= WORTH_HALVING else ((0, 0),)
+        empty = scope.whole and not there_is_any(cursor, "offer WHERE feed_id = %(feed)s", facts)
+        half = staged // 2
+        parts = ((0, half), (half, staged)) if empty and half >= WORTH_HALVING else ((0, 0),)
         for after, until in parts:
             uow.emit(
                 PieceDue(

@@ -7,20 +7,23 @@ from psycopg.rows import dict_row
 
 from core.database import SET_SECONDS, Database, UnitOfWork
 from core.errors import Refused
+from models.absence import note_absent
 from models.events import FeedStaged, RunApproved
 from models.modes import Scope, scope_of
 from models.runs import held, policy_of
 from models.staged import (
-    MATTERS,
     POLICY,
     PRICE_CHANGES,
     STATED,
-    absent,
     another_is_taken,
+    based,
+    beside,
     emptied,
     unchanged,
 )
 from models.suppliers import Feed, FeedRun
+
+PAIRS = "JOIN offer o ON o.feed_id = %(target)s AND o.supplier_sku = s.supplier_sku"
 
 
 def plan(event: FeedStaged, db: Database) -> None:
@@ -39,7 +42,9 @@ def plan(event: FeedStaged, db: Database) -> None:
         limits = [*held(uow.session, run), *(run.facts or {}).get("breaks", []), *broken]
         run.plan = {
             **counts,
-            "examples": examples(uow.cursor(), run, scope, policy["assumed_stock"]),
+            "examples": examples(uow.cursor(), run, scope, policy["assumed_stock"])
+            if counts["changed"]
+            else [],
             "limits": limits,
             "asks": asks(counts, feed),
         }
@@ -65,42 +70,35 @@ def count(cursor: Cursor[Any], run: FeedRun, feed: Feed, scope: Scope) -> dict[s
     `unknown` counts what a file of stock or prices alone names and nobody offers.
     """
     policy = policy_of(run, {**POLICY, **feed.policy})
+    facts = {"run": run.id, "target": scope.target, "assumed": policy["assumed_stock"], "as_of": run.as_of}
+    before = note_absent(cursor, run, scope, policy)
     fields = ", ".join(
         f"count(*) FILTER (WHERE o.id IS NOT NULL AND o.{name} IS DISTINCT FROM {scope.sets[name]}) AS f_{name}"
         for name in scope.compared
     )
-    facts = {
-        "feed": feed.id, "run": run.id, "target": scope.target, "assumed": policy["assumed_stock"], "as_of": run.as_of,
-        "absence": policy["absence"],
-    }  # fmt: skip
+    compared = f"""count(*) FILTER (WHERE o.id IS NULL) AS unmet,
+      count(*) FILTER (WHERE o.id IS NOT NULL AND {scope.differs}) AS changed,
+      count(*) FILTER (WHERE {scope.stock} AND o.free > 0 AND {STATED} = 0) AS to_zero,
+      count(*) FILTER (WHERE {scope.prices} AND ({PRICE_CHANGES if scope.whole else scope.differs})) AS price_changes, {fields}"""
+    nothing = ", ".join(f"0 AS f_{name}" for name in scope.compared)
+    if not before.pop("some"):
+        compared = f"count(*) AS unmet, 0 AS changed, 0 AS to_zero, 0 AS price_changes, {nothing}"
+        offers = ""
+    elif based(run):
+        offers = beside("LEFT JOIN")
+    else:
+        offers = f"LEFT {PAIRS}"
     row = (
         dict_cursor(cursor)
         .execute(
-            f"""SELECT count(*) AS staged, count(*) FILTER (WHERE o.id IS NULL) AS unmet,
-              count(*) FILTER (WHERE o.id IS NOT NULL AND {scope.differs}) AS changed,
-              count(*) FILTER (WHERE s.cost IS NULL AND {scope.whole}) AS without_cost,
-              count(*) FILTER (WHERE s.currency IS NULL AND {scope.whole}) AS without_currency,
-              count(*) FILTER (WHERE {scope.stock} AND o.free > 0 AND {STATED} = 0) AS to_zero,
-              count(*) FILTER (WHERE {scope.prices} AND ({PRICE_CHANGES if scope.whole else scope.differs})) AS price_changes,
-              {fields}
-            FROM staged_offer s LEFT JOIN offer o ON o.feed_id = %(target)s AND o.supplier_sku = s.supplier_sku
-            WHERE s.run_id = %(run)s""",
+            f"""SELECT count(*) AS staged, count(*) FILTER (WHERE s.cost IS NULL AND {scope.whole}) AS without_cost,
+              count(*) FILTER (WHERE s.currency IS NULL AND {scope.whole}) AS without_currency, {compared}
+            FROM staged_offer s {offers} WHERE s.run_id = %(run)s""",
             facts,
         )
         .fetchone()
     )
     assert row is not None
-    gone = f"{MATTERS} AND {absent(run)}" if scope.whole and policy["absence"] != "keep" else "false"
-    before = (
-        dict_cursor(cursor)
-        .execute(
-            f"""SELECT count(*) AS offered, count(*) FILTER (WHERE free > 0) AS sellable, count(*) FILTER (WHERE {gone}) AS gone
-           FROM offer o WHERE feed_id = %(target)s AND state = 'offered'""",
-            facts,
-        )
-        .fetchone()
-    )
-    assert before is not None
     changed = {name: row.pop(f"f_{name}") for name in scope.compared}
     row["staged"] += unchanged(run)
     unmet = row.pop("unmet")
@@ -162,8 +160,7 @@ def examples(
         dict_cursor(cursor)
         .execute(
             f"""SELECT s.supplier_sku, coalesce(s.title, o.title) AS title, {moves}
-           FROM staged_offer s JOIN offer o ON o.feed_id = %(target)s AND o.supplier_sku = s.supplier_sku
-           WHERE s.run_id = %(run)s AND {differs}
+           FROM staged_offer s {beside("JOIN") if based(run) else PAIRS} WHERE s.run_id = %(run)s AND {differs}
            ORDER BY abs(coalesce(s.cost, s.price) / nullif(coalesce(o.cost, o.price), 0) - 1) DESC NULLS LAST, s.supplier_sku
            LIMIT %(number)s""",
             {
