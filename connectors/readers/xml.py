@@ -49,6 +49,10 @@ class XmlReader:
         shape = self._shape(file, encoding)
         found = []
         late = [] if shape.whole else self._parsed(file, encoding, late_paths)
+        known = (*shape.record_paths, *late)
+        late = [
+            path for path in late if not any(other.startswith(f"{path}/") for other in known)
+        ]  # lists of records
         for path in dict.fromkeys((*shape.record_paths, *late[:_LATE])):
             with suppress(Refused):
                 found.append(self._at(file, encoding, path, limit=SCANNED))
@@ -105,7 +109,7 @@ class XmlReader:
             except etree.XMLSyntaxError as error:
                 if not _mend(mending, error):
                     raise Refused(
-                        f"{file.name} is not well-formed XML: {(error.msg or '')[:200]}.",
+                        f"{file.name} is not well-formed XML: {' '.join((error.msg or '').split())[:200]}.",
                         rule="not_well_formed",
                     ) from None
             finally:

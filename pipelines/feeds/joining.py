@@ -36,9 +36,8 @@ class Lookups:
 
     def __init__(self, read: Read, joins: Sequence[Mapping[str, Any]]) -> None:
         self._joins = joins
-        self._store = sqlite3.connect(
-            ""
-        )  # a file of its own that is nobody else's and goes with the connection
+        # A file of its own that goes when the lookups go; passes over the feed use it one after the other, each in its thread.
+        self._store = sqlite3.connect("", check_same_thread=False)
         self._store.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._paths = [lru_cache(50_000)(self._climber(place, join)) for place, join in enumerate(joins)]
         for path in dict.fromkeys(join.get("path") for join in joins):
