@@ -28,15 +28,18 @@ class Lookups:
 
     A join is `{as: category, path: "../../categories/category", key: "@id", by: categoryId, columns: ["."]}`:
     the column "category/." of each record holds what the records at `path` (without it: the feed's own) say whose
-    `key` is in the record's column `by`. More: `where: {column, is | not}` which of them count; `split: ","` what
-    parts the ids in `by`; `key_in: {between: "|", and: ",", is: "=", name: sku}` takes the keys out of a text like
-    "sku=A,color=red|sku=B,color=blue", and what stands beside a key is the column "found"; `parent: "@parentId"` with `name: "."` makes "category/path", the names from
-    the root down, joined by " > ". `total: true` adds their numbers up. Several records for one id, or several ids, give lists that stay in step.
+    `key` is in the record's column `by`. More:
+    `where: {column, is | not}`: which of them count; `split: ","`: what parts the ids in `by`;
+    `key_in: {between: "|", and: ",", is: "=", name: sku}`: takes the keys out of a text like
+    "sku=A,color=red|sku=B,color=blue"; what stands beside a key is the column "found";
+    `parent: "@parentId"` with `name: "."`: makes "category/path", the names from the root down, joined by " > ";
+    `total: true`: adds their numbers up.
+    Several records for one id, or several ids, give lists that stay in step.
     """
 
     def __init__(self, read: Read, joins: Sequence[Mapping[str, Any]]) -> None:
         self._joins = joins
-        # A file of its own that goes when the lookups go; passes over the feed use it one after the other, each in its thread.
+        # A file of its own that goes when the lookups go; one pass over the feed after the other uses it, in its thread.
         self._store = sqlite3.connect("", check_same_thread=False)
         self._store.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._paths = [lru_cache(50_000)(self._climber(place, join)) for place, join in enumerate(joins)]
