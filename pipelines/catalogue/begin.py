@@ -13,7 +13,7 @@ from models.staged import POLICY, emptied
 from models.suppliers import Feed, FeedRun
 
 WORTH_HALVING = 50_000
-"""Offers of a half: a first load this large is written by two at a time."""
+"""Offers of a half: a first load this large is written by two at a time, unless groups need the order of the file."""
 
 NEW = """NOT EXISTS (SELECT FROM offer o WHERE o.feed_id = %(feed)s AND o.supplier_sku = s.supplier_sku)"""
 GTIN = "CASE WHEN {0}.gtin_verdict IN ('valid', 'repaired') THEN 'gtin:' || lpad({0}.gtin, 14, '0') END"
@@ -78,12 +78,13 @@ def begin(event: RunApproved, db: Database) -> None:
         run.taken = 0
         empty = scope.whole and not there_is_any(cursor, "offer WHERE feed_id = %(feed)s", facts)
         half = staged // 2
-        parts = ((0, half), (half, staged)) if empty and half >= WORTH_HALVING else ((0, 0),)
+        alone = empty and not there_is_any(cursor, "staged_offer WHERE run_id = %(run)s AND group_key IS NOT NULL", facts)  # fmt: skip
+        parts = ((0, half), (half, staged)) if alone and half >= WORTH_HALVING else ((0, 0),)
         for after, until in parts:
             uow.emit(
                 PieceDue(
                     tenant=event.tenant, lane=event.lane, run_id=run.id, after=after, until=until,
-                    into_empty=int(empty), alone=int(empty),
+                    into_empty=int(empty), alone=int(alone),
                 )
             )  # fmt: skip
 
