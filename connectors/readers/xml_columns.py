@@ -8,6 +8,9 @@ from lxml import etree
 from connectors.readers.frames import INNER, OUTER
 from core.errors import Refused
 
+MAX_ATTRIBUTES = 1_000
+"""Of one element."""
+
 # Prefixes are the author's choice; these keep one name.
 PREFIXES = {
     "http://base.google.com/ns/1.0": "g",
@@ -70,7 +73,7 @@ class Columns:
         namespace = _namespace(str(element.tag))
         if namespace != self._own:  # the names of what is in it depend on it
             self._own, self._top = namespace, Column("")
-        for name, value in element.items():
+        for name, value in self._attributes(element):
             self._put(self._attribute(self._top, name), value, row, 1)
         self._collect(element, self._top, row, 1, 1)
         if not len(element) and element.text and element.text.strip():  # a record that is one value
@@ -114,7 +117,7 @@ class Columns:
                 values.append(text)
             else:
                 self._put(column, text, row, parent)
-            if attributes := child.items():
+            if attributes := self._attributes(child):
                 place = column.places if column.row == row else 1
                 for name, value in attributes:
                     self._put(self._attribute(column, name), value, row, parent, place)
@@ -131,9 +134,18 @@ class Columns:
                 f"{self.name} has over {_PARENTS:,} {column.name[:80]} in one record; that is no catalogue entry.",
                 rule="too_long",
             )
-        for name, value in child.items():
+        for name, value in self._attributes(child):
             self._put(self._attribute(column, name), value, row, column.times)
         self._collect(child, column, row, column.times, depth + 1)
+
+    def _attributes(self, element: etree._Element) -> list[tuple[Any, Any]]:
+        """The element's attributes; lxml takes the square of their number for them. Raises Refused for too many."""
+        if len(element.attrib) > MAX_ATTRIBUTES:
+            raise Refused(
+                f"{self.name} has an element of {len(element.attrib):,} attributes; {MAX_ATTRIBUTES} at most are read.",
+                rule="too_wide",
+            )
+        return element.items()
 
     def _put(self, column: Column, text: str, row: int, parent: int, place: int = 0) -> None:
         """Adds a value of the record's `parent`-th parent; at `place` of that parent's values where that is said."""

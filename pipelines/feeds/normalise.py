@@ -190,11 +190,11 @@ def _proposal(
     found = known(wanted) if wanted else recognise(dialect.format, dialect.header, dialect.record_path)
     shape = (found or {}).get("records")
     dialect = replace(dialect, context=documents.context_of((found or {}).get("fields", {})))
-    sample = next(shaper.shaped(_read(file, reader, dialect), shape))
+    sample = _sample(file, shaper.shaped(_read(file, reader, dialect), shape))
     each = list_inside(sample) if found is None and dialect.format in TREES else None
     if each:
         shape = {"each": each}
-        sample = next(shaper.shaped(_read(file, reader, dialect), shape))
+        sample = _sample(file, shaper.shaped(_read(file, reader, dialect), shape))
     made = [str(name) for name in sample if name not in (*dialect.header, LOCATOR, FAULT)]
     header = [*dialect.header, *made]
     sections = (
@@ -210,6 +210,14 @@ def _proposal(
         **({"records": shape} if shape else {}),
         **sections,
     }
+
+
+def _sample(file: Path, frames: Iterator[pd.DataFrame]) -> pd.DataFrame:
+    """The first records. Raises Refused where there are none."""
+    sample = next(frames, None)
+    if sample is None:
+        raise Refused(f"{file.name} has no records; an empty list changes nothing.", rule="no_records")
+    return sample
 
 
 def _read(file: Path, reader: FeedReader, dialect: Dialect) -> Read:
