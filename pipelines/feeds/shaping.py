@@ -13,6 +13,7 @@ from connectors.readers.frames import INNER, LOCATOR, OUTER
 from pipelines.feeds.joining import Lookups, meets
 from pipelines.feeds.mapping.arithmetic import decimal_of
 from pipelines.feeds.mapping.columns import Mask, flags, text_series
+from pipelines.feeds.mapping.repeated import beside
 
 _BETWEEN = f"[{OUTER}{INNER}]"
 _CENTS = Decimal("0.01")
@@ -219,18 +220,20 @@ def _gathered(frame: pd.DataFrame, gather: Mapping[str, Any]) -> pd.DataFrame:
 def _with_units(frame: pd.DataFrame, unit: Mapping[str, str]) -> pd.DataFrame:
     if unit["values"] not in frame:
         return frame
-    values = frame[unit["values"]].tolist()
-    units = frame[unit["units"]].tolist() if unit["units"] in frame else [None] * len(values)
+    values = frame[unit["values"]]
+    units = beside(values, frame, unit["values"], unit["units"])
     told: list[str | None] = []
-    for cell, said in zip(values, units, strict=True):
-        if not isinstance(cell, str) or not isinstance(said, str):
-            told.append(cell if isinstance(cell, str) else None)
+    for cell, said in zip(values.tolist(), units, strict=True):
+        if not isinstance(cell, str):
+            told.append(None)
             continue
         marks = re.findall(_BETWEEN, cell)
-        parts, beside = re.split(_BETWEEN, cell), re.split(_BETWEEN, said)
-        beside += [""] * (len(parts) - len(beside))
-        whole = [f"{part.strip()} {one.strip()}".strip() for part, one in zip(parts, beside, strict=False)]
-        told.append("".join(part + mark for part, mark in zip(whole, [*marks, ""], strict=True)))
+        parts = zip(re.split(_BETWEEN, cell), said, [*marks, ""], strict=True)
+        told.append(
+            "".join(
+                (f"{part.strip()} {one}".strip() if part.strip() else "") + mark for part, one, mark in parts
+            )
+        )
     return frame.assign(**{unit["as"]: text_series(told, frame.index)})
 
 

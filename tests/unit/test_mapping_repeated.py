@@ -7,6 +7,7 @@ import pytest
 
 from connectors.readers.frames import INNER, OUTER
 from pipelines.feeds.mapping.repeated import CURRENCY, in_one_currency, narrowed
+from pipelines.feeds.shaping import shaped
 
 
 def chosen(source: dict[str, Any], **columns: str | None) -> str | None:
@@ -95,3 +96,14 @@ def test_a_record_is_priced_in_one_currency(
     assert (found[0] if isinstance(found[0], str) else None) == taken
     assert found[1] == "EUR"
     assert CURRENCY not in in_one_currency(frame, None, None)
+
+
+def test_a_unit_counts_for_all_values_of_its_parent() -> None:
+    frame = pd.DataFrame(
+        {
+            "F/V": pd.Series([lists("110,220", "Rot", "", "5")], dtype="str"),
+            "F/U": pd.Series([lists("VLT", "", "g", "kg")], dtype="str"),
+        }
+    )
+    (wide,) = shaped(lambda _: iter([frame]), {"units": [{"values": "F/V", "units": "F/U", "as": "told"}]})
+    assert wide["told"].tolist() == [lists("110 VLT,220 VLT", "Rot", "", "5 kg")]

@@ -55,10 +55,10 @@ def kept(values: pd.Series, frame: pd.DataFrame, source: Mapping[str, Any]) -> l
     """
     conditions = source.get("where", ())
     conditions = [conditions] if isinstance(conditions, Mapping) else conditions
-    told = [_beside(values, frame, source["column"], one["column"]) for one in conditions]
+    told = [beside(values, frame, source["column"], one["column"]) for one in conditions]
     wanted = [_words(frame, one) for one in conditions]
     changes = [
-        (change, _beside(values, frame, source["column"], source[name]))
+        (change, beside(values, frame, source["column"], source[name]))
         for name, change in (("times", _product), ("per", _quotient), ("under", _address))
         if name in source
     ]
@@ -79,8 +79,8 @@ def kept(values: pd.Series, frame: pd.DataFrame, source: Mapping[str, Any]) -> l
     return rows
 
 
-def _beside(values: pd.Series, frame: pd.DataFrame, column: str, other: str) -> list[list[str]]:
-    """For each record and each of its values what `other` says beside it."""
+def beside(values: pd.Series, frame: pd.DataFrame, column: str, other: str) -> list[list[str]]:
+    """For each record and each of its values (of `column`) what the column `other` says beside it, "" for nothing."""
     series = frame[other] if other in frame else missing(frame.index)
     alone = other.startswith(f"{column}/@")  # an attribute speaks of its own element only
     elsewhere = other.rpartition("/")[0] != column.rpartition("/")[0] and not alone
