@@ -162,3 +162,13 @@ def test_prices_for_quantities_are_no_variants(tmp_path: Path) -> None:
     found, offers = read(tmp_path, f"<list>{article.format(1)}{article.format(2)}</list>")
     assert "records" not in found.document
     assert [(one["supplier_sku"], one["title"]) for one in offers] == [("A1", "Lamp 1"), ("A2", "Lamp 2")]
+
+
+def test_what_delivery_costs_is_no_cost(tmp_path: Path) -> None:
+    listed = "aid;brand;mpnr;name;desc;shop_cat;price;ppu;link;dlv_time;dlv_cost\nA1;Norden;OS-1;Lampe;Warm;Licht;49,90;20,00 / kg;https://s.example/1;1-3 Tage;4,95\n"
+    found, offers = read(tmp_path, listed)
+    assert "cost" not in found.mapping
+    (lamp,) = offers
+    assert (lamp["supplier_sku"], lamp["mpn"], lamp["price"], lamp["description"], lamp["category"], lamp["lead_time_days"]) == (
+        "A1", "OS-1", "49.90", "Warm", "Licht", 3,
+    )  # fmt: skip
