@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from connectors.base import LandedFile, SourceAccess, SourceFacts
 from connectors.sources.archive import archive_fetched
@@ -34,6 +37,11 @@ AFTER = ("keep", "move", "delete")
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 # It logs whole tracebacks of what reaches the owner as one sentence.
 
+_KINDS: tuple[tuple[type, Callable[..., paramiko.PKey]], ...] = (
+    (ed25519.Ed25519PrivateKey, paramiko.Ed25519Key),
+    (ec.EllipticCurvePrivateKey, paramiko.ECDSAKey),
+    (rsa.RSAPrivateKey, paramiko.RSAKey),
+)
 Traits = tuple[float, int]
 """When a file was last changed, in seconds of the server's clock, and its size in bytes."""
 
@@ -292,14 +300,32 @@ class SftpFolder:
 
 
 def private_key(pem: str, passphrase: str = "") -> paramiko.PKey:
-    """A private key from its PEM or OpenSSH text. Raises Misconfigured where it is none, or the passphrase is wrong."""
-    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+    """A private key from its PEM, PKCS#8 or OpenSSH text. Raises Misconfigured where it is none, or the passphrase is wrong."""
+    text = "\n".join(line.strip() for line in pem.strip().splitlines()) + "\n"  # a form sends CR LF
+    if text.startswith("PuTTY"):
+        raise Misconfigured(
+            "The private key is PuTTY's own form: export it with PuTTYgen as an OpenSSH key, and enter that."
+        )
+    load = (
+        serialization.load_ssh_private_key
+        if "OPENSSH PRIVATE" in text
+        else serialization.load_pem_private_key
+    )
+    for password in (passphrase.encode() or None, None):  # a passphrase that no key needs does no harm
         try:
-            return kind.from_private_key(io.StringIO(pem.strip() + "\n"), password=passphrase or None)
-        except paramiko.PasswordRequiredException:
-            raise Misconfigured("The private key has a passphrase; enter it as well.") from None
-        except (paramiko.SSHException, ValueError, TypeError):
-            continue  # of another kind, or none at all: the last word is below
+            opened = load(text.encode(), password)
+            plain = opened.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.OpenSSH,
+                serialization.NoEncryption(),
+            )
+            kind = next(kind for family, kind in _KINDS if isinstance(opened, family))
+            return kind(file_obj=io.StringIO(plain.decode()))
+        except TypeError:  # with a password for an open key, or without one for a locked one
+            if password is None and not passphrase:
+                raise Misconfigured("The private key has a passphrase; enter it as well.") from None
+        except (ValueError, StopIteration, UnsupportedAlgorithm, paramiko.SSHException):
+            break
     raise Misconfigured(
         "The private key cannot be used: it must be an Ed25519, ECDSA or RSA key in OpenSSH or PEM form, with its passphrase."
     )

@@ -1,5 +1,6 @@
 """A paged JSON API becomes one file of JSON lines, however its pages follow each other, and its limits hold."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from connectors.sources import api
 from connectors.sources.api import JsonApi
 from connectors.sources.paging import next_link, paging_of
+from connectors.sources.web import time_limit
 from core.errors import Misconfigured, Temporary
 from tests.contract.source_rigs import SECRET, access
 from tests.file_server import FileHost, Handler, file_host, status
@@ -115,6 +117,23 @@ def test_a_page_that_fails_in_the_middle_leaves_nothing(host: FileHost, tmp_path
         with pytest.raises(error):
             source(host, paging={"kind": "page"}).fetch(tmp_path / "archive", None)
         assert not list(tmp_path.glob("archive/*"))
+
+
+def test_a_page_that_trickles_for_ever_is_given_up(host: FileHost, tmp_path: Path) -> None:
+    def trickle(handler: Handler) -> None:
+        """A byte now and then: each single read is quick."""
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000000")
+        handler.end_headers()
+        handler.close_connection = True
+        with contextlib.suppress(OSError):
+            while not host.hold.wait(0.02):
+                handler.wfile.write(b" ")
+
+    host.script = [trickle]
+    with time_limit(0.3), pytest.raises(Temporary, match="took longer"):
+        source(host).fetch(tmp_path / "archive", None)
+    assert not list(tmp_path.glob("archive/*"))
 
 
 def test_a_limited_api_is_waited_for(host: FileHost, tmp_path: Path) -> None:

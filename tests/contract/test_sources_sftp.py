@@ -8,6 +8,8 @@ from typing import Any
 
 import paramiko
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from connectors.base import LandedFile
 from connectors.sources.sftp import SftpFolder, private_key
@@ -194,9 +196,24 @@ def test_a_private_key_opens_it_with_its_passphrase(look: Look, host: SftpHost) 
 
 
 @pytest.mark.parametrize(
+    "make", [ed25519.Ed25519PrivateKey.generate, lambda: ec.generate_private_key(ec.SECP384R1())]
+)
+def test_private_keys_in_every_form_a_supplier_may_send(make: Callable[[], Any]) -> None:
+    key = make()
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    for form in (serialization.PrivateFormat.OpenSSH, serialization.PrivateFormat.PKCS8):
+        for lock in (serialization.NoEncryption(), serialization.BestAvailableEncryption(b"phrase")):
+            text = key.private_bytes(serialization.Encoding.PEM, form, lock).decode().replace("\n", "\r\n")
+            read = private_key(f"\r\n{text}\r\n", "phrase")
+            assert f"{read.get_name()} {read.get_base64()}".encode() == public
+
+
+@pytest.mark.parametrize(
     ("text", "phrase", "words"),
     [
         ("nonsense", "", "cannot be used"),
+        ("PuTTY-User-Key-File-3: ssh-ed25519\ncanary", "", "export it with PuTTYgen"),
+        ("-----BEGIN PRIVATE KEY-----\nY2FuYXJ5\n-----END PRIVATE KEY-----", "", "cannot be used"),
         (None, "", "enter it as well"),
         (None, "canary-wrong", "cannot be used"),
     ],

@@ -319,6 +319,26 @@ def test_what_is_no_feed_is_landed_once_and_refused_by_its_reader(db: Database, 
     assert state_of_run == "refused" and problem.startswith("list.csv is a web page")
 
 
+def test_the_pages_of_an_api_become_offers(db: Database, host: FileHost) -> None:
+    host.content = b"".join(
+        json.dumps({"sku": f"A{n}", "title": "Lamp", "cost": "1.50", "stock": n, "currency": "EUR"}).encode()
+        + b"\n"
+        for n in range(5)
+    )
+    source = {
+        **url_source(host),
+        "kind": "api",
+        "url": host.url("/pages"),
+        "records": "items",
+        "paging": {"kind": "link"},
+    }
+    feed_id = feed_of(db, source)
+    look(db, feed_id)
+    run_all(db)
+    assert rows(db, "SELECT state, summary->>'accepted' FROM feed_run") == [("applied", "5")]
+    assert rows(db, "SELECT supplier_sku, free FROM offer ORDER BY id") == [(f"A{n}", n) for n in range(5)]
+
+
 def test_a_source_afar_is_looked_at_seldom_where_nobody_says(db: Database, host: FileHost) -> None:
     feed_id = feed_of(db, {"kind": "upload"})
     for source, cron, expected in (
