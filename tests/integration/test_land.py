@@ -144,6 +144,12 @@ def test_a_folder_that_is_gone_is_told_at_the_feed(db: Database, tmp_path: Path)
     assert one(db, "SELECT count(*) FROM dead_letter") == 0
 
 
+def test_a_feed_that_files_are_sent_to_has_nothing_to_look_at(db: Database) -> None:
+    feed_id = feed_of(db, {"kind": "upload"})
+    look(db, feed_id)
+    assert (state(db, feed_id), runs(db, feed_id), pending(db)) == ({}, [], [])
+
+
 def test_the_clock_asks_once_and_leaves_alone_what_rests(db: Database, host: FileHost) -> None:
     feed_id = feed_of(db, url_source(host))
 
