@@ -35,6 +35,7 @@ from pipelines.feeds.mapping.evaluate import evaluate
 from pipelines.feeds.mapping.jsontext import listed, objects
 from pipelines.feeds.mapping.repeated import in_one_currency
 from pipelines.feeds.mapping.rules import ruled
+from pipelines.feeds.mapping.types import closed
 from pipelines.feeds.told import Told
 from pipelines.feeds.verdicts import NOTES, READER_FAULTS, Marks
 
@@ -98,6 +99,8 @@ def draft(filled: pd.DataFrame, document: Mapping[str, Any], currency: str | Non
         else evaluate(filled, spec, words, as_of)
         for name, spec in fields.items()
     }
+    for name, spec in fields.items():
+        closed(name, columns[name], spec.get("operations", ()))
     marks, told = Marks(rows), Told(fields, columns)
     ruling = ruled(filled, columns, document.get("rules", ()), filled[PART].to_numpy(dtype=bool))
     ruling.mark(marks)

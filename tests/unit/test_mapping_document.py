@@ -195,3 +195,33 @@ def test_an_unknown_profile_names_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="shopify_csv") as refusal:
         settled(tmp_path, "sku,title,price\nA1,Lamp,10\n", profile="nowhere")
     assert refusal.value.rule == "unknown_profile"
+
+
+def test_a_mapping_by_hand_need_not_know_the_type_of_a_field(tmp_path: Path) -> None:
+    """No operation, or one after the one that gives the type: still an amount, a whole number, a GTIN, or nothing."""
+    text = "sku,title,price,stock,ean\nA1,Lamp,10.50 EUR,3,4006381333931\nA2,Desk,cheap,x,1\nA3,Bed,,,\n"
+    fields = {
+        "price": {"from": ["price"]}, "stock": {"from": ["stock"], "operations": ["trim"]}, "gtin": {"from": ["ean"]},
+        "rrp": {"from": ["price"], "operations": ["money", {"default": "new"}]}, "weight_g": {"from": ["title"], "operations": [{"case": "upper"}]},
+        "lead_time_days": {"from": ["sku"], "operations": [{"default": "soon"}]},
+    }  # fmt: skip
+    batch = next(iter(settled(tmp_path, text, mapping={"fields": fields}).batches()))
+    assert batch.answers["reasons"].tolist() == [[], ["not_a_number"], ["missing_price"]]
+    offer = batch.offers.iloc[0]
+    told = {
+        name: offer[name]
+        for name in ("price", "currency", "stock", "gtin", "gtin_verdict", "rrp", "weight_g")
+    }
+    assert told == {
+        "price": "10.50", "currency": "EUR", "stock": 3, "gtin": "4006381333931", "gtin_verdict": "valid", "rrp": "10.50", "weight_g": None,
+    }  # fmt: skip
+
+
+def test_names_and_values_come_from_pairs_and_nothing_else_does(tmp_path: Path) -> None:
+    for given, sentence in (
+        ({"options": {"from": ["title"]}}, "fields.options: give `pairs` of a name and a column"),
+        ({"title": {"pairs": [["sku", "title"]]}}, "fields.title: give `from` with its columns"),
+    ):
+        with pytest.raises(Refused) as refusal:
+            settled(tmp_path, "sku,title,price\nA1,Lamp,10\n", mapping={"fields": given})
+        assert sentence in str(refusal.value)

@@ -132,6 +132,14 @@ def test_arithmetic_is_exact(amount: str, steps: dict[str, Any], result: str) ->
     assert calculated([amount, None, amount], steps, whole=False) == [result, None, result]
 
 
+def test_what_no_offer_has_room_for_is_no_amount() -> None:
+    assert calculated(["999999999999", "1"], {"times": 10}, whole=False) == [None, "10.00"]
+    fields = columns(price=["1", "2", "3", "4"], stock=[1, 2, 3, 4])
+    decided([{"then": {"set": {"price": "1234567890123", "stock": "1.9"}}}], fields)
+    assert fields["price"].values.isna().all()
+    assert fields["stock"].values.tolist() == [1, 1, 1, 1]
+
+
 AMOUNTS = st.decimals("-99999", "99999", places=4, allow_nan=False, allow_infinity=False)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from pipelines.feeds.mapping.numbers import PLACES, read_number
 
 _ROUNDINGS = {"nearest": ROUND_HALF_UP, "up": ROUND_CEILING, "down": ROUND_FLOOR}
+_TOO_MUCH = Decimal(10) ** 12  # offers have no room for more, see models.suppliers.StagedOffer
 _PLACES = Decimal(1).scaleb(-PLACES)
 
 
@@ -20,9 +21,9 @@ def calculated(amounts: Iterable[str | None], steps: Mapping[str, Any], *, whole
     """Each amount after the steps, always in this order: times, plus, minus, at_least, at_most, round.
 
     Decimal text of at most six places, at least as many as were there; `whole` numbers are rounded down and never
-    below zero. None stays None.
+    below zero. None stays None, and what has more than twelve digits before the point is no amount.
     """
-    known: dict[str, str] = {}
+    known: dict[str, str | None] = {}
     answers: list[str | None] = []
     for amount in amounts:
         if amount is None:
@@ -48,7 +49,7 @@ def rounded(amount: Decimal, how: Mapping[str, str]) -> Decimal:
     return (amount / step).to_integral_value(_ROUNDINGS[how.get("way", "nearest")]) * step
 
 
-def _calculated(amount: Decimal, steps: Mapping[str, Any], whole: bool) -> str:
+def _calculated(amount: Decimal, steps: Mapping[str, Any], whole: bool) -> str | None:
     with localcontext() as context:
         context.prec = 60
         result = amount
@@ -64,6 +65,8 @@ def _calculated(amount: Decimal, steps: Mapping[str, Any], whole: bool) -> str:
             result = min(result, Decimal(str(steps["at_most"])))
         if "round" in steps:
             result = rounded(result, steps["round"])
+        if abs(result) >= _TOO_MUCH:
+            return None
         if whole:
             return str(max(int(result.to_integral_value(ROUND_FLOOR)), 0))
         places = min(max(-int(amount.as_tuple().exponent), 2), PLACES)

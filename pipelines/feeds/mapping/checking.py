@@ -12,6 +12,8 @@ from core.errors import Refused
 from pipelines.feeds.mapping.patterns import check_pattern
 
 _FOLDER = Path(__file__).parent
+PAIRS = ("options", "attributes", "titles", "descriptions", "cost_tiers")
+"""Fields of names and values, read from pairs; no other is."""
 _TYPES = {
     "string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false", "array": "a list",
     "object": "names with values", "null": "nothing",
@@ -39,6 +41,12 @@ def check(document: Mapping[str, Any]) -> None:
     if error is not None:
         place, sentence = explained(error)
         raise Refused(f"The mapping is not usable: {place}: {sentence}.", rule="mapping_invalid")
+    for field, spec in document["fields"].items():
+        if spec and ("pairs" in spec) != (field in PAIRS):
+            wanted = "`pairs` of a name and a column" if field in PAIRS else "`from` with its columns"
+            raise Refused(
+                f"The mapping is not usable: fields.{field}: give {wanted}.", rule="mapping_invalid"
+            )
     for place, pattern in _patterns(document):
         try:
             check_pattern(pattern)

@@ -30,6 +30,7 @@ _UNNUMBERED = re.compile(r"\w")  # a word before the figure: "about 5", "A12"
 _SILENT_SIGNS = {"$", "kr", "¥", "rs", "s/", "fr", "лв", "₱"}  # can mean several: the currency stays open
 _BARE_MEASURE = r"^(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,4})?$"
 _MEASURE = r"^(?P<figure>(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,4})?)(?: ?(?P<unit>[A-Za-z]{1,12}))?$"
+_AMOUNT = r"^(?:(?P<before>[A-Z]{3}|[€£]) ?)?(?P<figure>[0-9][0-9.,]*)(?: ?(?P<behind>[A-Z]{3}|[€£]))?$"
 _SCALE = 10_000  # a measure's figure in steps of its fourth decimal
 _LARGEST_FACTOR = 1000
 _FEW = 8  # a column with so many rows to each different value is read value by value
@@ -77,6 +78,10 @@ def money(column: Column, argument: dict[str, Any] | None) -> None:
 
     amounts, odd = _plain(column.text, decimal)
     currencies = nothing(len(amounts))
+    if odd.any():
+        some, codes, odd_still = _with_currency(column.text.filter(pa.array(odd)), decimal)
+        amounts, currencies = put(amounts, odd, some), put(currencies, odd, codes)
+        odd = _spread(odd_still, odd)
     if odd.any():
         answers = per_value(column.text.filter(pa.array(odd)), read).tolist()
         rules = np.array([rule for _, _, rule in answers], dtype=object)
@@ -168,6 +173,18 @@ def _factor(name: str, to: str, of: str | None, assume: str | None) -> int:
     found = unit_name(name, to) if name else of or assume
     factor = FACTORS[to].get(found or "", "")
     return int(factor) if factor.isdigit() and int(factor) <= _LARGEST_FACTOR else 0
+
+
+def _with_currency(values: pa.Array, decimal: str) -> tuple[pa.Array, pa.Array, Mask]:
+    """(plain amounts before or behind which a known currency stands, that currency, the other rows): "12.99 EUR"."""
+    found = pc.extract_regex(values, _AMOUNT)
+    amounts, _ = _plain(found.field("figure").filter(found.is_valid()), decimal)
+    plain = present(found)
+    amounts = put(nothing(len(values)), plain, amounts)
+    before, behind = (each(found.field(side), currency_of) for side in ("before", "behind"))
+    known = present(before) & present(behind) & present(amounts) & plain
+    named = pc.if_else(pc.equal(before, ""), behind, before)
+    return keep(amounts, known), keep(named, known & ~true(pc.equal(named, ""))), ~known
 
 
 def _plain(values: pa.Array, decimal: str) -> tuple[pa.Array, Mask]:

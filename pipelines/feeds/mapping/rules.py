@@ -186,8 +186,10 @@ def _set(name: str, value: Any, hit: Mask, columns: dict[str, Column], index: pd
         if name in MONEY:
             columns[name].sides["currency"] = missing(index)
     column = columns[name]
-    if name in WHOLE:
-        filler: Any = None if value is None else int(decimal_of(str(value)) or 0)
+    filler: Any
+    if (name in WHOLE or name in MONEY) and value is not None:
+        (plain,) = calculated([str(Decimal(str(value)))], {}, whole=name in WHOLE)
+        filler = int(plain) if name in WHOLE and plain is not None else plain
     elif isinstance(value, bool) or value is None:
         filler = value
     else:
