@@ -2,6 +2,7 @@
 
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,6 +13,8 @@ _SLACK = 32  # characters before the end of what is read in which a number or wo
 _BLANK = re.compile(r"[\s\ufeff]*")
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*("|\\?\Z)', re.S)
 _BRACKET = re.compile(_STRING.pattern + r"|[][{}]", re.S)
+_THREE_DECIMALS = re.compile(r"-?\d+\.\d{3}")
+_POWER = re.compile(r"-?\d{1,20}(?:\.\d{1,20})?[eE][+-]?[0-2]?\d")
 _WORD = re.compile(r'[^\s,:"\[\]{}]+')
 
 
@@ -27,7 +30,14 @@ def _nothing(_: str) -> None:
     """NaN and Infinity, which JSON does not have, are no value."""
 
 
-_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_nothing, strict=False)
+def _figure(text: str) -> str:
+    """A number with a point as text; 1.234 gets a zero behind it, so that nobody takes the point for thousands."""
+    if _POWER.fullmatch(text):
+        return f"{Decimal(text):f}"
+    return f"{text}0" if _THREE_DECIMALS.fullmatch(text) else text
+
+
+_DECODER = json.JSONDecoder(parse_float=_figure, parse_int=str, parse_constant=_nothing, strict=False)
 
 
 def decoded(text: str) -> Any:

@@ -79,6 +79,12 @@ def test_lists_of_objects_stay_in_step_and_numbers_as_written(tmp_path: Path) ->
     assert "none" not in rows
 
 
+def test_numbers_with_a_point_are_never_thousands(tmp_path: Path) -> None:
+    text = '[{"a": 1.234, "b": 12.5, "c": 1.5e3, "d": 2E-3, "e": 1e999999999, "f": "1.234", "g": -0.125}]'
+    _, rows = read(written(tmp_path, text))
+    assert rows.iloc[0, :7].tolist() == ["1.2340", "12.5", "1500", "0.002", "1e999999999", "1.234", "-0.1250"]
+
+
 def test_records_in_records_carry_what_is_around_them(tmp_path: Path) -> None:
     variants = [{"sku": n, "price": "1", "grams": 2, "barcode": "x"} for n in ("A", "B")]
     feed = {"page": 1, "products": [{"title": "T", "variants": variants}, {"title": "U", "variants": []}]}
