@@ -24,7 +24,6 @@ from models.events import HooksDue, ListingsDue
 from models.shops import Push, Selection, Shop
 from models.suppliers import Feed, FeedRun, find_feed
 from pipelines.feeds.land import receive
-from pipelines.feeds.replay import mend
 from pipelines.listings.plan import start_push
 
 Percent = Annotated[int, Field(ge=0, le=100)]
@@ -224,6 +223,8 @@ def take_in(db: Database, settings: Settings, feed_id: int, stream: BinaryIO, na
 
 def take_in_mended(db: Database, settings: Settings, run_id: int, stream: BinaryIO, name: str, actor: str) -> int:  # fmt: skip
     """The same for the mended rejects of an applied run, see feeds/replay.py."""
+    from pipelines.feeds.replay import mend  # it reads mappings, whose imports take a second
+
     with db.unit_of_work() as uow:
         there_is(uow.session.get(FeedRun, run_id), f"Run {run_id}")
     landed = archived_stream(settings, stream, name)
