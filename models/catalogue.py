@@ -73,7 +73,7 @@ class Offer(Base):
 
     `stock` is what the supplier said (None: he gave only an availability); `free` what may be sold now.
     `feed_run_id` and `locator` lead back to the raw record in the archived file. What it refers to is not guarded by
-    foreign keys: they would be checked row by row, which takes as long as writing the rows (docs/decisions); only
+    foreign keys: they would be checked row by row, which takes as long as writing the rows (docs/decisions/0064); only
     whole runs write here, and nothing they name is ever deleted.
     """
 
