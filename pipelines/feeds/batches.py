@@ -55,8 +55,10 @@ class Batch:
 
     @cached_property
     def drafts(self) -> pd.DataFrame:
-        """The offers of all records that are offers."""
-        return as_objects(self._drafts.filter(pa.array(self._sellable)))
+        """The offers of all records that are offers; what is skipped and has no name or number is none (a page, a menu)."""
+        told = pc.or_(self._drafts["title"].is_valid(), self._drafts["supplier_sku"].is_valid())
+        nameless = self._marks.any_of({"skipped_by_rule"}) & ~told.to_numpy(zero_copy_only=False)
+        return as_objects(self._drafts.filter(pa.array(self._sellable & ~nameless)))
 
     @cached_property
     def answers(self) -> pd.DataFrame:

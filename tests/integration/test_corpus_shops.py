@@ -167,6 +167,12 @@ def test_saleor_is_joined_by_primary_key_and_sells_in_the_wanted_currency(shared
     assert len({one["group_key"] for one in offers.values()}) == 32
 
 
+def test_what_belongs_to_the_shop_is_no_offer(shared: Path) -> None:
+    found = normalise(shared / CORPUS / "saleor/populatedb_data.json")
+    drafts = [one for batch in found.batches() for one in batch.drafts["supplier_sku"]]
+    assert (len(drafts), drafts[0]) == (73, "headless-omnichannel-mp3")
+
+
 def test_epicentr_has_two_languages_and_measures_in_millimetres(shared: Path) -> None:
     _, offers = read(shared, "yml-marketplaces-ua/epicentr_feed.xml")
     case = offers["33703-L-Black"]
