@@ -98,6 +98,7 @@ def load(uow: UnitOfWork, categories: list[tuple[int, str]]) -> Loaded:
            WHERE taxonomy_id IS NOT NULL AND NOT taxonomy_id = ANY(%s)""",
         [numbers],
     )
+    cursor.execute("ANALYZE taxonomy_category")  # or a path would be compared with each of the thousands
     removed = cursor.execute("DELETE FROM taxonomy_category WHERE NOT id = ANY(%s)", [numbers]).rowcount
     cursor.execute("DELETE FROM taxonomy_choice WHERE how = 'proposal'")
     learn(cursor, "(SELECT supplier_id, category FROM offer WHERE state = 'offered') every")
