@@ -24,6 +24,7 @@ from models.events import HooksDue, ListingsDue
 from models.shops import Push, Selection, Shop
 from models.suppliers import Feed, FeedRun, find_feed
 from pipelines.feeds.land import receive
+from pipelines.feeds.uploads import own_name
 from pipelines.listings.plan import start_push
 
 Percent = Annotated[int, Field(ge=0, le=100)]
@@ -235,7 +236,7 @@ def take_in_mended(db: Database, settings: Settings, run_id: int, stream: Binary
 def archived_stream(settings: Settings, stream: BinaryIO, name: str) -> LandedFile:
     """Archives a file that was sent. Raises Refused for an empty one."""
     try:
-        landed = archive_stream(stream, settings.archive, file_name(name))
+        landed = archive_stream(stream, settings.archive, own_name(name))
     except OSError as error:
         raise Temporary(
             f"The archive {settings.archive} cannot be written: {error.strerror or error}."
@@ -243,12 +244,6 @@ def archived_stream(settings: Settings, stream: BinaryIO, name: str) -> LandedFi
     if not landed.bytes:
         raise Refused("The file is empty: export it again, and look at it before sending.", rule="empty")
     return landed
-
-
-def file_name(name: str) -> str:
-    """A sent file's own name without any folder or control character, at most 255 long."""
-    plain = re.sub(r"[\x00-\x1f\x7f]", "", re.split(r"[/\\]", name)[-1]).strip()
-    return plain[-255:] or "file"
 
 
 def make_selection(uow: UnitOfWork, shop_id: int, asked: NewSelection) -> Selection:
