@@ -49,10 +49,6 @@ class XmlReader:
         shape = self._shape(file, encoding)
         found = []
         late = [] if shape.whole else self._parsed(file, encoding, late_paths)
-        known = (*shape.record_paths, *late)
-        late = [
-            path for path in late if not any(other.startswith(f"{path}/") for other in known)
-        ]  # lists of records
         for path in dict.fromkeys((*shape.record_paths, *late[:_LATE])):
             with suppress(Refused):
                 found.append(self._at(file, encoding, path, limit=SCANNED))

@@ -1,6 +1,5 @@
 """The records of an XML stream, one after the other, in blocks of columns; what lies behind is forgotten."""
 
-import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import IO, Any
@@ -11,12 +10,11 @@ from connectors.readers.frames import FRAME_CELLS, FRAME_CHARACTERS
 from connectors.readers.xml_columns import Columns, local_name
 from connectors.readers.xml_paths import RecordPath
 from connectors.readers.xml_templates import Templates
-from connectors.readers.xml_text import without_comments
+from connectors.readers.xml_text import tags_of
 from core.errors import Refused
 
-_ROOT = re.compile(r"<([^\W\d][\w.:-]*)")
-_NAME = re.compile(r"[^\W\d][\w.-]*")
 _FIRST = 1 << 16  # bytes in which the root element begins
+_RARE = 4 << 20  # bytes without another record
 _UNREAD = 32 << 20  # bytes inside one record; more is no catalogue entry
 
 
@@ -45,10 +43,8 @@ class Records:
         self._parent: etree._Element | None = None
         self._record_at = self._rows = 0
         self._context: dict[str, str | None] = dict.fromkeys(context)
-        root = _ROOT.search(without_comments(self._first.decode("utf-8", "replace")))
-        names = dict.fromkeys((self.path.last, root[1].rpartition(":")[2] if root else ""))
         self._events = etree.iterparse(
-            self, events=("start", "end"), tag=None if not all(map(_NAME.fullmatch, names)) else [t for n in names for t in ("{*}" + n, n)],
+            self, events=("start", "end"), tag=tags_of(self._first, self.path.last),
             resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True,
             remove_blank_text=True,
         )  # fmt: skip
@@ -56,7 +52,7 @@ class Records:
     def read(self, size: int) -> bytes:
         """The next piece for the parser, which has no event left to tell: what lies behind is let go first."""
         self._prune()
-        if self._limit is not None and self.taken > self._limit:
+        if self._limit is not None and self._seen_enough():
             raise _Enough
         piece: bytes = self._first or self._stream.read(size)
         self._first = b""
@@ -67,6 +63,11 @@ class Records:
                 rule="too_long",
             )
         return piece
+
+    def _seen_enough(self) -> bool:
+        """Whether what was to be looked at was read, or the records that there are lie far behind."""
+        rare = self._rows > 0 and self.taken - self._record_at > _RARE
+        return rare or self.taken > (self._limit or 0)
 
     def __iter__(self) -> Iterator[etree._Element]:
         """Each record's element, whole; it is emptied when the next one is asked for."""

@@ -1,16 +1,20 @@
 """Which elements of an XML file could be its records, told from the file without knowing the format, the likeliest first."""
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from lxml import etree
+
+from connectors.readers.xml_text import tags_of
 
 SAMPLE_ELEMENTS = 20_000
 _CHANNEL = ("rss", "channel")  # RSS 2.0: what surrounds the items, never one of them
 _INSIDE = 0.5  # what a list inside an element adds to it, measured by what one of the list tells
 _ALL_ATTRIBUTES = 3  # an element without children that has so many may be a record itself
 _CANDIDATES = 8  # paths that are worth a second look
+_LIST = 20  # elements beside each other are a list
 SCANNED = 64 << 20  # bytes in which rarer elements are looked for
 
 
@@ -72,15 +76,16 @@ def shape_of(stream: IO[bytes] | Any) -> Shape:
 def late_paths(stream: IO[bytes] | Any) -> list[str]:
     """Paths of what stands beside the records of large files, as behind a tree of categories; fast, and only the upper levels.
 
-    May raise XMLSyntaxError.
+    What surrounds a long list and comes once is none of them: as a record it would be the whole file. May raise
+    XMLSyntaxError.
     """
     pruned = _Pruned(stream)
-    for _, element in _events(pruned, ("start",)):
-        pruned.root = element if pruned.root is None else pruned.root
-        if pruned.taken > SCANNED:
-            break
-    pruned.look()
-    return ["/".join(path) for path in pruned.seen]
+    with suppress(_Enough):
+        for _, element in _events(pruned, ("start",), tags_of(pruned.first)):
+            pruned.root = element if pruned.root is None else pruned.root
+    pruned.look(whole=True)
+    lists = {path[:-1] for path, times in pruned.seen.items() if times >= _LIST}
+    return ["/".join(path) for path, times in pruned.seen.items() if times > 1 or path not in lists]
 
 
 def _ranked(seen: dict[tuple[str, ...], _Seen]) -> list[tuple[str, ...]]:
@@ -104,39 +109,49 @@ def _ranked(seen: dict[tuple[str, ...], _Seen]) -> list[tuple[str, ...]]:
 
 
 class _Pruned:
-    """A stream for the parser that lets go what lies behind, and notes which paths there were on its way down.
+    """A stream for the parser that lets go what lies behind, and counts which paths there were on its way down.
 
     The last child at each level may still be open: it stays.
     """
 
     def __init__(self, stream: IO[bytes] | Any) -> None:
         self.root: etree._Element | None = None
-        self.seen: dict[tuple[str, ...], None] = {}
-        self.taken = 0
+        self.seen: dict[tuple[str, ...], int] = {}
+        self.first: bytes = stream.read(1 << 16)
+        self._unread, self._taken = self.first, 0
         self._stream = stream
 
     def read(self, size: int) -> bytes:
         """The next piece."""
         self.look()
-        piece: bytes = self._stream.read(size)
-        self.taken += len(piece)
+        if self._taken > SCANNED:
+            raise _Enough
+        piece: bytes = self._unread or self._stream.read(size)
+        self._unread = b""
+        self._taken += len(piece)
         return piece
 
-    def look(self) -> None:
-        """Notes and lets go."""
+    def look(self, *, whole: bool = False) -> None:
+        """Counts and lets go; `whole` says that the last ones are complete too."""
         node, path = self.root, ()
         while node is not None and len(node):
             path = (*path, _local(node))
+            last = node[-1]
             for child in node:
                 if len(child):
-                    self.seen[(*path, _local(child))] = None
+                    where = (*path, _local(child))
+                    self.seen[where] = self.seen.get(where, 0) + (whole or child is not last)
             del node[:-1]
             node = node[-1]
 
 
-def _events(stream: IO[bytes] | Any, events: tuple[str, ...]) -> Any:
+class _Enough(Exception):
+    """Nothing went wrong: as much was read as was asked for."""
+
+
+def _events(stream: IO[bytes] | Any, events: tuple[str, ...], tag: list[str] | None = None) -> Any:
     return etree.iterparse(
-        stream, events=events, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
+        stream, events=events, tag=tag, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
         remove_comments=True, remove_pis=True,
     )  # fmt: skip
 

@@ -15,6 +15,8 @@ _DECLARED = re.compile(r"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([\w.:-]+)["']""")
 _HARMLESS = re.compile(r"""<!ENTITY\s+%\s+[\w.:-]+\s+(?:"[^"]*"|'[^']*')\s*>""")
 _IN_DOCTYPE = re.compile(r"""(?P<skip>"[^"]*"|'[^']*'|<!--.*?-->|<\?.*?\?>)|[\[\]>]""", re.S)
 _ROOT = re.compile(r"<[A-Za-z_\u0080-\uffff]")
+_ROOT_NAME = re.compile(r"<([^\W\d][\w.:-]*)")
+_NAME = re.compile(r"[^\W\d][\w.-]*")
 _FLAW = re.compile(
     r"&(?!(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});)(?:([A-Za-z]\w{1,30});)?|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]"
 )
@@ -144,6 +146,15 @@ def without_comments(text: str) -> str:
         kept += [text[at:start], " " * (end + 3 - start)]
         at = end + 3
     return "".join([*kept, text[at:]])
+
+
+def tags_of(first: bytes, *names: str) -> list[str] | None:
+    """What lxml is to tell of: `names` and the root element of a document that begins so; None for everything."""
+    root = _ROOT_NAME.search(without_comments(first.decode("utf-8", "replace")))
+    wanted = dict.fromkeys((*names, root[1].rpartition(":")[2] if root else ""))
+    if not all(map(_NAME.fullmatch, wanted)):
+        return None
+    return [tag for name in wanted for tag in ("{*}" + name, name)]
 
 
 def without_doctype(text: str) -> str:

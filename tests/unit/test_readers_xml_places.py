@@ -176,6 +176,7 @@ def test_every_shape_is_offered_even_behind_a_long_tree(tmp_path: Path) -> None:
     paths = [dialect.record_path for dialect in XmlReader().shapes(file)]
     assert paths[0] == "C/T/S/G"
     assert "C/T/A" in paths
+    assert "C/T/S" not in paths  # the tree as a whole is no record
 
 
 def test_memory_does_not_grow_with_what_lies_beside_the_records(tmp_path: Path) -> None:
