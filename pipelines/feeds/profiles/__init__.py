@@ -54,7 +54,9 @@ def recognise(file_format: str, header: Iterable[str], record_path: str | None) 
                 and not any((record_path or "").endswith(path) for path in wanted)
             ):
                 continue
-            if all(any(_there(name, exact, names) for name in alternatives) for alternatives in profile["needs"]):
+            if all(
+                any(_there(name, exact, names) for name in alternatives) for alternatives in profile["needs"]
+            ):
                 return profile
     return None
 
