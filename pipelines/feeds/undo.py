@@ -5,7 +5,7 @@ from core.errors import Refused, there_is
 from core.tables import AuditRecord
 from models.catalogue import RESTATED
 from models.events import RunUndone, UndoDue
-from models.modes import target_of
+from models.modes import PARTIAL, mode_of, target_of
 from models.runs import last_applied
 from models.staged import another_is_taken
 from models.suppliers import Feed, FeedRun
@@ -14,10 +14,12 @@ from pipelines.feeds.staging import COLUMNS
 RESTORED = (*(name for name in COLUMNS if name != "supplier_sku"), "state", "feed_run_id")
 """What goes back; `free` is counted anew, since buyers went on buying meanwhile."""
 
-# Each change has [from, to] for every field that it changed; what it does not name was not changed.
+# Each change has [from, to] for every field that it changed; what it does not name was not changed. A run that told
+# stock or prices alone left the rest to others, who may have written it since: only its own fields go back.
 BACK = f"""
 UPDATE offer o SET ({", ".join(RESTORED)}) = ({", ".join(f"r.{name}" for name in RESTORED)}), changed_at = now()
-FROM (SELECT supplier_sku, (SELECT coalesce(jsonb_object_agg(key, value->0), '{{}}') FROM jsonb_each(fields)) || before AS was
+FROM (SELECT supplier_sku, (SELECT coalesce(jsonb_object_agg(key, value->0), '{{}}') FROM jsonb_each(fields))
+        || CASE WHEN %(whole)s THEN before ELSE '{{}}' END AS was
       FROM offer_change WHERE run_id = %(run)s AND kind IN ('changed', 'gone')) c
 JOIN offer x ON x.feed_id = %(feed)s AND x.supplier_sku = c.supplier_sku
 CROSS JOIN LATERAL jsonb_populate_record(x, c.was) r
@@ -78,6 +80,7 @@ def undo(event: UndoDue, db: Database) -> None:
         feed.applied_fingerprint = None
         uow.session.flush()  # the figures of the run before count again
         cursor = uow.cursor()
+        whole = mode_of(feed) not in PARTIAL
         for statement in (BACK, GONE, RESTATE):
-            cursor.execute(statement, {"run": run.id, "feed": target_of(feed)})
+            cursor.execute(statement, {"run": run.id, "feed": target_of(feed), "whole": whole})
         uow.emit(RunUndone(tenant=event.tenant, lane=event.lane, run_id=run.id))

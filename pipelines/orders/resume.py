@@ -20,8 +20,8 @@ GROUP BY 1 ORDER BY min(l.since), 1"""
 OF_RUN = """
 SELECT l.order_id FROM order_line l WHERE l.state = 'awaiting_stock'
   AND EXISTS (SELECT FROM offer f WHERE f.variant_id = l.variant_id AND f.free > 0 AND (f.feed_run_id = %(number)s OR EXISTS (
-    SELECT FROM feed_run r JOIN offer_change c ON c.run_id = r.id AND c.supplier_sku = f.supplier_sku
-    WHERE r.id = %(number)s AND r.state = 'undone' AND r.feed_id = f.feed_id)))
+    SELECT FROM feed_run r JOIN feed d ON d.id = r.feed_id JOIN offer_change c ON c.run_id = r.id
+    WHERE r.id = %(number)s AND r.state = 'undone' AND d.supplier_id = f.supplier_id AND c.supplier_sku = f.supplier_sku)))
 GROUP BY 1 ORDER BY min(l.since), 1"""
 
 HOPELESS = """

@@ -220,3 +220,23 @@ def test_stock_that_an_undo_brings_back_wakes_the_lines_that_wait_for_it(
     run_message(db, message)
     assert one(db, "SELECT state FROM order_line") == "funded"
     assert rows(db, "SELECT stock, free FROM offer") == [(5, 4)]
+
+
+def test_a_stock_list_undone_leaves_what_the_content_list_told_since(db: Database) -> None:
+    content = supplier(db, "NORDEN", **OPEN)
+    with db.unit_of_work() as uow:
+        second = Feed(supplier_id=2, name="stock", source={"kind": "upload"}, policy={"mode": "stock-only", "of_feed": content, **OPEN})  # fmt: skip
+        uow.session.add(second)
+        uow.session.flush()
+        stock = second.id
+    bare = {"supplier_sku": "A", "availability": None}
+    for feed, told in ((content, {"stock": None}), (stock, {"stock": 8}), (stock, {"stock": 3}), (content, {"title": "Neu", "stock": None})):  # fmt: skip
+        run = stage(db, feed, {**bare, **told})
+        run_all(db)
+        assert one(db, "SELECT state FROM feed_run WHERE id = %s", run) == "applied"
+    shown = "SELECT title, stock, free, feed_run_id, content_hash FROM offer"
+    ((title, pieces, free, last, content_hash),) = rows(db, shown)
+    assert (title, pieces, free, last) == ("Neu", 3, 3, 4)
+    let_go(db, 3)
+    run_all(db)
+    assert rows(db, shown) == [("Neu", 8, 8, 4, content_hash)]
