@@ -33,7 +33,7 @@ def test_a_feed_is_made_and_shown_with_its_whole_policy(opened: Console) -> None
     made = opened.api("POST", "/feeds", json=asked)
     assert made.status_code == 201
     assert made.json()["policy"] == {
-        "absence": "keep", "assumed_stock": 0, "min_offers_percent": 50, "max_price_changes_percent": 30, "max_zero_stock_percent": 50,
+        "mode": "full", "absence": "keep", "assumed_stock": 0, "min_offers_percent": 50, "max_price_changes_percent": 30, "max_zero_stock_percent": 50,
         "cost": {"from": "price", "minus_percent": 30.0},
     }  # fmt: skip
     assert one(opened.db, "SELECT policy FROM feed") == {

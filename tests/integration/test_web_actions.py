@@ -158,6 +158,7 @@ def test_a_feeds_settings_are_changed(opened: Console) -> None:
     address = f"/feeds/{number}/settings"
     form = {
         "currency": "chf",
+        "mode": "full",
         "absence": "keep",
         "assumed_stock": "",
         "cost_from": "price",
