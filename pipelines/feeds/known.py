@@ -19,7 +19,7 @@ from pipelines.feeds.known_head import VERSION, head_of
 from pipelines.feeds.mapping.arrays import Mask, arrow, joined, true, word
 from pipelines.feeds.verdicts import NOTES, Marks
 
-_BLOCK = 1 << 18  # entries sorted together
+_BLOCK = 1 << 17  # entries sorted together
 _FIELDS = (("record", "<u8"), ("key", "<u8"), ("group", "<u8"), ("content", "<u4"), ("notes", "<u2"))
 Entries = dict[str, npt.NDArray[Any]]
 
