@@ -20,7 +20,8 @@ _MARK = re.compile(
 _LEAF = re.compile(">\ue000\\d+\ue001</[^>]*>")
 _VALUE = re.compile('"\ue000\\d+\ue001"')
 _MOST, _ALIKE = 400, 4  # patterns, and those with the same number of tags
-_JUDGED_AFTER, _WORTH = 400, 0.6  # records, and the share of them that patterns must take
+_TEXTS = re.compile(r'(?<=>)[^<]+|(?<==")[^"]+')
+_JUDGED_AFTER, _WORTH = 200, 0.5  # records, and the share of them that patterns must take
 _DEEP, _LONGEST = 40, 300  # elements inside each other, and values: longer patterns take long to make
 Pieces = list[tuple[str, int]]
 """[(what stands before it, group)] of one column."""
@@ -43,6 +44,7 @@ class Templates:
         self._known: dict[int, list[Template]] = {}
         self._count = self._tried = self._taken = 0
         self._active = True
+        self._seen: set[int] = set()
         self._text = ""
 
     def took(self, element: etree._Element, row: int) -> bool:
@@ -66,6 +68,10 @@ class Templates:
             return
         if self._tried >= _JUDGED_AFTER and self._taken < _WORTH * self._tried:
             self._active = False
+            return
+        shape = hash(_TEXTS.sub("", self._text))
+        if shape not in self._seen:  # a pattern is dear: only for a shape that comes again
+            self._seen.add(shape)
             return
         alike = self._known.setdefault(self._text.count("<"), [])
         if len(alike) < _ALIKE and self._count < _MOST:

@@ -62,18 +62,27 @@ def kept(values: pd.Series, frame: pd.DataFrame, source: Mapping[str, Any]) -> l
         for name, change in (("times", _product), ("per", _quotient), ("under", _address))
         if name in source
     ]
+    tests = [(said, words, "not" in one) for said, words, one in zip(told, wanted, conditions, strict=True)]
     rows: list[list[str]] = []
     for row, cell in enumerate(values.tolist()):
-        parts = [part.strip() for part in _BETWEEN.split(cell)] if isinstance(cell, str) else []
-        for said, words, condition in zip(told, wanted, conditions, strict=True):
-            negative = "not" in condition
+        if not isinstance(cell, str):
+            rows.append([])
+            continue
+        parts = (
+            [part.strip() for part in _BETWEEN.split(cell)]
+            if OUTER in cell or INNER in cell
+            else [cell.strip()]
+        )
+        for said, words, negative in tests:
+            these = words[row % len(words)]
             parts = [
-                part if (word.casefold() in words[row % len(words)]) != negative else ""
+                part if (word.casefold() in these) != negative else ""
                 for part, word in zip(parts, said[row], strict=True)
             ]
         for change, others in changes:
             parts = [
-                change(part, other) if part else part for part, other in zip(parts, others[row], strict=True)
+                change(part, other) if part and other else part
+                for part, other in zip(parts, others[row], strict=True)
             ]
         rows.append(parts)
     return rows
@@ -84,24 +93,37 @@ def beside(values: pd.Series, frame: pd.DataFrame, column: str, other: str) -> l
     series = frame[other] if other in frame else missing(frame.index)
     alone = other.startswith(f"{column}/@")  # an attribute speaks of its own element only
     elsewhere = other.rpartition("/")[0] != column.rpartition("/")[0] and not alone
+    known: dict[Any, list[str]] = {}
     rows: list[list[str]] = []
     for cell, says in zip(values.tolist(), series.tolist(), strict=True):
         if not isinstance(cell, str):
             rows.append([])
             continue
-        groups = says.split(OUTER) if isinstance(says, str) else []
-        if elsewhere and len(groups) == 1:
-            groups *= cell.count(OUTER) + 1
-        found: list[str] = []
-        for place, group in enumerate(cell.split(OUTER)):
-            parts = group.split(INNER)
-            words = groups[place].split(INNER) if place < len(groups) else [""]
-            if len(words) == 1 and not alone:
-                words *= len(parts)
-            words += [""] * (len(parts) - len(words))
-            found += [word.strip() for word in words[: len(parts)]]
+        counts = (
+            tuple(group.count(INNER) for group in cell.split(OUTER)) if INNER in cell else cell.count(OUTER)
+        )
+        said = says if isinstance(says, str) else ""
+        found = known.get((said, counts))
+        if found is None:
+            inside = counts if isinstance(counts, tuple) else (0,) * (counts + 1)
+            found = known[said, counts] = _spread(said, inside, alone=alone, elsewhere=elsewhere)
         rows.append(found)
     return rows
+
+
+def _spread(said: str, inside: tuple[int, ...], *, alone: bool, elsewhere: bool) -> list[str]:
+    """What a cell says for each value of a column with so many marks inside each of its parents."""
+    groups = said.split(OUTER)
+    if elsewhere and len(groups) == 1:
+        groups *= len(inside)
+    found: list[str] = []
+    for place, marks in enumerate(inside):
+        words = groups[place].split(INNER) if place < len(groups) else [""]
+        if len(words) == 1 and not alone:
+            words *= marks + 1
+        words += [""] * (marks + 1 - len(words))
+        found += [word.strip() for word in words[: marks + 1]]
+    return found
 
 
 def _words(frame: pd.DataFrame, condition: Mapping[str, Any]) -> list[frozenset[str]]:
