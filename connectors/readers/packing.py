@@ -276,7 +276,11 @@ def _no_feed(file: Path, problems: list[tuple[str, str]], nested: list[str]) -> 
 
 def _damaged(file: Path, error: BaseException) -> Refused:
     broken = isinstance(error, EOFError)
-    told = "breaks off in the middle" if broken else f"is a damaged archive ({error})"
+    told = (
+        "breaks off in the middle"
+        if broken
+        else f"is a damaged archive ({' '.join(str(error).split())[:100]})"
+    )
     return Refused(f"{file.name} {told}; send it again.", rule="truncated" if broken else "archive_damaged")
 
 

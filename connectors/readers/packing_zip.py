@@ -22,7 +22,8 @@ def opened(file: Path) -> zipfile.ZipFile:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
         raise Refused(
-            f"{file.name} is a damaged zip archive ({error}); send it again.", rule="archive_damaged"
+            f"{file.name} is a damaged zip archive ({str(error)[:100]}); send it again.",
+            rule="archive_damaged",
         ) from None
     if len(archive.infolist()) > MAX_MEMBERS:
         archive.close()
