@@ -49,6 +49,10 @@ class XmlReader:
         shape = self._shape(file, encoding)
         found = []
         late = [] if shape.whole else self._parsed(file, encoding, late_paths)
+        # What surrounds a known list of records would have to be held whole to be read as one record.
+        late = [
+            path for path in late if not any(known.startswith(f"{path}/") for known in shape.record_paths)
+        ]
         for path in dict.fromkeys((*shape.record_paths, *late[:_LATE])):
             with suppress(Refused):
                 found.append(self._at(file, encoding, path, limit=SCANNED))
