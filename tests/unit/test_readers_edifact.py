@@ -108,9 +108,7 @@ def test_the_syntax_level_says_the_characters_unless_the_bytes_prove_others(
     )
 
 
-@pytest.mark.parametrize(
-    ("cut", "rows"), [(len(TAIL) + 3, 1), (len(TAIL), 1), (len(TAIL) + 30, 1)]
-)
+@pytest.mark.parametrize(("cut", "rows"), [(len(TAIL) + 3, 1), (len(TAIL), 1), (len(TAIL) + 30, 1)])
 def test_a_message_without_its_end_is_cut_off(tmp_path: Path, cut: int, rows: int) -> None:
     _, found = read(written(tmp_path, (HEAD + FIRST + TAIL)[:-cut]))
     assert [row[FAULT] for row in found] == ["truncated"] * rows
