@@ -13,6 +13,7 @@ from connectors.readers.detection import UNDECODABLE, codec_named, encoding_of
 from connectors.readers.frames import FRAME_CHARACTERS, FRAME_ROWS, MAX_CELL, MAX_COLUMNS, frame, unique_names
 from core.errors import Refused
 
+_LONGEST_FIELD = 1 << 17  # characters
 # Ariba's names of character sets that Python does not know by that name (source: CIF 3.0 specification, CHARSET).
 _CHARSETS = {
     "8859_1": "iso8859-1",
@@ -129,6 +130,7 @@ def _records(
     lines = _Lines(stream, before, name)
     held: tuple[int, list[str], str] | None = None
     source = iter(lines)
+    csv.field_size_limit(_LONGEST_FIELD)  # one for the whole process: other readers have other limits
     while True:
         try:
             for cells in csv.reader(source, delimiter=delimiter):
