@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from connectors.readers.frames import FAULT, LOCATOR
 from pipelines.feeds.hashing import Hashes, hash64, rows_as_text
-from pipelines.feeds.known_head import VERSION, head_of
+from pipelines.feeds.known_head import FORMAT, head_of, version
 from pipelines.feeds.mapping.arrays import Mask, arrow, joined, true, word
 from pipelines.feeds.verdicts import NOTES, Marks
 
@@ -42,7 +42,7 @@ def can_be_known(document: Mapping[str, Any]) -> bool:
 
 def record_hashes(source: pd.DataFrame, header: Sequence[str]) -> Hashes:
     """A hash of each record's cells as received, under this header; without one, of the cells with their names."""
-    key = blake2b(orjson.dumps([VERSION, *header]), digest_size=8).hexdigest()
+    key = blake2b(orjson.dumps([FORMAT, *header]), digest_size=8).hexdigest()
     names = [str(name) for name in source.columns if name not in (LOCATOR, FAULT)]
     if header:
         return hash64(rows_as_text([arrow(source[name]) for name in names], len(source)), key)
@@ -185,7 +185,7 @@ class Writer:
         with self._stream:
             if whole:
                 self._flush()
-                head = orjson.dumps({"version": VERSION, "blocks": self._blocks, "notes": notes})
+                head = orjson.dumps({"version": version(), "blocks": self._blocks, "notes": notes})
                 self._stream.write(head + len(head).to_bytes(8, "little"))
         if whole:
             self._aside.replace(self._path)

@@ -1,13 +1,30 @@
 """The head of a file of known records: read without what is needed to read the records themselves."""
 
 import os
+from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-VERSION = 1
-"""Of the file and of what the mapping makes of a record: files of another version are not used."""
+from core.settings import CHECKOUT
+
+FORMAT = 1
+"""Of the file of known records."""
+_READ_BY = ("pipelines/feeds", "connectors/readers")
+
+
+@lru_cache(1)
+def version() -> str:
+    """A hash of all that decides what a record comes to: after an upgrade of the hub every record is looked at again."""
+    files = sorted(
+        file for folder in _READ_BY for file in (CHECKOUT / folder).rglob("*") if file.suffix in (".py", ".yaml", ".json", ".txt")
+    )  # fmt: skip
+    found = blake2b(str(FORMAT).encode(), digest_size=16)
+    for file in files:
+        found.update(file.read_bytes())
+    return found.hexdigest()
 
 
 def head_of(path: Path) -> dict[str, Any]:
@@ -21,8 +38,8 @@ def head_of(path: Path) -> dict[str, Any]:
 
 
 def usable(path: Path) -> bool:
-    """Whether there is a whole file of this version."""
+    """Whether there is a whole file, written by the hub as it is now."""
     try:
-        return bool(head_of(path)["version"] == VERSION)
+        return bool(head_of(path)["version"] == version())
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import connectors.readers.csv
 from core.settings import CHECKOUT
-from pipelines.feeds import known
+from pipelines.feeds import known, known_head
 from pipelines.feeds.counting import Summary
 from pipelines.feeds.known import Known, Memory, can_be_known
 from pipelines.feeds.known_head import usable
@@ -93,6 +93,16 @@ def test_what_is_written_is_there_only_when_it_is_whole(tmp_path: Path) -> None:
         list(found.batches(memory))
     assert usable(tmp_path / "1.bin")
     (tmp_path / "1.bin").write_bytes((tmp_path / "1.bin").read_bytes()[:-3])
+    assert not usable(tmp_path / "1.bin")
+
+
+def test_another_version_of_the_hub_looks_at_every_record_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Memory(None, tmp_path / "1.bin") as memory:
+        list(normalise(written(tmp_path, "feed.csv", [])).batches(memory))
+    assert usable(tmp_path / "1.bin")
+    monkeypatch.setattr(known_head, "version", lambda: "of tomorrow")
     assert not usable(tmp_path / "1.bin")
 
 
