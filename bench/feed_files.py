@@ -83,7 +83,7 @@ def _articles(start: int, count: int, supplier: str, day: int, seed: int) -> Ite
         d = {name: values[index] for name, values in draw.items()}
         made, thing, colour = _MADE_OF[d["made"]], _THINGS[d["thing"]], _COLOURS[d["colour"]]
         brand = brands[d["brand"]]
-        cost, stock = d["cost"], max(0, d["stock"] - 40)
+        cost, stock = 100 + d["cost"], max(0, d["stock"] - 40)
         if day and number % 100 == 7:
             cost, stock = cost + 17 * day, stock + day
         text = f"{made.title()} {thing} in {colour}. {_LINES[d['line']]}"
