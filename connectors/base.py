@@ -130,7 +130,7 @@ class TreeReader(FeedReader, Protocol):
         """The dialect of `file`, its records at `record_path` where one is pinned."""
         ...
 
-    def shapes(self, file: Path, encoding: str | None = None) -> list[Dialect]:
+    def shapes(self, file: Path, encoding: str | None = None) -> "Iterator[Dialect]":
         """The dialects in which the file could be read, each with other records, the likeliest first."""
         ...
 

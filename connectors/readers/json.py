@@ -36,9 +36,9 @@ class JsonReader:
         """
         if record_path is not None:
             return self._at(file, encoding_of(file, encoding).name, record_path)
-        return self.shapes(file, encoding, most=1)[0]
+        return next(self.shapes(file, encoding, most=1))
 
-    def shapes(self, file: Path, encoding: str | None = None, most: int = 4) -> list[Dialect]:
+    def shapes(self, file: Path, encoding: str | None = None, most: int = 4) -> Iterator[Dialect]:
         """The dialects in which the file could be read, each with other objects as records, the likeliest first.
 
         What the objects are called is no business of a reader: the mapping chooses among these.
@@ -51,7 +51,7 @@ class JsonReader:
                 f"{file.name} has no records: there is no object with fields in it; an empty list changes nothing.",
                 rule="no_records",
             )
-        return [self._at(file, encoding, path) for path in paths[:most]]
+        yield from (self._at(file, encoding, path) for path in paths[:most])
 
     def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
         """Frames of text with `_locator` "item 3" (JSON lines: "line 7") and `_fault`.

@@ -88,18 +88,17 @@ class FileReader:
             self.notices += getattr(member.reader, "notices", [])
         return self._members[0].dialect
 
-    def shapes(self) -> list[Dialect]:
-        """The dialects in which the feed could be read, each with other objects as its records, the likeliest first."""
+    def shapes(self) -> Iterator[Dialect]:
+        """The dialects in which the feed could be read, each with other objects as its records, the likeliest first.
+
+        Each is looked for only when it is asked for: a large file is not read again for what nobody needs.
+        """
         member = self._members[0]
-        others = (
-            member.reader.shapes(member.file, member.dialect.encoding)
-            if isinstance(member.reader, TreeReader)
-            else []
-        )
-        return [
-            member.dialect,
-            *(other for other in others if other.record_path != member.dialect.record_path),
-        ]
+        yield member.dialect
+        if isinstance(member.reader, TreeReader):
+            for other in member.reader.shapes(member.file, member.dialect.encoding):
+                if other.record_path != member.dialect.record_path:
+                    yield other
 
     def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
         """All frames; where several members are read as one list, each locator begins with the member's name."""

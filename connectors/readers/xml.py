@@ -42,21 +42,14 @@ class XmlReader:
         refuse_unsafe(file, encoding)
         return self._at(file, encoding, record_path or self._shape(file, encoding).record_paths[0])
 
-    def shapes(self, file: Path, encoding: str | None = None) -> list[Dialect]:
+    def shapes(self, file: Path, encoding: str | None = None) -> Iterator[Dialect]:
         """The dialects in which the file could be read, each with other elements as records, the likeliest first."""
         encoding = encoding_of_xml(file, encoding)
         refuse_unsafe(file, encoding)
         shape = self._shape(file, encoding)
-        found = []
-        late = [] if shape.whole else self._parsed(file, encoding, late_paths)
-        # What surrounds a known list of records would have to be held whole to be read as one record.
-        late = [
-            path for path in late if not any(known.startswith(f"{path}/") for known in shape.record_paths)
-        ]
-        for path in dict.fromkeys((*shape.record_paths, *late[:_LATE])):
+        for path in self._paths(file, encoding, shape):
             with suppress(Refused):
-                found.append(self._at(file, encoding, path, limit=SCANNED))
-        return found
+                yield self._at(file, encoding, path, limit=SCANNED)
 
     def frames(self, file: Path, dialect: Dialect) -> Iterator[pd.DataFrame]:
         """Frames of text with `_locator` "item 3" and `_fault`; repeated values are joined by U+001F inside a parent
@@ -72,6 +65,20 @@ class XmlReader:
             made = frame(list(names), [columns.get(name, nothing) for name in names], locators, faults)
             _check_cells(file, made, columns)
             yield made
+
+    def _paths(self, file: Path, encoding: str, shape: Shape) -> Iterator[str]:
+        """The paths its beginning shows, then those that only a look through a large file does."""
+        yield from shape.record_paths
+        if shape.whole:
+            return
+        late = self._parsed(file, encoding, late_paths)
+        # What surrounds a known list of records would have to be held whole to be read as one record.
+        yield from [
+            path
+            for path in late
+            if path not in shape.record_paths
+            and not any(known.startswith(f"{path}/") for known in shape.record_paths)
+        ][:_LATE]
 
     def _at(self, file: Path, encoding: str, record_path: str, limit: int | None = None) -> Dialect:
         """The dialect with the columns of the first records at that path, no more than `limit` bytes of the file read."""

@@ -1,7 +1,7 @@
 """Which objects of an unknown shape are offers: the reader tells what repeats, the mapping which of it looks like an offer."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,18 +22,20 @@ _LISTS = 4  # lists inside a record that are looked into
 _SOLD, _NAMED, _KNOWN = ("price", "cost"), ("title",), ("supplier_sku", "source_id", "gtin")
 
 
-def explored(shapes: list[Dialect], frames: Frames, profile: str | None = None) -> Dialect:
+def explored(shapes: Iterable[Dialect], frames: Frames, profile: str | None = None) -> Dialect:
     """Of the dialects in which a file can be read the one whose records `profile` (or any named one) knows, else the
     one in which most of what an offer needs is found; the reader's first where nothing is.
     """
+    unknown = []
     for dialect in shapes:
         found = recognise(dialect.format, dialect.header, dialect.record_path)
         if found and profile in (None, found["name"]):
             return dialect
-    if len(shapes) == 1:
-        return shapes[0]
-    scores = [_likeness(dialect, frames(dialect)) for dialect in shapes]
-    return shapes[scores.index(max(scores))]
+        unknown.append(dialect)
+    if len(unknown) == 1:
+        return unknown[0]
+    scores = [_likeness(dialect, frames(dialect)) for dialect in unknown]
+    return unknown[scores.index(max(scores))]
 
 
 def beside(path: str | None, dialect: Dialect) -> Dialect:
