@@ -55,7 +55,7 @@ def _service(text: str) -> tuple[Service, str]:
     """The service characters, and the text behind UNA."""
     if not text.startswith("UNA") or len(text) < 9:
         return Service(), text
-    component, element, _, release, _, end = text[3:9]
+    component, element, _, release, _, end = tuple(text[3:9])
     if end == "\r":
         end = "\n"  # the terminator is a line end, written as two characters
     return Service(component, element, release.strip(), end), text[9:].lstrip("\r\n")

@@ -43,8 +43,9 @@ class Records:
         self._parent: etree._Element | None = None
         self._record_at = self._rows = 0
         self._context: dict[str, str | None] = dict.fromkeys(context)
+        source: Any = self  # to the parser a file that is read
         self._events = etree.iterparse(
-            self, events=("start", "end"), tag=tags_of(self._first, self.path.last),
+            source, events=("start", "end"), tag=tags_of(self._first, self.path.last),
             resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True,
             remove_blank_text=True,
         )  # fmt: skip

@@ -133,7 +133,8 @@ class _Pruned:
 
     def look(self, *, whole: bool = False) -> None:
         """Counts and lets go; `whole` says that the last ones are complete too."""
-        node, path = self.root, ()
+        node = self.root
+        path: tuple[str, ...] = ()
         while node is not None and len(node):
             path = (*path, _local(node))
             last = node[-1]
@@ -150,8 +151,9 @@ class _Enough(Exception):
 
 
 def _events(stream: IO[bytes] | Any, events: tuple[str, ...], tag: list[str] | None = None) -> Any:
+    told: Any = events
     return etree.iterparse(
-        stream, events=events, tag=tag, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
+        stream, events=told, tag=tag, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False,
         remove_comments=True, remove_pis=True,
     )  # fmt: skip
 
