@@ -144,7 +144,7 @@ class _Cells:
 
 
 def _check_message(file: Path, segment: Segment) -> None:
-    kind = segment[2][0] if len(segment) > 2 else ""
+    kind = " ".join(segment[2][0].split())[:20] if len(segment) > 2 else ""
     if kind not in READ:
         raise Refused(
             f"{file.name} is the EDIFACT message {kind or 'without a type'}, not a price catalogue; send PRICAT.",
