@@ -56,6 +56,11 @@ class CifReader:
             )
         written = told.get("FIELDNAMES", "")
         delimiter = "\t" if "\t" in (written or sample[0]) else ","
+        if len(written) > _LONGEST_FIELD:
+            raise Refused(
+                f"{file.name} names its fields in over 128 KB; that is no catalogue.", rule="too_wide"
+            )
+        csv.field_size_limit(_LONGEST_FIELD)  # whatever was read before in this process
         names = next(csv.reader([written], delimiter=delimiter)) if written else list(_FIELDS)
         if len(names) > MAX_COLUMNS:
             raise Refused(f"{file.name} has over {MAX_COLUMNS} fields.", rule="too_wide")

@@ -24,11 +24,17 @@ def unique_names(names: list[str]) -> list[str]:
     unique: list[str] = []
     for position, cell in enumerate(names, start=1):
         name = " ".join(cell.split())[:MAX_NAME] or f"column {position}"
-        if not name.isprintable():  # bytes that are no text come as lone surrogates
-            name = "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in name)
+        name = plain(name)
         taken[name] = taken.get(name, 0) + 1
         unique.append(name if taken[name] == 1 else f"{name} #{taken[name]}")
     return unique
+
+
+def plain(text: str) -> str:
+    """The text, bytes that are none (they come as lone surrogates) replaced."""
+    if text.isprintable():
+        return text
+    return "".join("\ufffd" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
 
 
 def frame(
@@ -43,7 +49,7 @@ def frame(
             mended = list(cells)
             for row, cell in enumerate(cells):
                 if cell is not None and any("\ud800" <= character <= "\udfff" for character in cell):
-                    mended[row] = "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in cell)
+                    mended[row] = plain(cell)
                     faults[row] = faults[row] or "undecodable"
             arrays.append(pa.array(mended, pa.large_string()))
     arrays += [pa.array(locators, pa.large_string()), pa.array(faults, pa.large_string())]

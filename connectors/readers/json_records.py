@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from connectors.readers.frames import INNER, MAX_CELL, OUTER
+from connectors.readers.frames import INNER, MAX_CELL, MAX_NAME, OUTER, plain
 from connectors.readers.json_text import Broken, Cursor
 
 KEY, VALUE, ABOVE = "key", "value", "../"
@@ -149,7 +149,7 @@ def _collect(
     """`times` counts the objects at each path so far, `last` the one that a column's last value was in."""
     parent, fault = times[below], ""
     for key, one in value.items():
-        name = below + (key.strip() or VALUE)
+        name = below + (plain(key.strip()[:MAX_NAME]) or VALUE)
         many = one if isinstance(one, list) else [one]
         for element in _plain(many):
             if isinstance(element, dict):
