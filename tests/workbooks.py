@@ -21,7 +21,8 @@ def xlsx(
     file: Path, sheets: Mapping[str, Rows], *, hidden: Sequence[str] = (), merged: Sequence[Range] = ()
 ) -> Path:
     """`merged` ranges are those of every sheet; a tuple (formula, result) is a formula with its cached result."""
-    with xlsxwriter.Workbook(file) as book:
+    with xlsxwriter.Workbook(file, {"in_memory": True}) as book:  # without the clock's time in it
+        book.set_properties({"created": datetime.datetime(2026, 1, 1)})
         day = book.add_format({"num_format": "dd.mm.yyyy"})
         moment = book.add_format({"num_format": "dd.mm.yyyy hh:mm"})
         for name, rows in sheets.items():

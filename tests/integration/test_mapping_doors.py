@@ -81,7 +81,7 @@ def test_the_api_previews_proposes_and_tells_the_schema(opened: Console, tmp_pat
     feed = feed_with(opened.db, LIST, folder=tmp_path)
     seen = opened.api("POST", f"/feeds/{feed}/mapping/preview", json={"mapping": {"rules": [FIVE]}})
     assert seen.json()["counts"]["after"] == {"accepted": 3, "rejected": 0, "quarantined": 0, "reasons": {}}
-    assert [one["changed"] for one in seen.json()["records"]] == [{}, {"cost": [None, "5"]}, {}]
+    assert [one["changed"] for one in seen.json()["records"]] == [{}, {"cost": [None, "5.00"]}, {}]
     wrong = opened.api(
         "POST", f"/feeds/{feed}/mapping/preview", json={"mapping": {"rules": [{"then": "drop"}]}}
     )

@@ -207,7 +207,7 @@ def test_a_preview_shows_each_record_both_ways_and_stores_nothing(db: Database, 
     }
     assert (answer["looked_at"], answer["rejects"]) == (3, [1, 1])
     assert [(one["place"], one["reject"], one["changed"]) for one in answer["records"]] == [
-        (1, False, {}), (2, True, {"cost": [None, "7"]}), (3, False, {}),
+        (1, False, {}), (2, True, {"cost": [None, "7.00"]}), (3, False, {}),
     ]  # fmt: skip
     second = answer["records"][1]
     assert (

@@ -157,7 +157,7 @@ def test_an_external_entity_neither_reads_files_nor_opens_sockets(tmp_path: Path
         + (SAMPLES / "google.xml").read_text().partition("?>")[2].replace("Chair", "&x;&y;")
     )
     watched = (
-        "import socket, sys\ndef no(*a, **k): raise SystemExit(77)\nsocket.socket = socket.create_connection = no\n"
+        "import socket, sys\ndef no(*a, **k): raise SystemExit(77)\nsocket.socket.__init__ = socket.create_connection = no\n"
         + RUN
     )
     done = subprocess.run(

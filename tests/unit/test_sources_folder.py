@@ -72,7 +72,7 @@ def test_a_file_lands_whole_under_its_hash(drop: Drop) -> None:
 
 def test_what_was_left_alone_long_enough_needs_no_second_look(drop: Drop) -> None:
     changed = drop.put("prices.csv", "1").stat().st_ctime
-    drop.clock = lambda: changed + 0.5
+    drop.clock = lambda: changed + 0.51
     assert drop.fetch() == "prices.csv"
     assert drop.waited == []
     drop.clock = lambda: changed + 0.3
