@@ -181,7 +181,7 @@ def _levels(fields: dict[str, Any], columns: list[SeenColumn]) -> None:
     levels = [
         column.name
         for column in columns
-        if re.sub(r"\s*\d+$", "", column.words) in names and re.search(r"\d$", column.words)
+        if column.words[-1:].isdigit() and column.words.rstrip("0123456789").rstrip() in names
     ]
     if len(levels) > 1:
         fields["category"] = {
