@@ -39,8 +39,8 @@ def test_a_seed_always_makes_the_same_files() -> None:
 
 
 def test_a_few_hundred_hostile_files_are_answered_or_refused(tmp_path: Path) -> None:
-    told = fuzz(tmp_path, "--files", "40", "--seed", str(EVERYDAY_SEED), "--whole", "0.1")
-    answered_all(told, 40)
+    told = fuzz(tmp_path, "--files", "150", "--seed", str(EVERYDAY_SEED), "--whole", "0.1")
+    answered_all(told, 150)
 
 
 @pytest.mark.deep
