@@ -27,7 +27,9 @@ from python_calamine import (
 
 PROTECTED, DAMAGED, TOO_LARGE = 3, 4, 5
 MEMORY_BYTES = 1500 << 20
-"""Address space of the child; a million cells take about 100 MB."""
+"""Address space of the child at most; a million cells take about 100 MB."""
+LEAST_BYTES, BYTES_A_BYTE = 450 << 20, 40
+"""What a small workbook may take, and how much more for each byte of it: one cell far outside a table is no reason for all."""
 OUTPUT_BYTES = 2 << 30
 SAMPLE_ROWS = 200
 MERGED_CELLS = 2_000_000
@@ -44,7 +46,7 @@ _EXACT = 2**53  # integers below are held exactly by a float
 def main(file: str, folder: str, seconds: str) -> int:
     """Converts within the limits of this process."""
     for limit, most in (
-        (resource.RLIMIT_AS, MEMORY_BYTES),
+        (resource.RLIMIT_AS, min(MEMORY_BYTES, LEAST_BYTES + BYTES_A_BYTE * Path(file).stat().st_size)),
         (resource.RLIMIT_CPU, int(seconds)),
         (resource.RLIMIT_FSIZE, OUTPUT_BYTES),
         (resource.RLIMIT_CORE, 0),
