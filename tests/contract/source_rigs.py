@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,24 +28,26 @@ def access(
     return SourceAccess(guard=Guard({"127.0.0.1"}), secret=secret or {}, state=state or {}, limit=limit)
 
 
-class Rig:
+class Rig(ABC):
     """A supplier's side of one kind of source. `put` publishes records; `bytes_of` is the file they become."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.secrets = folder, (SECRET, PASSWORD)
 
+    @abstractmethod
     def put(self, records: list[dict[str, str]], name: str = "list.csv") -> None:
-        raise NotImplementedError
+        """Publishes the records."""
 
     def bytes_of(self, records: list[dict[str, str]]) -> bytes:
         return ("sku;title\n" + "".join(f"{r['sku']};{r['title']}\n" for r in records)).encode()
 
+    @abstractmethod
     def source(self, state: dict[str, Any] | None = None, limit: int = 10**9) -> FeedSource:
-        raise NotImplementedError
+        """The source as the hub uses it."""
 
+    @abstractmethod
     def wrong(self) -> FeedSource:
         """A source whose credentials are wrong; for the folder, one that is not there."""
-        raise NotImplementedError
 
     def hanging(self) -> FeedSource | None:
         """A source whose server takes the question and says nothing, waited for a moment only."""

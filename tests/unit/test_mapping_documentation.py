@@ -80,6 +80,9 @@ def test_each_example_of_arithmetic(steps: str, given: str, result: str) -> None
 
 
 def test_every_condition_consequence_and_source_is_one_of_ours() -> None:
+    assert [len(table(name)) > 2 for name in ("when | is met where", "then | does", "source | means")] == [
+        True
+    ] * 3
     for row in table("when | is met where"):
         documents.check({**EMPTY, "rules": [{"when": yaml.safe_load(str(code(row[0]))), "then": "skip"}]})
     for row in table("then | does"):
