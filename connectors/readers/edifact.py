@@ -9,7 +9,7 @@ import pandas as pd
 from connectors.base import Dialect
 from connectors.readers.detection import UNDECODABLE, encoding_of
 from connectors.readers.edifact_segments import Segment, segments
-from connectors.readers.frames import FRAME_CHARACTERS, FRAME_ROWS, MAX_COLUMNS, OUTER, frame
+from connectors.readers.frames import FRAME_CHARACTERS, FRAME_ROWS, MAX_COLUMNS, MAX_NAME, OUTER, frame, plain
 from core.errors import Refused
 
 READ = ("PRICAT", "PRODAT", "INVRPT")
@@ -129,7 +129,7 @@ class _Cells:
         """Takes a segment in."""
         tag, elements = segment[0][0], segment[1:]
         qualifier = elements[0][0] if elements and tag not in _UNQUALIFIED else ""
-        name = f"{self._before}{tag}+{qualifier}" if qualifier else self._before + tag
+        name = plain(f"{self._before}{tag}+{qualifier}" if qualifier else self._before + tag)[:MAX_NAME]
         times = self._times[name] = self._times.get(name, 0) + 1
         for place, element in enumerate(elements, start=1):
             for component, text in enumerate(element, start=1):
