@@ -201,7 +201,8 @@ def cif(rng: Random) -> Made:
 
 # ------------------------------------------------------------------------------------------------ archives
 def flat_bomb(rng: Random) -> Made:
-    content = rng.choice((b"\0", b" ", b"a;b\n", b"<a>")) * (rng.choice((8, 40)) << 20 >> 2)
+    again = rng.choice((b"\0", b" ", b"a;b;cccccccccccccccccccccccccccc\n", b"<a>"))
+    content = again * ((rng.choice((8, 40)) << 20) // len(again))
     if rng.random() < 0.5:
         return "bomb.csv.gz", gzip.compress(content, 6)
     return "bomb.zip", _zip({f"{n}.csv": content for n in range(rng.choice((1, 3)))})
