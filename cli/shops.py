@@ -13,8 +13,8 @@ from core.errors import Temporary
 from core.settings import load
 from models.events import VerifyDue
 from models.shops import Shop, find_shop
-from pipelines.listings.shops import connect
 from pipelines.making import NewShop, asked_for, connect_shop
+from pipelines.opening import connect
 
 app = typer.Typer(no_args_is_help=True, help="Shops: sellers' own stores, connected to the hub.")
 ShopName = Annotated[str, typer.Argument(help="The shop's name or number.")]
@@ -67,7 +67,7 @@ def check(shop: ShopName, as_json: AsJson = False) -> None:
         with db.unit_of_work() as uow:
             found = find_shop(uow.session, shop)
             uow.session.expunge_all()
-        facts = connect(found).check()
+        facts = connect(db, found).check()
         with db.unit_of_work() as uow:
             stored = uow.session.get_one(Shop, found.id)
             stored.facts, stored.currency, stored.problem, stored.checked_at = (

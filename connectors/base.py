@@ -138,7 +138,11 @@ class TreeReader(FeedReader, Protocol):
 # ---------------------------------------------------------------- shops
 @dataclass(frozen=True, slots=True)
 class ShopFacts:
-    """What a shop tells of itself. `currency` is ISO 4217; `warnings` are sentences for its owner."""
+    """What a shop tells of itself. `currency` is ISO 4217; `warnings` are sentences for its owner.
+
+    `locations` are the names of the places that keep stock, the one the hub sets first; `scopes` what the key may do;
+    `limits` the shop's own, in words ("variants of a product": "2,048").
+    """
 
     name: str
     version: str
@@ -147,13 +151,17 @@ class ShopFacts:
     weight_unit: str
     timezone: str
     warnings: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+    limits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class VariantDraft:
     """One buyable thing as we want it in the shop. `key` is ours and comes back in the result.
 
-    `external_id` is None until the shop has it. `stock` is absolute. `weight_g` in grams.
+    `external_id` is None until the shop has it. `stock` is absolute, `before` as in StockLevel. `weight_g` in grams.
+    `hs_code` and `origin` (ISO 3166 alpha-2) are for customs. `compare_at` is the price that is struck through.
     """
 
     key: str
@@ -165,13 +173,20 @@ class VariantDraft:
     options: tuple[tuple[str, str], ...] = ()
     image: str | None = None
     weight_g: int | None = None
+    before: int | None = None
+    hs_code: str | None = None
+    origin: str | None = None
+    compare_at: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ProductDraft:
     """One product as we want it in the shop: simple where its only variant has no options, else variable.
 
-    `image_ids` maps an image's URL to the shop's own id, so that a picture is sent once.
+    `image_ids` maps an image's URL to the shop's own id, so that a picture is sent once. `category` is a path in the
+    shop's own words. `handle` is the last part of its page's address, None where the shop may make it from the title.
+    `tags` are ours: others that the owner gave stay. With `trade_only` (an adopted product whose page is its owner's)
+    nothing but price, stock and what keeps stock true is sent.
     """
 
     key: str
@@ -184,6 +199,9 @@ class ProductDraft:
     images: tuple[str, ...] = ()
     image_ids: dict[str, str] = field(default_factory=dict)
     kind: str = "goods"
+    handle: str | None = None
+    tags: tuple[str, ...] = ()
+    trade_only: bool = False
 
     @property
     def simple(self) -> bool:
@@ -195,7 +213,8 @@ class ProductDraft:
 class PushResult:
     """What the shop answered for one product or variant. A refusal is a value: `problem` is a sentence.
 
-    `key` is the draft's; `variant_ids` maps variant keys to the shop's ids, `image_ids` URLs to the shop's.
+    `key` is the draft's; `variant_ids` maps variant keys to the shop's ids, `image_ids` URLs to the shop's,
+    `stock_ids` variant keys to the ids under which the shop keeps their stock, where those are others.
     `problems` maps the keys of refused variants to sentences. `unknown` is True where the call may have
     happened all the same.
     """
@@ -204,6 +223,7 @@ class PushResult:
     external_id: str | None = None
     variant_ids: dict[str, str] = field(default_factory=dict)
     image_ids: dict[str, str] = field(default_factory=dict)
+    stock_ids: dict[str, str] = field(default_factory=dict)
     problem: str | None = None
     problems: dict[str, str] = field(default_factory=dict)
     unknown: bool = False
@@ -211,12 +231,20 @@ class PushResult:
 
 @dataclass(frozen=True, slots=True)
 class StockLevel:
-    """Absolute stock of one variant; `parent_id` is its product's id where the shop keeps variants below one."""
+    """Absolute stock of one variant; `parent_id` is its product's id where the shop keeps variants below one.
+
+    `before` is what the shop would show if nothing had been sold there that we have not seen: what was sent last, less
+    the orders taken over since. Where the shop shows less, the difference was sold meanwhile and is taken off `stock`
+    too: it is to be set to `stock - (before - shown)`, at least 0, so that no unit is sold twice. None: nothing is known,
+    `stock` is what it must show. `stock_id` is PushResult.stock_ids' id, None where it is not known.
+    """
 
     key: str
     external_id: str
     parent_id: str | None
     stock: int
+    before: int | None = None
+    stock_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,10 +265,52 @@ class ShopListing:
     gtin: str | None = None
     options: tuple[tuple[str, str], ...] = ()
     image_count: int = 0
+    stock_id: str | None = None
+
+
+class Pace(Protocol):
+    """How fast a shop may be asked, shared by everybody who asks it: its own meter, its pauses and its breaker.
+
+    A connector asks before each call and tells what the shop said. Costs are in the shop's own points, calls where it
+    has none.
+    """
+
+    def take(self, cost: float) -> None:
+        """Waits until the shop has `cost` left. Raises Temporary with `retry_after` where that is too long to wait for,
+        or where the shop is left alone for a while because it failed several times in a row."""
+        ...
+
+    def told(self, *, left: float, most: float, a_second: float) -> None:
+        """The shop's meter, read off its last answer."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """The shop asked to be left alone so long (Retry-After, THROTTLED)."""
+        ...
+
+    def ended(self, *, well: bool) -> None:
+        """A call ended: `well` where the shop answered sensibly, refusals included; else it failed, hung or was gone."""
+        ...
+
+
+class Unpaced:
+    """For one who asks alone and rarely, and for tests: no waiting."""
+
+    def take(self, cost: float) -> None:
+        """Never waits."""
+
+    def told(self, *, left: float, most: float, a_second: float) -> None:
+        """Is not kept."""
+
+    def pause(self, seconds: float) -> None:
+        """Is not kept."""
+
+    def ended(self, *, well: bool) -> None:
+        """Is not kept."""
 
 
 class ShopConnector(Protocol):
-    """One shop of one channel. Raises only what core.errors has."""
+    """One shop of one channel. Raises only what core.errors has. Every channel's class takes `pace: Pace`."""
 
     def check(self) -> ShopFacts:
         """Asks the shop who it is. Raises Misconfigured, in its owner's words, where the key or address is wrong."""
@@ -254,7 +324,8 @@ class ShopConnector(Protocol):
         ...
 
     def set_stock(self, levels: Sequence[StockLevel]) -> Iterator[PushResult]:
-        """The fast path: sends absolute stock only. One result a level."""
+        """The fast path: sends stock only, in the largest calls the shop takes, without asking first where `before` is
+        known. One result a level."""
         ...
 
     def read_back(self, external_ids: Sequence[str]) -> Iterator[ShopListing]:
@@ -263,4 +334,8 @@ class ShopConnector(Protocol):
 
     def withdraw(self, external_ids: Sequence[str]) -> Iterator[PushResult]:
         """Takes products or "parent/variation" ids out of sale without destroying their history."""
+        ...
+
+    def everything(self) -> Iterator[ShopListing]:
+        """Every variant that the shop sells or could sell, whoever made it: what is in the trash is left out."""
         ...

@@ -86,14 +86,16 @@ class UnreadableOrder:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A verified webhook: only a hint that something changed. `kind` says what; `external_id` which order, if any.
+    """A verified webhook: only a hint that something changed. `kind` says what; `external_id` which one of it, if any.
 
-    `delivery_id` is unique for a shop: the same delivery again is the same notice. A "ping" carries nothing.
+    `delivery_id` is unique for a shop: the same delivery again is the same notice. A "ping" carries nothing. "product"
+    names a product that was changed or deleted, by whomever; "stock" the id under which a stock is kept
+    (ShopListing.stock_id); "redact" an order, or None for all of the shop's, whose buyer's data must go.
     """
 
     delivery_id: str
     topic: str
-    kind: Literal["order", "ping", "uninstalled", "other"]
+    kind: Literal["order", "product", "stock", "ping", "uninstalled", "redact", "other"]
     external_id: str | None = None
 
 

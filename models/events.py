@@ -87,9 +87,13 @@ class ProductsMerged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListingsDue(Event):
-    """What a shop should hold may have changed: its selections, or the catalogue behind them."""
+    """What a shop should hold may have changed: its selections, its rules, or the catalogue behind them.
+
+    `run_id` says that only what this feed run changed can be concerned; 0: everything.
+    """
 
     shop_id: int
+    run_id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +109,30 @@ class ListingsSent(Event):
     """A push ended; what the shop holds is to be read back."""
 
     shop_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductNoticed(Event):
+    """A shop said that one of its products changed; `external_id` is its own id, or that of a stock with `stock` 1."""
+
+    shop_id: int
+    external_id: str
+    stock: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptionDue(Event):
+    """A person wants to know which of a shop's own products are ours, so that they are adopted instead of doubled."""
+
+    shop_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushUndoDue(Event):
+    """A person wants the shop back as it was before a push."""
+
+    shop_id: int
+    push_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,13 @@
 """Sellers' shops, what they selected, and each listing: what we want there, what we sent, what we read back."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
+    Computed,
+    Float,
     ForeignKey,
     Identity,
     Index,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    text,
 )  # fmt: skip
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -47,6 +50,14 @@ class Shop(Base):
     checked_at: Mapped[datetime | None]
     orders_watermark: Mapped[datetime | None]
     """Every order changed up to this moment, by the shop's clock, has been taken over; the sweep goes on from it."""
+    swept_at: Mapped[datetime | None]
+    """When the last whole sweep began, by our clock: what was sold before is taken over."""
+    settings: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    """What its seller wants of it: fields of pipelines.listings.settings.ShopSettings that differ from the usual."""
+    held_why: Mapped[str | None] = mapped_column(Text)
+    """Why nothing but stock goes into the shop by itself (a push was undone); None where the hub keeps it true."""
+    renews_at: Mapped[datetime | None]
+    """When its access token must be renewed; None where it does not expire."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     @property
@@ -73,10 +84,20 @@ class Selection(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+PAGE_DIFFERS = "wanted IS DISTINCT FROM sent AND NOT trade_only"
+LISTING_DIFFERS = """CASE WHEN wanted IS NULL THEN external_id IS NOT NULL AND state NOT IN ('withdrawn', 'refused')
+  ELSE state <> 'refused' AND (wanted IS DISTINCT FROM sent OR external_id IS NULL OR state IN ('drifted', 'waiting')) END"""
+"""Whether a push has something to do: kept by the database beside each row, so that a plan need not compare all."""
+
+
 class ShopProduct(Base):
     """A product in a shop: its page's content as wanted and as sent, and the ids the shop gave it."""
 
     __tablename__ = "shop_product"
+    __table_args__ = (
+        Index("ix_shop_product_differs", "shop_id", "product_id", postgresql_where=text("differs")),
+        Index("ix_shop_product_external", "shop_id", "external_id"),
+    )
 
     shop_id: Mapped[int] = mapped_column(ForeignKey("shop.id"), primary_key=True)
     product_id: Mapped[int] = mapped_column(ForeignKey("product.id"), primary_key=True)
@@ -85,6 +106,9 @@ class ShopProduct(Base):
     external_id: Mapped[str | None] = mapped_column(Text)
     image_ids: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     problem: Mapped[str | None] = mapped_column(Text)
+    trade_only: Mapped[bool] = mapped_column(server_default="false")
+    """An adopted product whose page stays its owner's: only price and stock are sent."""
+    differs: Mapped[bool] = mapped_column(Computed(PAGE_DIFFERS, persisted=True))
 
 
 LISTING_STATES = ("waiting", "blocked", "sent", "live", "drifted", "refused", "withdrawn")
@@ -92,6 +116,9 @@ LISTING_STATES = ("waiting", "blocked", "sent", "live", "drifted", "refused", "w
 
 class Listing(Base):
     """A variant in a shop. `wanted`, `sent` and `seen` hold {"title", "price", "stock", …} of the same shape.
+
+    `sent->'stock'` is how much the shop can still sell as far as we know: what was sent, less the orders taken over
+    since; null where the shop itself moved it and it must be read first (pipelines/listings/stock.py).
 
     States: waiting (wanted, not yet there), blocked (we will not send it: `problem` says why), sent (answered,
     not yet read back), live (read back equal), drifted (read back different), refused (the shop said no),
@@ -105,6 +132,7 @@ class Listing(Base):
         Index("ix_listing_product", "shop_id", "product_id"),
         Index("ix_listing_variant", "variant_id"),
         Index("ix_listing_external", "shop_id", "external_id"),
+        Index("ix_listing_differs", "shop_id", "product_id", postgresql_where=text("differs")),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -118,9 +146,12 @@ class Listing(Base):
     seen: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     why: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     external_id: Mapped[str | None] = mapped_column(Text)
+    stock_id: Mapped[str | None] = mapped_column(Text)
+    """The id under which the shop keeps its stock, where that is another (Shopify's inventory item)."""
     problem: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None]
     seen_at: Mapped[datetime | None]
+    differs: Mapped[bool] = mapped_column(Computed(LISTING_DIFFERS, persisted=True))
 
 
 class Push(Base):
@@ -140,8 +171,113 @@ class Push(Base):
     outcome: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     """{"sent", "refused", "withdrawn"}"""
     asked_by: Mapped[str] = mapped_column(String(40))
+    undoes: Mapped[int | None] = mapped_column(ForeignKey("push.id"))
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     ended_at: Mapped[datetime | None]
+
+
+class PushChange(Base):
+    """What the shop was last sent of a listing before a push changed it: the way back."""
+
+    __tablename__ = "push_change"
+
+    push_id: Mapped[int] = mapped_column(ForeignKey("push.id", ondelete="CASCADE"), primary_key=True)
+    listing_id: Mapped[int] = mapped_column(ForeignKey("listing.id"), primary_key=True)
+    page: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """ShopProduct.sent before; None where the product was new."""
+    sent: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    """Listing.sent before; None where the listing was not there, or out of sale."""
+
+
+class Meter(Base):
+    """How fast a shop may be asked, shared by all workers: a bucket of its own points that fills by itself, and a breaker.
+
+    `points` is what was in the bucket at `at`; nobody asks before `paused_until`. `failures` are those in a row.
+    """
+
+    __tablename__ = "shop_meter"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shop.id", ondelete="CASCADE"), primary_key=True)
+    points: Mapped[float] = mapped_column(Float)
+    most: Mapped[float] = mapped_column(Float)
+    a_second: Mapped[float] = mapped_column(Float)
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    paused_until: Mapped[datetime | None]
+    failures: Mapped[int] = mapped_column(server_default="0")
+
+
+class PriceRule(Base):
+    """How a seller prices: the first rule that fits, by priority, then number. Without one the selection's margin counts.
+
+    `scope` narrows it: {"shop", "supplier", "category", "brand", "kind"}, all of them must fit; {}: everything of the seller.
+    `formula` is pipelines.listings.price.Formula's document.
+    """
+
+    __tablename__ = "price_rule"
+    __table_args__ = (Index("ix_price_rule_seller", "seller_id", "priority", "id"),)
+
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    seller_id: Mapped[int] = mapped_column(ForeignKey("company.id"))
+    name: Mapped[str] = mapped_column(String(100))
+    priority: Mapped[int] = mapped_column(server_default="100")
+    scope: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    formula: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class CurrencyRate(Base):
+    """How much of a currency one euro is on a day (the European Central Bank's reference rates)."""
+
+    __tablename__ = "currency_rate"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    per_euro: Mapped[Decimal] = mapped_column(Numeric(18, 8))
+
+
+ADOPTION_STATES = ("proposed", "unclear", "adopted", "left")
+
+
+class Adoption(Base):
+    """A variant that a shop has already and that is one of ours: proposed, then adopted or left by a person.
+
+    `reason` is "sku" or "gtin". "unclear" ones fit several, and say so in `problem`; they are never adopted by themselves.
+    """
+
+    __tablename__ = "adoption"
+    __table_args__ = (
+        CheckConstraint("state IN ('" + "', '".join(ADOPTION_STATES) + "')", name="state"),
+        Index("ix_adoption_variant", "variant_id"),
+    )
+
+    shop_id: Mapped[int] = mapped_column(ForeignKey("shop.id", ondelete="CASCADE"), primary_key=True)
+    external_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    product_external_id: Mapped[str] = mapped_column(Text)
+    stock_id: Mapped[str | None] = mapped_column(Text)
+    variant_id: Mapped[int | None]
+    reason: Mapped[str] = mapped_column(String(4))
+    state: Mapped[str] = mapped_column(String(8))
+    problem: Mapped[str | None] = mapped_column(Text)
+    seen: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    """What the shop shows: {"title", "sku", "gtin", "price", "stock"}."""
+    found_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ConnectionRequest(Base):
+    """A seller on his way to his shop's own page where he agrees; known by the hash of what he brings back. Used once."""
+
+    __tablename__ = "connection_request"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    seller_id: Mapped[int] = mapped_column(ForeignKey("company.id"))
+    channel: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str] = mapped_column(String(100))
+    url: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    used_at: Mapped[datetime | None]
+    shop_id: Mapped[int | None] = mapped_column(ForeignKey("shop.id"))
+    problem: Mapped[str | None] = mapped_column(Text)
 
 
 def find_shop(session: Session, name: str) -> Shop:

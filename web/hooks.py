@@ -7,8 +7,8 @@ from starlette.responses import PlainTextResponse, Response
 from core.database import Database
 from core.errors import Refused
 from models.shops import Shop
+from pipelines.opening import connect
 from pipelines.orders.receive import receive
-from pipelines.orders.shops import connect
 from web.deps import Db
 
 router = APIRouter()
@@ -35,7 +35,7 @@ def answer(db: Database, shop_id: int, headers: dict[str, str], body: bytes) -> 
     if shop is None:
         return 401
     try:
-        notice = connect(shop).read_webhook(headers, body)
+        notice = connect(db, shop).read_webhook(headers, body)
     except Refused as error:
         if error.rule != "signature":
             raise

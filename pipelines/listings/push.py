@@ -14,7 +14,7 @@ from models.events import ListingsSent, PushDue
 from models.shops import Listing, Push, Shop, ShopProduct
 from pipelines.listings.draft import draft
 from pipelines.listings.plan import differences, running_push, start_push
-from pipelines.listings.shops import connect
+from pipelines.opening import connect
 
 
 class Outcome:
@@ -45,7 +45,7 @@ def push(event: PushDue, db: Database) -> None:
             return
     outcome = Outcome()
     try:
-        send(connect(opened), db, event.shop_id, rows, pages, outcome)
+        send(connect(db, opened), db, event.shop_id, rows, pages, outcome)
     except Permanent as error:
         with db.unit_of_work() as uow:
             close(uow, event.push_id, outcome, problem=str(error))

@@ -12,7 +12,7 @@ from core.errors import Misconfigured
 from models.events import ListingsSent, VerifyDue
 from models.shops import Shop
 from pipelines.listings.draft import drift, seen
-from pipelines.listings.shops import connect
+from pipelines.opening import connect
 
 PRODUCTS_A_CALL = 50
 """Products read and recorded together: a crash loses at most one such piece of reading."""
@@ -49,7 +49,7 @@ def verify(event: ListingsSent | VerifyDue, db: Database) -> None:
 
 def read_back(db: Database, shop: Shop, rows: list[dict[str, Any]]) -> None:
     """Asks for the products piece by piece and records each piece before the next."""
-    connector = connect(shop)
+    connector = connect(db, shop)
     products = list(dict.fromkeys(row["product_external_id"] for row in rows))
     for start in range(0, len(products), PRODUCTS_A_CALL):
         piece = products[start : start + PRODUCTS_A_CALL]

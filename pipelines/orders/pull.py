@@ -7,7 +7,7 @@ from core.clock import now
 from core.database import Database, UnitOfWork
 from models.events import OrderNoticed, OrdersDue
 from models.shops import Shop
-from pipelines.orders.shops import connect
+from pipelines.opening import connect
 from pipelines.orders.take_over import gone, take_over
 
 OVERLAP = timedelta(seconds=120)
@@ -24,7 +24,7 @@ def pull(event: OrderNoticed, db: Database) -> None:
     with db.unit_of_work() as uow:
         shop = uow.session.get_one(Shop, event.shop_id)
         uow.session.expunge_all()
-    told = connect(shop).order(event.external_id)
+    told = connect(db, shop).order(event.external_id)
     with db.unit_of_work(last=True) as uow:
         if told is None:
             gone(uow, shop, event.external_id)
@@ -43,7 +43,7 @@ def sweep(event: OrdersDue, db: Database) -> None:
     began = now()
     since = shop.orders_watermark - OVERLAP if shop.orders_watermark else shop.live_since or shop.created_at
     latest = None
-    for count, told in enumerate(connect(shop).orders_since(since), 1):
+    for count, told in enumerate(connect(db, shop).orders_since(since), 1):
         with db.unit_of_work() as uow:
             if isinstance(told, UnreadableOrder):
                 ask_alone(uow, shop, told.external_id)

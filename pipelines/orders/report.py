@@ -2,7 +2,7 @@
 
 from sqlalchemy import select
 
-from connectors.orders import OrderConnector, ShipmentReport
+from connectors.orders import ShipmentReport
 from core.clock import now
 from core.database import Database, UnitOfWork
 from core.errors import Permanent, Refused
@@ -10,7 +10,7 @@ from models.events import ShipmentReported
 from models.orders import Order, OrderLine
 from models.purchasing import PurchaseOrder, Shipment, ShipmentLine
 from models.shops import Shop
-from pipelines.orders.shops import connect
+from pipelines.opening import connect
 from pipelines.orders.stored import tell
 
 
@@ -25,11 +25,11 @@ def report_shipment(event: ShipmentReported, db: Database) -> None:
     if found is None:
         with db.unit_of_work(last=True):
             return
-    connector, external_order, report = found
+    shop, external_order, report = found
     external_id: str | None = None
     problem: str | None = None
     try:
-        external_id = connector.report_shipment(external_order, report)
+        external_id = connect(db, shop).report_shipment(external_order, report)
     except Refused as error:
         problem = str(error)
     except Permanent as error:
@@ -40,7 +40,7 @@ def report_shipment(event: ShipmentReported, db: Database) -> None:
         _record(uow, event.shipment_id, external_id, problem)
 
 
-def _to_report(uow: UnitOfWork, shipment_id: int) -> tuple[OrderConnector, str, ShipmentReport] | None:
+def _to_report(uow: UnitOfWork, shipment_id: int) -> tuple[Shop, str, ShipmentReport] | None:
     session = uow.session
     shipment = session.get_one(Shipment, shipment_id)
     if shipment.reported_at is not None:
@@ -59,7 +59,9 @@ def _to_report(uow: UnitOfWork, shipment_id: int) -> tuple[OrderConnector, str, 
         number=shipment.number,
         url=shipment.url,
     )
-    return connect(session.get_one(Shop, order.shop_id)), order.external_id, report
+    shop = session.get_one(Shop, order.shop_id)
+    session.expunge(shop)
+    return shop, order.external_id, report
 
 
 def _record(uow: UnitOfWork, shipment_id: int, external_id: str | None, problem: str | None) -> None:

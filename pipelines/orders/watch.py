@@ -4,7 +4,7 @@ from core.database import Database
 from core.settings import load
 from models.events import HooksDue, OrdersDue
 from models.shops import Shop
-from pipelines.orders.shops import connect
+from pipelines.opening import connect
 
 
 def watch_hooks(event: HooksDue, db: Database) -> None:
@@ -12,7 +12,7 @@ def watch_hooks(event: HooksDue, db: Database) -> None:
     with db.unit_of_work() as uow:
         shop = uow.session.get_one(Shop, event.shop_id)
         uow.session.expunge_all()
-    mended = connect(shop).subscribe(f"{load().own_url}/hooks/{shop.id}")
+    mended = connect(db, shop).subscribe(f"{load().own_url}/hooks/{shop.id}")
     with db.unit_of_work(last=True) as uow:
         if mended:
             uow.emit(OrdersDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))

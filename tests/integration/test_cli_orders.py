@@ -332,7 +332,7 @@ def test_a_shop_is_asked_for_its_orders_and_the_command_waits(
 ) -> None:
     of, shop = market(trade.db, 0), ToldShop()  # nothing to sell: no stock moves, no push starts
     shop.holds(told(of, 2), told(of, 1, external_id="1002", minutes=1))
-    monkeypatch.setattr("pipelines.orders.shops.SHOPS", {"woocommerce": shop})
+    monkeypatch.setattr("pipelines.opening.SHOPS", {"woocommerce": shop})
     trade.db.run("UPDATE shop SET live_since = '2026-11-01'")
     work_at_once(monkeypatch, "orders")
     for _ in range(2):

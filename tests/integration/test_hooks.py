@@ -24,7 +24,7 @@ def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ToldShop:
     made = ToldShop()
     monkeypatch.setenv("ENTREPOT_DATA", str(tmp_path))
     monkeypatch.setenv("ENTREPOT_PUBLIC_URL", "https://hub.example/")
-    monkeypatch.setattr("pipelines.orders.shops.SHOPS", {"woocommerce": made})
+    monkeypatch.setattr("pipelines.opening.SHOPS", {"woocommerce": made})
     return made
 
 

@@ -27,7 +27,7 @@ NOT_OURS = ShopOrderLine("X1", "777", "OWN-1", "The seller's own mug", 3)
 def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ToldShop:
     made = ToldShop()
     monkeypatch.setenv("ENTREPOT_DATA", str(tmp_path))
-    monkeypatch.setattr("pipelines.orders.shops.SHOPS", {"woocommerce": made})
+    monkeypatch.setattr("pipelines.opening.SHOPS", {"woocommerce": made})
     return made
 
 

@@ -12,8 +12,8 @@ from core.settings import load
 from core.vault import load_vault
 from models.events import HooksDue, OrdersDue
 from models.shops import Shop as StoredShop
+from pipelines.opening import connect
 from pipelines.orders.receive import receive
-from pipelines.orders.shops import connect
 from pipelines.routes import ROUTES
 from tests.contract.woocommerce_order_rig import WooOrderRig, order_rig
 from tests.orders import lines_of, pay_in
@@ -110,7 +110,7 @@ def test_the_shops_own_webhook_is_made_verified_and_followed(db: Database, rig: 
     for headers, body in calls * 2:  # each delivery comes twice
         with db.unit_of_work() as uow:
             shop = uow.session.get_one(StoredShop, shop_id)
-            receive(uow, shop, connect(shop).read_webhook(headers, body))
+            receive(uow, shop, connect(db, shop).read_webhook(headers, body))
     run_but_purchases(db)
     assert rows(db, "SELECT external_id FROM shop_order") == [(bought,)]
     assert lines_of(db) == [("funded", 2, 2, 2, 0, 0)]

@@ -1,14 +1,22 @@
-"""Opens the connector of a stored shop."""
+"""Opens the connector of a stored shop: its credentials, the operator's exceptions, and the pace that all its callers share."""
+
+from typing import Protocol, cast
 
 from connectors.base import ShopConnector
+from connectors.orders import OrderConnector
 from connectors.registry import SHOPS
+from core.database import Database
 from core.errors import Misconfigured
 from core.settings import load
 from core.vault import load_vault
 from models.shops import Shop
 
 
-def connect(shop: Shop) -> ShopConnector:
+class Channel(ShopConnector, OrderConnector, Protocol):
+    """What every channel's class keeps; its contract test says so."""
+
+
+def connect(db: Database, shop: Shop) -> Channel:
     """The connector of the shop's channel with its opened credentials. Raises Misconfigured where they do not open."""
     settings = load()
     if shop.channel not in SHOPS:
@@ -16,4 +24,5 @@ def connect(shop: Shop) -> ShopConnector:
             f"Shop {shop.id} is of channel {shop.channel!r}; there are {', '.join(sorted(SHOPS))}."
         )
     credentials = load_vault(settings).open(shop.credentials)
-    return SHOPS[shop.channel](shop.url, **credentials, private_hosts=settings.private_host_names)
+    opened = SHOPS[shop.channel](shop.url, **credentials, private_hosts=settings.private_host_names)
+    return cast(Channel, opened)
