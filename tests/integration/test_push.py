@@ -19,7 +19,7 @@ from core.errors import Misconfigured, Temporary, Unknown
 from core.settings import load
 from core.vault import load_vault
 from models.shops import Shop as StoredShop
-from pipelines.listings import shops
+from pipelines import opening
 from pipelines.listings.plan import start_push
 from pipelines.listings.verify import READABLE, record
 from pipelines.routes import ROUTES
@@ -309,7 +309,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     pause = threading.Event()
     real = SHOPS["woocommerce"]
     made = lambda *given, **more: real(*given, **more, patience=1.0, sleep=lambda seconds: pause.wait(0))  # noqa: E731
-    monkeypatch.setattr(shops, "SHOPS", {"woocommerce": made})
+    monkeypatch.setattr(opening, "SHOPS", {"woocommerce": made})
 
 
 def test_a_withdrawal_the_shop_refuses_is_said_once_and_not_tried_for_ever(
