@@ -38,6 +38,7 @@ class Admin:
             "POST webhooks": deliveries.control,
             "POST webhooks/run": lambda _: None,
             "POST token": self._token,
+            "GET bucket": lambda _: site.bucket.figures(),
             "POST settings": self._settings,
             "POST uninstall": lambda _: self._uninstall(),
         }
@@ -115,11 +116,12 @@ class Admin:
         }
 
     def _settings(self, wish: Fields) -> None:
-        """`{"plan", "points", "scopes", "state": 200 | 402 | 403 | 423}`."""
+        """`{"plan", "rate", "points", "scopes", "state": 200 | 402 | 403 | 423}`; `rate` is points a second in place
+        of the plan's and holds until the shop is started again."""
         site = self._site
-        if "plan" in wish:
-            site.bucket.refill(wish["plan"])
-            site.store.remember("plan", wish["plan"])
+        if "plan" in wish or "rate" in wish:
+            site.bucket.refill(wish.get("plan", site.bucket.plan), wish.get("rate"))
+            site.store.remember("plan", site.bucket.plan)
         if "points" in wish:
             site.bucket.drain(float(wish["points"]))
         if "scopes" in wish:

@@ -15,15 +15,21 @@ class Bucket:
 
     def __init__(self, plan: str, now: Callable[[], float]) -> None:
         self._lock, self._now = threading.Lock(), now
+        self.plan = ""
+        self._spent, self._taken, self._refused = 0.0, 0, 0
         self.refill(plan)
 
-    def refill(self, plan: str) -> None:
-        """Another plan, with a full bucket. Raises ValueError for an unknown one."""
+    def refill(self, plan: str, rate: float | None = None) -> None:
+        """Another plan, with a full bucket; a `rate` of points a second stands in for the plan's own. Raises
+        ValueError for an unknown plan or a rate that restores nothing."""
         if plan not in PLANS:
             raise ValueError(f"plan is one of {', '.join(PLANS)}, not {plan!r}.")
+        if rate is not None and rate <= 0:
+            raise ValueError(f"rate is a number of points a second above 0, not {rate}.")
         with self._lock:
-            self.rate, self.size = PLANS[plan], PLANS[plan] * SECONDS_HELD
-            self._left, self._at = float(self.size), self._now()
+            self.plan, self.rate = plan, float(rate or PLANS[plan])
+            self.size = self.rate * SECONDS_HELD
+            self._left, self._at = self.size, self._now()
 
     def drain(self, left: float) -> None:
         """So many points are left now."""
@@ -35,26 +41,46 @@ class Bucket:
         with self._lock:
             self._restore()
             if self._left < points:
+                self._refused += 1
                 return False
             self._left -= points
+            self._spent += points
+            self._taken += 1
             return True
 
     def give_back(self, points: float) -> None:
         with self._lock:
             self._restore()
-            self._left = min(float(self.size), self._left + points)
+            self._left = min(self.size, self._left + points)
+            self._spent -= points
 
     def status(self) -> Fields:
         """`extensions.cost.throttleStatus`."""
         with self._lock:
             self._restore()
             return {
-                "maximumAvailable": float(self.size),
+                "maximumAvailable": self.size,
                 "currentlyAvailable": int(self._left),
-                "restoreRate": float(self.rate),
+                "restoreRate": self.rate,
+            }
+
+    def figures(self) -> Fields:
+        """What a bench reads: points `spent` since the start (what was given back taken off), points `left`, `rate`
+        a second, `size`, answers `taken` and `throttled`, and the bucket's own clock `at` in seconds."""
+        with self._lock:
+            self._restore()
+            return {
+                "plan": self.plan,
+                "rate": self.rate,
+                "size": self.size,
+                "left": self._left,
+                "spent": self._spent,
+                "taken": self._taken,
+                "throttled": self._refused,
+                "at": self._at,
             }
 
     def _restore(self) -> None:
         now = self._now()
-        self._left = min(float(self.size), self._left + (now - self._at) * self.rate)
+        self._left = min(self.size, self._left + (now - self._at) * self.rate)
         self._at = now

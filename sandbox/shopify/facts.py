@@ -3,7 +3,6 @@
 from typing import Any
 
 from sandbox.shopify.answers import Fields, not_simulated
-from sandbox.shopify.bucket import PLANS
 from sandbox.shopify.graph import field
 from sandbox.shopify.site import APP, Site, connection
 
@@ -12,7 +11,7 @@ _PLANS = {"basic": "Basic", "advanced": "Advanced", "plus": "Shopify Plus", "ent
 
 @field("QueryRoot.shop", "PublishablePublishPayload.shop", "ProductDeletePayload.shop")
 def shop(site: Site, _source: Any, _arguments: Fields) -> Fields:
-    plan = next(name for name, rate in PLANS.items() if rate == site.bucket.rate)
+    plan = site.bucket.plan
     return {
         "__typename": "Shop",
         "id": 1,

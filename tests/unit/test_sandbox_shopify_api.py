@@ -272,3 +272,15 @@ def test_the_simulated_shared_operations_run(client: Client) -> None:
         True,
     )
     assert client.refused(known["BulkOp"], id="gid://shopify/BulkOperation/1") == "NOT_SIMULATED"
+
+
+def test_what_was_spent_is_told_and_the_rate_can_be_set(client: Client) -> None:
+    client.switch("POST", "settings", plan="basic", rate=50, points=20)
+    client.whole("{ products(first: 250) { nodes { id } } }")
+    client.whole(SET, input=FIRST_PRODUCT)
+    found = client.switch("GET", "bucket")
+    assert found == {
+        "plan": "basic", "rate": 50.0, "size": 1000.0, "left": 18.0, "spent": 2.0, "taken": 1, "throttled": 1,
+        "at": 1000.0,
+    }  # fmt: skip
+    assert client.wish("POST", "settings", rate=0)[0] == 400
