@@ -1,6 +1,7 @@
 """The Protocol of the ways in which a purchase order reaches a supplier, and the values that pass through it."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 from connectors.orders import Buyer
@@ -9,13 +10,17 @@ from core.money import Money
 
 @dataclass(frozen=True, slots=True)
 class PurchaseLine:
-    """What we order: the supplier's own SKU, and our number of the line, by which he answers."""
+    """What we order: the supplier's own SKU, and our number of the line, by which he answers.
+
+    `unit_cost` is in major units of the order's currency (its shipping's), as exact as his own list: 1,000 screws at
+    0.0345 are 34.50, not 30.00.
+    """
 
     line_id: int
     supplier_sku: str
     title: str
     quantity: int
-    unit_cost: Money
+    unit_cost: Decimal
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,13 @@ def exponent(currency: str) -> int:
     return EXPONENTS.get(currency, 2)
 
 
+def exact(amount: Decimal, currency: str) -> str:
+    """An amount as exact as it is, with the currency's own places at least: "10.00", "10.005"; JPY "12"."""
+    whole, _, places = format(amount, "f").partition(".")
+    places = places.rstrip("0").ljust(exponent(currency), "0")
+    return f"{whole}.{places}" if places else whole
+
+
 @dataclass(frozen=True, slots=True, order=False)
 class Money:
     """`minor` units of `currency`: Money(1250, "EUR") is 12.50 EUR."""

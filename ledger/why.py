@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from core.errors import Refused
-from core.money import Money
+from core.money import Money, exact
 from core.unit_of_work import UnitOfWork
 from ledger.rules import PARTS
 
@@ -48,7 +48,7 @@ def why_hold(uow: UnitOfWork, line_id: int) -> Why:
     for hold in holds:
         amounts = {part: str(Money(hold.parts[part][0], currency).amount) for part in PARTS}
         sentences.append(
-            f"Hold {hold.number} covers {hold.quantity} at {_cost(hold.unit_cost)} {currency} from {hold.supplier}, "
+            f"Hold {hold.number} covers {hold.quantity} at {exact(hold.unit_cost, currency)} {currency} from {hold.supplier}, "
             f"opened {hold.opened_at:%Y-%m-%d %H:%M}{_by(hold.entry_id)}: goods {amounts['goods']}, "
             f"shipping {amounts['shipping']}, commission {amounts['commission']} "
             f"({_number(hold.commission_percent)} % of the goods), VAT on it {amounts['vat']} "
@@ -145,12 +145,6 @@ def _why(sentences: list[str], minors: dict[str, int], currency: str, entries: l
 def _number(value: Decimal) -> str:
     """A percentage without zeros at its end: 12.5, 19."""
     return f"{value.normalize():f}"
-
-
-def _cost(value: Decimal) -> str:
-    """As exact as it is, with two places at least: 10.00, 10.005."""
-    whole, _, places = _number(value).partition(".")
-    return f"{whole}.{places.ljust(2, '0')}"
 
 
 def _by(entry_id: int | None) -> str:

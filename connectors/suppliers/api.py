@@ -12,6 +12,7 @@ from connectors.orders import Buyer
 from connectors.purchasing import PurchaseDraft
 from core.errors import Misconfigured, Permanent, Refused, Unknown
 from core.guard import Guard, Resolver, system_resolver
+from core.money import exact
 
 LONGEST_NUMBER = 100
 """Characters of a supplier's order number."""
@@ -109,6 +110,7 @@ class ApiSupplier:
 
 def _order(draft: PurchaseDraft) -> dict[str, Any]:
     """The order as the protocol writes it; amounts are decimals in text, with their currency."""
+    currency = draft.shipping.currency
     return {
         "reference": draft.reference,
         "lines": [
@@ -117,7 +119,7 @@ def _order(draft: PurchaseDraft) -> dict[str, Any]:
                 "sku": line.supplier_sku,
                 "title": line.title,
                 "quantity": line.quantity,
-                "unit_cost": line.unit_cost.as_json(),
+                "unit_cost": {"amount": exact(line.unit_cost, currency), "currency": currency},
             }
             for line in draft.lines
         ],

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from connectors.orders import Buyer
 from core.database import Database, UnitOfWork
 from core.errors import Refused, Temporary, there_is
-from core.money import Money
+from core.money import exact
 from models.orders import OrderEvent
 from models.purchasing import PurchaseOrder, PurchaseOrderLine
 from pipelines.orders import answers
@@ -82,7 +82,7 @@ def open_orders(uow: UnitOfWork, supplier_id: int | None) -> str:
         to = address or {}
         writer.writerow(
             [
-                reference, line, safe(sku), safe(title), quantity, to_cancel, Money.of(cost, currency).amount, currency,
+                reference, line, safe(sku), safe(title), quantity, to_cancel, exact(cost, currency), currency,
                 *(safe(to.get(name, "")) for name in SHIP_TO), state, *("" for _ in TO_FILL),
             ]
         )  # fmt: skip

@@ -80,7 +80,7 @@ def draft_of(what: Opened, ship_to: Buyer) -> PurchaseDraft:
                 supplier_sku=part.bought.supplier_sku,
                 title=part.line.title,
                 quantity=part.open,
-                unit_cost=Money.of(part.bought.unit_cost, currency),
+                unit_cost=part.bought.unit_cost,
             )
             for part in what.parts
             if part.open

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,8 @@ BUYER = Buyer(
     name="Ada Buyer", email="ada@buyer.example", street="Weg 1", postcode="24103", city="Kiel", country="DE"
 )
 LINES = (
-    PurchaseLine(7, "CV-100", "Lámpara de mesa", 2, Money(1_250, "EUR")),
-    PurchaseLine(8, "CV-200", "Silla", 1, Money(9_900, "EUR")),
+    PurchaseLine(7, "CV-100", "Lámpara de mesa", 2, Decimal("12.5")),
+    PurchaseLine(8, "CV-200", "Silla", 1, Decimal(99)),
 )
 
 

@@ -57,7 +57,7 @@ def test_the_file_has_what_is_open_and_no_formula(trade: Trade) -> None:
     assert tuple(row) == HEADER
     assert {name: value for name, value in row.items() if value} == {
         "reference": "EP-1", "line": str(line), "supplier_sku": "'=1+1", "title": "'@SUM(A1)", "quantity": "3", "to_cancel": "1",
-        "unit_cost": "10.00", "currency": "EUR", "ship_name": "Ada Byron", "ship_street": "Torstr. 1", "ship_postcode": "10119",
+        "unit_cost": "10.005", "currency": "EUR", "ship_name": "Ada Byron", "ship_street": "Torstr. 1", "ship_postcode": "10119",
         "ship_city": "Berlin", "ship_country": "DE", "state": "cancel_requested",
     }  # fmt: skip
     assert [row["reference"] for row in exported(trade, sueden)] == ["EP-2"]
