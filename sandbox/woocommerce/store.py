@@ -15,10 +15,10 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS records (
     kind TEXT NOT NULL, id INTEGER NOT NULL, parent INTEGER, status TEXT, sku TEXT, gtin TEXT, slug TEXT,
     created INTEGER, modified INTEGER, doc TEXT NOT NULL, PRIMARY KEY (kind, id));
-CREATE INDEX IF NOT EXISTS records_sku ON records (sku) WHERE sku <> '';
-CREATE INDEX IF NOT EXISTS records_gtin ON records (gtin) WHERE gtin <> '';
-CREATE INDEX IF NOT EXISTS records_slug ON records (kind, slug);
-CREATE INDEX IF NOT EXISTS records_parent ON records (kind, parent);
+CREATE INDEX IF NOT EXISTS records_by_sku ON records (kind, sku, id);
+CREATE INDEX IF NOT EXISTS records_by_gtin ON records (kind, gtin, id);
+CREATE INDEX IF NOT EXISTS records_by_slug ON records (kind, slug, id);
+CREATE INDEX IF NOT EXISTS records_by_parent ON records (kind, parent, id);
 CREATE TABLE IF NOT EXISTS shelves (
     category INTEGER NOT NULL, product INTEGER NOT NULL, PRIMARY KEY (category, product));
 """
