@@ -58,6 +58,8 @@ class Shop(Base):
     """Why nothing but stock goes into the shop by itself (a push was undone); None where the hub keeps it true."""
     renews_at: Mapped[datetime | None]
     """When its access token must be renewed; None where it does not expire."""
+    looked_at: Mapped[datetime | None]
+    """When what it sells was last compared with what is wanted there, to adopt it; None where it never was."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     @property
@@ -148,6 +150,8 @@ class Listing(Base):
     external_id: Mapped[str | None] = mapped_column(Text)
     stock_id: Mapped[str | None] = mapped_column(Text)
     """The id under which the shop keeps its stock, where that is another (Shopify's inventory item)."""
+    sending: Mapped[int | None]
+    """A stock that is on its way to the shop and not answered yet: it may show that too. None where none is."""
     problem: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None]
     seen_at: Mapped[datetime | None]
@@ -192,7 +196,8 @@ class PushChange(Base):
 class Meter(Base):
     """How fast a shop may be asked, shared by all workers: a bucket of its own points that fills by itself, and a breaker.
 
-    `points` is what was in the bucket at `at`; nobody asks before `paused_until`. `failures` are those in a row.
+    `points` is what was in the bucket at `at`, less what calls that are still out may cost (`out`); nobody asks before
+    `paused_until`. `failures` are those in a row. A shop without points of its own has `a_second` 0.
     """
 
     __tablename__ = "shop_meter"
@@ -202,6 +207,7 @@ class Meter(Base):
     points: Mapped[float] = mapped_column(Float)
     most: Mapped[float] = mapped_column(Float)
     a_second: Mapped[float] = mapped_column(Float)
+    out: Mapped[float] = mapped_column(Float, server_default="0")
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     paused_until: Mapped[datetime | None]
     failures: Mapped[int] = mapped_column(server_default="0")

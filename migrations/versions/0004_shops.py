@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("points", sa.Float(), nullable=False),
         sa.Column("most", sa.Float(), nullable=False),
         sa.Column("a_second", sa.Float(), nullable=False),
+        sa.Column("out", sa.Float(), server_default="0", nullable=False),
         sa.Column(
             "at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
         ),
@@ -101,6 +102,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("push_id", "listing_id", name=op.f("pk_push_change")),
     )
     op.add_column("listing", sa.Column("stock_id", sa.Text(), nullable=True))
+    op.add_column("listing", sa.Column("sending", sa.Integer(), nullable=True))
     op.add_column(
         "listing",
         sa.Column(
@@ -129,6 +131,7 @@ def upgrade() -> None:
     )
     op.add_column("shop", sa.Column("held_why", sa.Text(), nullable=True))
     op.add_column("shop", sa.Column("renews_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("shop", sa.Column("looked_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column(
         "shop_product", sa.Column("trade_only", sa.Boolean(), server_default="false", nullable=False)
     )
@@ -156,6 +159,7 @@ def downgrade() -> None:
     op.drop_index("ix_shop_product_differs", table_name="shop_product", postgresql_where=sa.text("differs"))
     op.drop_column("shop_product", "differs")
     op.drop_column("shop_product", "trade_only")
+    op.drop_column("shop", "looked_at")
     op.drop_column("shop", "renews_at")
     op.drop_column("shop", "held_why")
     op.drop_column("shop", "settings")
@@ -164,6 +168,7 @@ def downgrade() -> None:
     op.drop_column("push", "undoes")
     op.drop_index("ix_listing_differs", table_name="listing", postgresql_where=sa.text("differs"))
     op.drop_column("listing", "differs")
+    op.drop_column("listing", "sending")
     op.drop_column("listing", "stock_id")
     op.drop_table("push_change")
     op.drop_table("shop_meter")
