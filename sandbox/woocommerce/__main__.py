@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument(
         "--cron", choices=CRONS, default="visits", help="visits: webhooks leave when the API is asked"
     )
+    parser.add_argument("--latency", type=float, default=0, help="times a real shop's time to answer; 0 none")
     shop = Shop(**vars(parser.parse_args()))
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

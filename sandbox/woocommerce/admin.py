@@ -3,11 +3,13 @@
 import hmac
 from typing import Any
 
+from sandbox.shops.meter import Meter
 from sandbox.woocommerce import desk, orders, product_view, products, schema
 from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal, decode
 from sandbox.woocommerce.deliveries import Deliveries, Way
 from sandbox.woocommerce.faults import Faults, Record
 from sandbox.woocommerce.keys import Keys
+from sandbox.woocommerce.latency import Latency
 from sandbox.woocommerce.site import IMAGE_POLICIES, Site
 
 
@@ -15,10 +17,17 @@ class Admin:
     """Answers `/sandbox/…`; each request carries `Authorization: Bearer <admin_token>`."""
 
     def __init__(
-        self, site: Site, keys: Keys, switches: Faults, record: Record, deliveries: Deliveries
+        self,
+        site: Site,
+        keys: Keys,
+        switches: Faults,
+        record: Record,
+        deliveries: Deliveries,
+        latency: Latency,
+        meter: Meter,
     ) -> None:
         self._site, self._keys, self._switches, self._record = site, keys, switches, record
-        self._deliveries = deliveries
+        self._deliveries, self._latency, self._meter = deliveries, latency, meter
 
     def answer(self, call: Call) -> Answer:
         """JSON always: 401 without the token, 400 with the reason for a request that cannot be followed."""
@@ -32,6 +41,11 @@ class Admin:
                 return Answer(200, self._record.seen(), envelope="page")
             if name == "DELETE requests":
                 self._record.clear()
+                return _yes()
+            if name == "GET meter":
+                return Answer(200, self._meter.figures(), envelope="page")
+            if name == "DELETE meter":
+                self._meter.clear()
                 return _yes()
             if name == "GET faults":
                 return Answer(200, self._switches.waiting(), envelope="page")
@@ -94,9 +108,16 @@ class Admin:
             return products.update_product(site, call, fields)
 
     def _settings(self, wish: Fields) -> Answer:
-        if wish.get("images") not in IMAGE_POLICIES:
-            return _no(f"images is one of {', '.join(IMAGE_POLICIES)}.", 400)
-        self._site.images = wish["images"]
+        """`{"images": …, "latency": factor}`; what is not named stays. Raises ValueError."""
+        unknown = set(wish) - {"images", "latency"}
+        if unknown or not wish:
+            raise ValueError(f"There are the settings images and latency, not {', '.join(sorted(unknown))}.")
+        if wish.get("images", IMAGE_POLICIES[0]) not in IMAGE_POLICIES:
+            raise ValueError(f"images is one of {', '.join(IMAGE_POLICIES)}.")
+        if wish.get("latency", 0) < 0:
+            raise ValueError("latency is 0 or more.")
+        self._site.images = wish.get("images", self._site.images)
+        self._latency.factor = float(wish.get("latency", self._latency.factor))
         return _yes()
 
 

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 from sandbox.woocommerce import batch, faults
 from sandbox.woocommerce.answers import Answer, Call
 from sandbox.woocommerce.faults import Fault, Faults, Record
+from sandbox.woocommerce.latency import Latency
 from sandbox.woocommerce.listing import query_of
 
 MAX_BODY = 64 * 1024 * 1024  # as the recorded post_max_size
@@ -66,10 +67,11 @@ class Listener(ThreadingMixIn, TCPServer):
         *,
         switches: Faults,
         record: Record,
+        latency: Latency,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.answer, self.switches, self.record, self.tls = answer, switches, record, tls
-        self.stopping = threading.Event()
+        self.latency, self.stopping = latency, threading.Event()
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", port), Handler)
@@ -145,16 +147,22 @@ class Handler(BaseHTTPRequestHandler):
 
     def _api(self, call: Call) -> None:
         fault = self.server.switches.take(call)
-        entry = self.server.record.arrived(call, _batch_sizes(call), fault)
+        sizes = _batch_sizes(call)
+        entry = self.server.record.arrived(call, sizes, fault)
         status = None
         try:
-            answer = self._struck(call, fault) if fault else self.server.answer(call)
+            answer = self._struck(call, sizes, fault) if fault else self._own(call, sizes)
             status = answer.status
         finally:
             self.server.record.answered(entry, status)
         self._send(answer)
 
-    def _struck(self, call: Call, fault: Fault) -> Answer:
+    def _own(self, call: Call, sizes: dict[str, int]) -> Answer:
+        with self.server.latency.turn(call, sizes) as made:
+            made.append(self.server.answer(call))
+        return made[0]
+
+    def _struck(self, call: Call, sizes: dict[str, int], fault: Fault) -> Answer:
         if fault.kind == "hang":
             self.server.stopping.wait(fault.seconds)
             raise self._gone()
@@ -163,7 +171,7 @@ class Handler(BaseHTTPRequestHandler):
         replaced = faults.instead(fault, call)
         if replaced is not None:
             return replaced
-        answer = self.server.answer(call)
+        answer = self._own(call, sizes)
         if fault.kind == "late":
             self.server.stopping.wait(fault.seconds)
         if fault.kind == "drop_after":

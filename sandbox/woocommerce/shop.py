@@ -11,11 +11,13 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from sandbox import certificates
+from sandbox.shops.meter import Meter
 from sandbox.woocommerce import front, keys, routes
 from sandbox.woocommerce.admin import Admin
 from sandbox.woocommerce.answers import Answer, Call
 from sandbox.woocommerce.deliveries import Deliveries
 from sandbox.woocommerce.faults import Faults, Record
+from sandbox.woocommerce.latency import Latency
 from sandbox.woocommerce.server import Listener
 from sandbox.woocommerce.site import IMAGE_POLICIES, WEIGHT_UNITS, Site
 from sandbox.woocommerce.store import Store
@@ -30,6 +32,7 @@ class Shop:
     `port` and `http_port` 0 take free ones. `images` is one of strict, private, accept (see site.Site);
     `weight_unit` one of kg, g, lbs, oz. `cron` is "visits", as WordPress has it: webhooks leave after somebody asked
     the API; or "always": also after the sandbox's own switches and at the start, as where a server's cron runs it.
+    `latency` times the answers of a real shop (1 is its pace, 0 as fast as it can); `meter` says what they took.
     `faults` and `requests` are the same switches and record as under /sandbox/.
     """
 
@@ -46,6 +49,7 @@ class Shop:
         weight_unit: str = "kg",
         images: str = "strict",
         cron: str = "visits",
+        latency: float = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if images not in IMAGE_POLICIES:
@@ -71,18 +75,28 @@ class Shop:
         )
         self.site.furnish()
         self.keys = keys.of(self.site.store)
-        self.faults, self.requests = Faults(), Record()
+        self.faults, self.requests, self.meter = Faults(), Record(), Meter()
+        self.latency = Latency(latency, self.meter)
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.minimum_version = ssl.TLSVersion.TLSv1_2
         tls.load_cert_chain(self.certificates.server_file, self.certificates.key_file)
         self._listeners = [
-            Listener(number, self.answer, switches=self.faults, record=self.requests, tls=context)
+            Listener(
+                number,
+                self.answer,
+                switches=self.faults,
+                record=self.requests,
+                latency=self.latency,
+                tls=context,
+            )
             for number, context in ((port, tls), (http_port, None))
         ]
         self.url = f"https://127.0.0.1:{self._listeners[0].port}"
         self.http_url = f"http://127.0.0.1:{self._listeners[1].port}"
         self.deliveries = Deliveries(self.site, self.url)
-        self._admin = Admin(self.site, self.keys, self.faults, self.requests, self.deliveries)
+        self._admin = Admin(
+            self.site, self.keys, self.faults, self.requests, self.deliveries, self.latency, self.meter
+        )
         self.site.own_hosts |= {urlsplit(self.url).netloc, urlsplit(self.http_url).netloc}
 
     @property
@@ -121,6 +135,7 @@ class Shop:
 
     def stop(self) -> None:
         """Closes the ports, cuts what is open and closes the file; what was committed stays."""
+        self.latency.stop()
         for listener in self._listeners:
             listener.stop()
         self.deliveries.stop()

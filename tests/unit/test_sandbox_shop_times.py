@@ -1,0 +1,87 @@
+"""The sandbox shop takes the measured times of a real one where it is asked to, and says how long it was answering."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox.shops.meter import Meter
+from sandbox.woocommerce import Shop, latency
+from sandbox.woocommerce.answers import Call
+from tests.unit.test_sandbox_shop import Client
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "batch", "rows", "low", "high"),
+    [  # woocommerce.md, "Times"
+        ("POST", "/products", {}, 0, 0.101, 0.101),
+        ("PUT", "/products/1", {}, 0, 0.076, 0.076),
+        ("POST", "/products/batch", {"create": 10}, 0, 0.45, 0.55),
+        ("POST", "/products/batch", {"create": 50}, 0, 2.1, 2.3),
+        ("POST", "/products/batch", {"create": 100}, 0, 3.7, 4.7),
+        ("POST", "/products/batch", {"update": 10}, 0, 0.28, 0.32),
+        ("POST", "/products/batch", {"update": 50}, 0, 1.2, 1.5),
+        ("POST", "/products/1/variations/batch", {"update": 100}, 0, 2.2, 2.5),
+        ("GET", "/orders", {}, 100, 0.389, 0.391),
+        ("GET", "/orders", {}, 0, 0.046, 0.046),
+    ],
+)
+def test_the_times_are_the_measured_ones(
+    method: str, path: str, batch: dict[str, int], rows: int, low: float, high: float
+) -> None:
+    assert low <= latency.seconds(Call(method, path), batch, rows) <= high
+
+
+def test_the_meter_counts_each_answer_and_the_time_in_which_any_was_under_way() -> None:
+    clock = Clock()
+    meter = Meter(clock)
+    with meter.answering() as first:
+        clock.now += 1
+        with meter.answering() as second:
+            clock.now += 2
+    clock.now += 4
+    assert (first, second) == (1, 2)
+    assert meter.figures() == {"calls": 2, "seconds": 5.0, "busy_seconds": 3.0, "since_seconds": 7.0}
+    with meter.answering():
+        clock.now += 1
+        meter.clear()
+        clock.now += 1
+        assert meter.figures() == {"calls": 0, "seconds": 0.0, "busy_seconds": 1.0, "since_seconds": 1.0}
+    assert meter.figures() == {"calls": 1, "seconds": 1.0, "busy_seconds": 1.0, "since_seconds": 1.0}
+
+
+def test_a_slow_shop_answers_two_at_a_time_and_tells_the_bench(tmp_path: Path) -> None:
+    with Shop(tmp_path, latency=5) as shop:
+        known = shop.description()
+        began = time.monotonic()
+        threads = [
+            threading.Thread(target=Client(known).ask, args=("GET", "/webhooks")) for number in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        took = time.monotonic() - began
+        figures = shop.meter.figures()
+        least = 5 * 0.046 * 2  # two rounds of two
+        assert figures["calls"] == 4
+        assert least < figures["busy_seconds"] < took < figures["seconds"] + 1
+        assert figures["seconds"] > figures["busy_seconds"]
+        client = Client(known)
+        assert client.switch("GET", "meter")["calls"] == 4
+        client.switch("POST", "settings", {"latency": 0})
+        client.switch("DELETE", "meter")
+        client.ask("GET", "/webhooks")
+        found = client.switch("GET", "meter")
+        assert found["calls"] == 1
+        assert found["seconds"] < 0.046 * 5
+        assert shop.site.images == "strict"
