@@ -6,6 +6,7 @@
     by hand               UndoDue ─ undo ─ RunUndone ─ remerge ─ ProductsMerged; OfferMoved ─ rejoin ─ ProductsMerged;
                           CategoryChosen ─ settle_chosen
     a seller's shop       ListingsDue ─ plan ─ PushDue ─ push ─ ListingsSent ─ verify
+    what it has already   AdoptionDue ─ plan_adoption
     a buyer's order       OrderNoticed ─ pull ┐                ┌ reserve ─ LinesFunded
                              OrdersDue ─ sweep ┴ OrderChanged ─┴ release ─ CancellationAsked, DepositCredited
     what waits            DepositCredited ─ resume, StockMoved ─ resume_stock: they reserve; StockMoved ─ restock ─ PushDue
@@ -22,6 +23,7 @@ SQL in pieces of a second, `shops` and `orders` wait for other people's servers,
 
 from core.database import on
 from models.events import (
+    AdoptionDue,
     BankStatementReceived,
     CancellationAsked,
     CategoryChosen,
@@ -60,6 +62,7 @@ from pipelines.feeds.land import land
 from pipelines.feeds.plan import plan
 from pipelines.feeds.read import read
 from pipelines.feeds.undo import undo
+from pipelines.listings.adopt import plan_adoption
 from pipelines.listings.plan import fan_out, plan_listings
 from pipelines.listings.push import push
 from pipelines.listings.restock import resend, restock
@@ -94,6 +97,7 @@ ROUTES = (
     on(PushDue, push, queue="shops", seconds=1150),
     on(ListingsSent, verify, queue="shops"),
     on(VerifyDue, verify, queue="shops", retries=3),
+    on(AdoptionDue, plan_adoption, queue="shops", retries=3, seconds=1150),
     on(OrderNoticed, pull, queue="orders"),
     on(OrdersDue, sweep, queue="orders", retries=3, seconds=1150),
     on(HooksDue, watch_hooks, queue="orders", retries=3),

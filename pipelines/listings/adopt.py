@@ -1,0 +1,184 @@
+"""Adoption: what a shop has already is matched to what is wanted there, shown to a person, and then taken over."""
+
+from collections.abc import Collection
+from typing import Any, Literal
+
+from psycopg import Cursor
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from core.clock import now
+from core.database import SET_SECONDS, Database, UnitOfWork
+from core.errors import Misconfigured, Refused, there_is
+from models.events import AdoptionDue, ListingsDue
+from models.shops import Shop
+from pipelines.listings.own import Match, Ours, matches
+from pipelines.opening import connect
+
+Page = Literal["stays", "ours"]
+"""Whether an adopted product's page stays its owner's (only price and stock are sent) or becomes ours."""
+
+OURS = """
+SELECT l.variant_id, l.product_id, v.sku, v.gtin, v.title, l.external_id, p.external_id AS page
+FROM listing l JOIN variant v ON v.id = l.variant_id
+LEFT JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
+WHERE l.shop_id = %s AND (l.wanted IS NOT NULL OR l.external_id IS NOT NULL) ORDER BY l.variant_id"""
+
+# What a person decided stays decided as long as it is still the case.
+FORGET = """
+DELETE FROM adoption a WHERE shop_id = %(shop)s AND CASE a.state
+  WHEN 'adopted' THEN NOT EXISTS (SELECT FROM listing l WHERE l.shop_id = a.shop_id AND l.external_id = a.external_id)
+  WHEN 'left' THEN a.external_id <> ALL(%(found)s) ELSE true END"""
+
+FOUND = """
+INSERT INTO adoption (shop_id, external_id, product_external_id, stock_id, variant_id, reason, state, problem, seen)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (shop_id, external_id) DO NOTHING"""
+
+
+def plan_adoption(event: AdoptionDue, db: Database) -> None:
+    """Reads everything the shop sells and stores which of it is ours; nothing is changed in the shop or in its listings."""
+    with db.unit_of_work() as uow:
+        shop = uow.session.get_one(Shop, event.shop_id)
+        uow.session.expunge_all()
+    try:
+        theirs = list(connect(db, shop).everything())
+    except Misconfigured as error:
+        with db.unit_of_work() as uow:
+            uow.session.get_one(Shop, event.shop_id).problem = str(error)
+        raise
+    with db.unit_of_work(last=True) as uow:
+        uow.allow(SET_SECONDS)
+        stored = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
+        stored.looked_at = now()
+        cursor = uow.cursor()
+        ours = [Ours(**row) for row in _named(cursor, OURS, [shop.id])]
+        store(cursor, shop.id, matches(ours, theirs))
+
+
+def store(cursor: Cursor[Any], shop_id: int, found: list[Match]) -> None:
+    """Writes the plan in place of the one before."""
+    cursor.execute(FORGET, {"shop": shop_id, "found": [match.held.external_id for match in found]})
+    cursor.executemany(
+        FOUND,
+        [
+            [
+                shop_id, match.held.external_id, match.page, match.held.stock_id, match.variant_id, match.reason,
+                "unclear" if match.problem else "proposed", match.problem, Jsonb(match.seen),
+            ]
+            for match in found
+        ],
+    )  # fmt: skip
+
+
+# Of a product that several things there are matched to, all that is proposed goes together: a page is one page.
+CHOSEN = """
+SELECT a.external_id, a.product_external_id, a.stock_id, a.seen, l.id AS listing_id, l.product_id, l.wanted
+FROM adoption a
+JOIN listing l ON l.shop_id = a.shop_id AND l.variant_id = a.variant_id AND l.external_id IS NULL AND l.wanted IS NOT NULL
+JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
+WHERE a.shop_id = %(shop)s
+  AND (a.external_id = ANY(%(chosen)s) OR a.state = 'proposed' AND (%(all)s OR a.product_external_id IN (
+    SELECT product_external_id FROM adoption c WHERE c.shop_id = a.shop_id AND c.external_id = ANY(%(chosen)s))))
+  AND coalesce(p.external_id, a.product_external_id) = a.product_external_id
+  AND NOT EXISTS (SELECT FROM listing x WHERE x.shop_id = a.shop_id AND x.external_id = a.external_id)
+  AND NOT EXISTS (SELECT FROM shop_product x WHERE x.shop_id = a.shop_id AND x.external_id = a.product_external_id
+                  AND x.product_id <> l.product_id)
+ORDER BY a.external_id"""
+
+SHAPES = """
+SELECT product_id, count(*) AS variants, bool_or(wanted->'options' <> '{}') AS options
+FROM listing WHERE shop_id = %s AND product_id = ANY(%s) AND wanted IS NOT NULL GROUP BY product_id"""
+
+# The stock is not known: it is read, and what was sold there taken over, before it is set (pipelines/listings/stock.py).
+TAKE = """
+UPDATE listing SET external_id = %(external)s, stock_id = %(stock_id)s, state = 'waiting', problem = NULL,
+  sent = wanted || %(seen)s WHERE id = %(id)s"""
+
+TAKE_PAGE = """
+UPDATE shop_product SET external_id = %(external)s, trade_only = %(trade_only)s, problem = NULL,
+  sent = CASE WHEN %(trade_only)s THEN wanted || %(seen)s END
+WHERE shop_id = %(shop)s AND product_id = %(product)s"""
+
+
+def adopt(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None, page: Page) -> dict[str, int]:
+    """Takes over what is chosen (the shop's ids; None: all that is proposed): the next push changes it there.
+
+    {"adopted": variants, "ours": products whose page becomes ours, "stays": those whose page stays, "passed": chosen ones
+    that cannot be}. A page whose variants are not exactly those of our product stays its owner's in any case: a push of it
+    would take out what we do not know. Of several that fit one of ours only one may be chosen.
+    """
+    shop = there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
+    cursor = uow.cursor()
+    rows = _named(cursor, CHOSEN, {"shop": shop_id, "chosen": list(chosen or ()), "all": chosen is None})
+    listings = [row["listing_id"] for row in rows]
+    if len(set(listings)) < len(listings):
+        raise Refused("Several of the chosen are the same thing of ours: choose one of them.", rule="several")
+    shapes = {
+        row["product_id"]: row
+        for row in _named(cursor, SHAPES, [shop_id, [row["product_id"] for row in rows]])
+    }
+    trade_only: dict[int, bool] = {}
+    for row in rows:
+        product = row["product_id"]
+        of_it = (
+            [other for other in rows if other["product_id"] == product] if product not in trade_only else []
+        )
+        if of_it:
+            trade_only[product] = page == "stays" or not same_cut(shapes[product], of_it)
+            cursor.execute(
+                TAKE_PAGE,
+                {
+                    "external": row["product_external_id"], "trade_only": trade_only[product],
+                    "seen": Jsonb({"title": row["seen"]["title"]}), "shop": shop_id, "product": product,
+                },
+            )  # fmt: skip
+        there = {"sku": row["seen"]["sku"], "price": row["seen"]["price"], "stock": None}
+        cursor.execute(
+            TAKE,
+            {
+                "external": row["external_id"], "stock_id": row["stock_id"], "seen": Jsonb(there), "id": row["listing_id"],
+            },
+        )  # fmt: skip
+    _decide(cursor, shop_id, [row["external_id"] for row in rows], "adopted")
+    # Others that fitted what is adopted now are none of ours.
+    cursor.execute(RIVALS, {"shop": shop_id})
+    if rows:
+        uow.emit(ListingsDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+    stays = sum(trade_only.values())
+    passed = len(set(chosen or ()) - {row["external_id"] for row in rows})
+    return {"adopted": len(rows), "ours": len(trade_only) - stays, "stays": stays, "passed": passed}
+
+
+RIVALS = """
+UPDATE adoption a SET state = 'left' WHERE shop_id = %(shop)s AND state IN ('proposed', 'unclear') AND EXISTS (
+  SELECT FROM adoption b WHERE b.shop_id = a.shop_id AND b.variant_id = a.variant_id AND b.state = 'adopted')"""
+
+
+def leave(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None) -> int:
+    """Notes that these are none of ours (None: all that is open); how many. They can still be adopted by name."""
+    there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
+    cursor = uow.cursor()
+    cursor.execute(
+        "UPDATE adoption SET state = 'left' WHERE shop_id = %s AND state IN ('proposed', 'unclear')"
+        " AND (%s OR external_id = ANY(%s))",
+        [shop_id, chosen is None, list(chosen or ())],
+    )
+    return cursor.rowcount
+
+
+def same_cut(ours: dict[str, Any], theirs: list[dict[str, Any]]) -> bool:
+    """Pure: whether the shop's product has just the variants of ours, and is sold with a choice where ours is."""
+    seen = theirs[0]["seen"]
+    simple = ours["variants"] == 1 and not ours["options"]
+    return bool(len(theirs) == seen["variants"] == ours["variants"] and simple == seen["alone"])
+
+
+def _decide(cursor: Cursor[Any], shop_id: int, external_ids: list[str], state: str) -> None:
+    cursor.execute(
+        "UPDATE adoption SET state = %s, problem = NULL WHERE shop_id = %s AND external_id = ANY(%s)",
+        [state, shop_id, external_ids],
+    )
+
+
+def _named(cursor: Cursor[Any], statement: str, values: Any) -> list[dict[str, Any]]:
+    return cursor.connection.cursor(row_factory=dict_row).execute(statement, values).fetchall()
