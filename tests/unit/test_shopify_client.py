@@ -33,14 +33,38 @@ def waits() -> list[float]:
 
 
 @pytest.fixture
-def graphql(script: Script, waits: list[float], tmp_path: Path) -> Iterator[GraphQL]:
+def graphql(script: Script, waits: list[float], meter: "Meter", tmp_path: Path) -> Iterator[GraphQL]:
     with secure_server(script, tmp_path) as (port, ca_file):
         made = GraphQL(
-            f"https://127.0.0.1:{port}", TOKEN, guard=Guard({"127.0.0.1"}), ca_file=ca_file, patience=0.5, sleep=waits.append,
+            f"https://127.0.0.1:{port}", TOKEN, guard=Guard({"127.0.0.1"}), ca_file=ca_file, patience=0.5, pace=meter, sleep=waits.append,
         )  # fmt: skip
         yield made
         made.close()
         script.hold.set()
+
+
+class Meter:
+    """What a pace hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, Any]] = []
+
+    def take(self, cost: float) -> None:
+        self.heard.append(("take", round(cost, 6)))
+
+    def told(self, *, left: float, most: float, a_second: float) -> None:
+        self.heard.append(("told", (left, most, a_second)))
+
+    def pause(self, seconds: float) -> None:
+        self.heard.append(("pause", seconds))
+
+    def ended(self, *, well: bool) -> None:
+        self.heard.append(("ended", well))
+
+
+@pytest.fixture
+def meter() -> Meter:
+    return Meter()
 
 
 def says(body: Any, status: int = 200) -> tuple[int, dict[str, str], str]:
@@ -86,6 +110,43 @@ def test_a_long_wait_is_not_waited_here(graphql: GraphQL, script: Script, waits:
         graphql.read("Shop")
     assert caught.value.retry_after == 20.0
     assert len(script.received) == 1 and waits == []
+
+
+def costs(requested: float, left: float) -> dict[str, Any]:
+    bucket = {"maximumAvailable": 2000.0, "currentlyAvailable": left, "restoreRate": 100.0}
+    return {"extensions": {"cost": {"requestedQueryCost": requested, "throttleStatus": bucket}}}
+
+
+def test_the_pace_is_asked_for_what_the_shop_told_a_document_costs(
+    graphql: GraphQL, script: Script, meter: Meter
+) -> None:
+    done: dict[str, Any] = {"data": {"productSet": {"userErrors": []}}}
+    script.answers = [says({**done, **costs(17, 1983.0)}), says({**done, **costs(12, 1971.0)})]
+    carried = {"variants": [{"file": {}}] * 10, "files": [{}] * 2, "metafields": [{}]}
+    graphql.change("ProductSet", input=carried)
+    graphql.change("ProductSet", input={"variants": [{}]})
+    assert meter.heard == [
+        ("take", 32.2), ("ended", True), ("told", (1983.0, 2000.0, 100.0)),
+        ("take", 5.0), ("ended", True), ("told", (1971.0, 2000.0, 100.0)),
+    ]  # fmt: skip
+
+
+def test_a_look_at_many_is_paid_for_each_of_them(graphql: GraphQL, script: Script, meter: Meter) -> None:
+    script.answers = [says({"data": {"nodes": []}, **costs(40, 1960.0)})]
+    graphql.read("Stock", ids=["a"] * 10)
+    graphql.read("Stock", ids=["a"] * 4)
+    assert [words for words in meter.heard if words[0] == "take"] == [("take", 200.0), ("take", 16.0)]
+
+
+def test_the_pace_hears_of_an_empty_bucket_and_of_failures(
+    graphql: GraphQL, script: Script, meter: Meter
+) -> None:
+    script.answers = [says(THROTTLED), (502, JSON, "{}")]
+    with pytest.raises(Unknown):
+        graphql.change("Draft", id="x")
+    assert meter.heard[1:] == [
+        ("ended", True), ("told", (10.0, 0.0, 50.0)), ("pause", 2.0), ("take", 110.0), ("ended", False),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("step", [drop, cut, hang], ids=["dropped", "cut", "hung"])

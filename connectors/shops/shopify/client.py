@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+from connectors.base import Pace, Unpaced
 from connectors.http import ATTEMPTS, LONGEST_WAIT, Answer, Http, plain
 from core.errors import EntrepotError, Misconfigured, Permanent, Refused, Temporary, Unknown
 from core.guard import Guard
@@ -19,6 +20,8 @@ Fields = dict[str, Any]
 VERSION = "2026-10"
 """The version every document was checked against; Shopify serves a version for at least twelve months."""
 ENDPOINT = f"admin/api/{VERSION}/graphql.json"
+FIRST_GUESS = 20.0
+"""Points a document is taken to cost, for each of the ids it names, until the shop has told its price once."""
 
 
 def site_of(url: str) -> str:
@@ -48,7 +51,7 @@ def document(name: str) -> str:
 
 class GraphQL:
     """`token` goes into a header and into no sentence. `patience` is how many seconds a change may take before its
-    outcome counts as unknown."""
+    outcome counts as unknown. `pace` is asked for a document's points before each call and told of the bucket after it."""
 
     def __init__(
         self,
@@ -58,11 +61,13 @@ class GraphQL:
         guard: Guard,
         ca_file: Path | None,
         patience: float,
+        pace: Pace = Unpaced(),  # noqa: B008 - it keeps nothing
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         site = site_of(url)
         self.host = urlsplit(site).netloc
-        self._patience, self._sleep = patience, sleep
+        self._patience, self._pace, self._sleep = patience, pace, sleep
+        self._prices: dict[str, float] = {}
         self._http = Http(
             site,
             name=f"The shop {self.host}",
@@ -70,6 +75,7 @@ class GraphQL:
             headers={"X-Shopify-Access-Token": token.strip()},
             ca_file=ca_file,
             explain=self._explain,
+            pace=pace,
             sleep=sleep,
         )
 
@@ -91,15 +97,18 @@ class GraphQL:
     def _run(self, name: str, variables: Fields, *, changing: bool) -> Fields:
         body = {"query": document(name), "variables": variables}
         for attempt in range(1, ATTEMPTS + 1):
+            cost = self._cost(name, variables)
             answer = (
-                self._http.post(ENDPOINT, body, seconds=self._patience)
+                self._http.post(ENDPOINT, body, seconds=self._patience, cost=cost)
                 if changing
-                else self._http.ask(ENDPOINT, body)
+                else self._http.ask(ENDPOINT, body, cost=cost)
             )
             said = self._whole(answer, changing)
+            self._tell(name, variables, said)
             wait = _throttled(said)
             if wait is None:
                 return self._good(said, changing)
+            self._pace.pause(wait)
             if attempt == ATTEMPTS or wait > LONGEST_WAIT:
                 break
             self._sleep(wait + random.uniform(0, 0.5 * attempt))  # noqa: S311 - no secret
@@ -107,6 +116,24 @@ class GraphQL:
             f"The shop {self.host} has no calls left for the hub just now; the hub tries again later.",
             retry_after=wait,
         )
+
+    def _cost(self, name: str, variables: Fields) -> float:
+        """Points that Shopify will take from the bucket before it begins; it gives back what was not needed."""
+        return self._prices.get(name, FIRST_GUESS) * _times(variables) + _carried(variables)
+
+    def _tell(self, name: str, variables: Fields, said: Fields) -> None:
+        """Keeps what the document costs and passes the bucket on (shopify.dev, "API rate limits": extensions.cost)."""
+        cost = (said.get("extensions") or {}).get("cost") or {}
+        if "requestedQueryCost" in cost:
+            price = float(cost["requestedQueryCost"] or 0) - _carried(variables)
+            self._prices[name] = max(price, 0.0) / _times(variables)
+        bucket = cost.get("throttleStatus") or {}
+        if bucket:
+            self._pace.told(
+                left=float(bucket.get("currentlyAvailable") or 0),
+                most=float(bucket.get("maximumAvailable") or 0),
+                a_second=float(bucket.get("restoreRate") or 0),
+            )
 
     def _whole(self, answer: Answer, changing: bool) -> Fields:
         if answer.status == 404:
@@ -203,6 +230,26 @@ def _throttled(said: Fields) -> float | None:
         return 1.0
     lacking = float(cost.get("requestedQueryCost") or 0) - float(bucket.get("currentlyAvailable") or 0)
     return min(max(lacking / rate, 0.1), 3600.0)
+
+
+def _times(variables: Fields) -> int:
+    """A look at things by their ids costs as many times what one costs."""
+    ids = variables.get("ids")
+    return max(1, len(ids)) if isinstance(ids, list) else 1
+
+
+def _carried(variables: Fields) -> float:
+    """What productSet adds for what it carries (design/shopify.md, "Rate")."""
+    given = variables.get("input")
+    if not isinstance(given, dict) or "variants" not in given:
+        return 0.0
+    pictures = sum("file" in one for one in given["variants"])
+    return (
+        0.2 * len(given["variants"])
+        + 1.9 * len(given.get("files") or [])
+        + 0.4 * len(given.get("metafields") or [])
+        + 0.6 * pictures
+    )
 
 
 def _words(body: Any) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from connectors.base import ProductDraft, PushResult, ShopFacts, ShopListing, StockLevel
+from connectors.base import Pace, ProductDraft, PushResult, ShopFacts, ShopListing, StockLevel, Unpaced
 from connectors.orders import Notice, ShipmentReport, ShopOrder, UnreadableOrder
 from connectors.shops.shopify import mapping
 from connectors.shops.shopify.client import GraphQL, refusals, sentence
@@ -39,6 +39,7 @@ class ShopifyShop:
         ca_file: str | Path | None = None,
         private_hosts: frozenset[str] = frozenset(),
         *,
+        pace: Pace = Unpaced(),  # noqa: B008 - it keeps nothing
         patience: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
         resolver: Resolver = system_resolver,
@@ -49,6 +50,7 @@ class ShopifyShop:
             guard=Guard(private_hosts, resolver),
             ca_file=Path(ca_file) if ca_file else None,
             patience=patience,
+            pace=pace,
             sleep=sleep,
         )
         self._facts = Facts(self._graphql)
