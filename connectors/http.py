@@ -19,11 +19,14 @@ import httpx2
 import orjson
 import tenacity
 
+from connectors.base import Pace, Unpaced
 from core.clock import now
 from core.errors import EntrepotError, Misconfigured, Temporary, Unknown
 from core.guard import DEADLINE, Guard, PinnedTransport
 
 Fault = TypeVar("Fault", bound=BaseException)
+Query = Mapping[str, str | int]
+Sign = Callable[[str, str, Query], Query]
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -59,7 +62,10 @@ class Http:
     """A client of one server. `name` begins every sentence ("The shop shop.example"); secrets appear in none.
 
     `auth` is (user, password) for basic auth; `headers` go with every call and hold secrets as well.
-    `explain` may turn a 401 or 403 into its channel's own sentence.
+    `explain` may turn a 401 or 403 into its channel's own sentence. `sign` is called for each attempt with its method,
+    address and query and returns the query that is sent.
+    `pace` is asked before each attempt for the call's `cost`, is told of every Retry-After, and hears how it ended: a
+    hang, a broken connection and a 5xx are not well, a refusal is.
     Calls raise Misconfigured (key, certificate or address wrong; answers that are no JSON), Temporary (waiting
     helps and nothing was changed) and Unknown (a change may have happened). Other 4xx are answers to be judged
     by the caller, as is 501: the server says that it does not do this.
@@ -75,9 +81,12 @@ class Http:
         headers: Mapping[str, str] | None = None,
         ca_file: Path | None = None,
         explain: Callable[[Answer], str | None] = lambda answer: None,
+        sign: Sign | None = None,
+        pace: Pace | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._base, self._name, self._explain, self._ca_file = base_url.rstrip("/"), name, explain, ca_file
+        self._sign, self._pace = sign, pace or Unpaced()
         self._auth = httpx2.BasicAuth(*auth) if auth else None
         self._secrets = _secrets(auth) + tuple(value for value in (headers or {}).values() if value)
         self._sleep = sleep
@@ -94,30 +103,41 @@ class Http:
     def get(
         self,
         path: str,
-        params: Mapping[str, str | int] | None = None,
+        params: Query | None = None,
         *,
         seconds: float | None = None,
         anonymous: bool = False,
+        cost: float = 1.0,
     ) -> Answer:
         """Reads. `seconds` is the longest silence; the whole call takes at most twice that, per attempt."""
-        return self._call("GET", path, params=params, seconds=seconds or READ_SECONDS, anonymous=anonymous)
+        return self._call(
+            "GET", path, cost, params=params, seconds=seconds or READ_SECONDS, anonymous=anonymous
+        )
 
     def post(
-        self, path: str, body: Any, *, seconds: float, headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        body: Any,
+        *,
+        seconds: float,
+        headers: Mapping[str, str] | None = None,
+        cost: float = 1.0,
     ) -> Answer:
         """Changes something: what is sent and not clearly answered raises Unknown. `headers` go with this call only."""
-        return self._call("POST", path, body=body, seconds=seconds, headers=headers)
+        return self._call("POST", path, cost, body=body, seconds=seconds, headers=headers)
 
-    def ask(self, path: str, body: Any, *, seconds: float | None = None) -> Answer:
+    def ask(self, path: str, body: Any, *, seconds: float | None = None, cost: float = 1.0) -> Answer:
         """Reads by POST, as GraphQL does: what gets lost changed nothing and is asked again."""
-        return self._call("POST", path, body=body, seconds=seconds or READ_SECONDS, changing=False)
+        return self._call("POST", path, cost, body=body, seconds=seconds or READ_SECONDS, changing=False)
 
     def close(self) -> None:
         """Closes the kept connection."""
         self._client.close()
 
-    def _call(self, method: str, path: str, **options: Any) -> Answer:
+    def _call(self, method: str, path: str, cost: float, **options: Any) -> Answer:
         attempts = tenacity.Retrying(
+            # Outside the attempt: where the pace itself says “later”, it is not asked again here.
+            before=lambda state: self._pace.take(cost),
             stop=tenacity.stop_after_attempt(ATTEMPTS),
             retry=tenacity.retry_if_exception(_worth_waiting),
             wait=_pause,
@@ -132,7 +152,7 @@ class Http:
         path: str,
         *,
         seconds: float,
-        params: Mapping[str, str | int] | None = None,
+        params: Query | None = None,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
         anonymous: bool = False,
@@ -140,11 +160,15 @@ class Http:
     ) -> Answer:
         written = method != "GET"
         changing = written if changing is None else changing
+        address = f"{self._base}/{path.lstrip('/')}"
+        if self._sign is not None and not anonymous:
+            params = self._sign(method, address, params or {})
+        well = False
         token = DEADLINE.set(time.monotonic() + CONNECT_SECONDS + 2 * seconds)
         try:
             with self._client.stream(
                 method,
-                f"{self._base}/{path.lstrip('/')}",
+                address,
                 params=params,
                 content=orjson.dumps(body) if written else None,
                 headers={"Content-Type": "application/json", **(headers or {})} if written else None,
@@ -152,6 +176,10 @@ class Http:
                 timeout=httpx2.Timeout(seconds, connect=CONNECT_SECONDS, pool=seconds),
             ) as response:
                 raw = self._read(response, changing)
+            well = response.status_code < 500 or response.status_code == 501
+        except Misconfigured:
+            well = True  # a matter for its owner, not a shop that is in trouble
+            raise
         except httpx2.TransportError as error:
             raise self._lost(error, changing, seconds) from None
         except (httpx2.DecodingError, httpx2.InvalidURL) as error:
@@ -159,6 +187,7 @@ class Http:
             raise self._unclear(sentence, changing) from None
         finally:
             DEADLINE.reset(token)
+            self._pace.ended(well=well)
         return self._judge(response.status_code, response.headers, raw, changing)
 
     def _read(self, response: httpx2.Response, changing: bool) -> bytes:
@@ -193,6 +222,8 @@ class Http:
                 self._explain(answer) or f"{told}: it does not accept the key; check it and its rights."
             )
         wait = retry_after(headers.get("retry-after"))
+        if wait:
+            self._pace.pause(wait)
         if status in {408, 425, 429} or (status == 503 and (wait is not None or not changing)):
             raise Temporary(f"{told}; the hub tries again later.", retry_after=wait)
         if status < 500 or status == 501:

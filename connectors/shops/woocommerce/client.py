@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from connectors.base import Pace
 from connectors.http import Answer, Http
 from core.errors import Misconfigured, Refused, Unknown
 from core.guard import Guard
@@ -49,6 +50,7 @@ class Rest:
         guard: Guard,
         ca_file: Path | None,
         patience: float,
+        pace: Pace,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         site = site_of(url)
@@ -61,6 +63,7 @@ class Rest:
             auth=(key.strip(), secret.strip()),
             ca_file=ca_file,
             explain=self._explain,
+            pace=pace,
             sleep=sleep,
         )
 

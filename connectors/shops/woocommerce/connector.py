@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from connectors.base import ProductDraft, PushResult, ShopFacts, ShopListing, StockLevel
+from connectors.base import Pace, ProductDraft, PushResult, ShopFacts, ShopListing, StockLevel, Unpaced
 from connectors.http import plain
 from connectors.orders import Notice, ShipmentReport, ShopOrder, UnreadableOrder
 from connectors.shops.woocommerce import mapping
@@ -27,7 +27,7 @@ class WooCommerceShop:
     """One shop, reached over https with a REST key. One call at a time.
 
     `private_hosts` are the operator's exceptions; `patience` is how many seconds a batch may take before its
-    outcome counts as unknown. `sleep` and `resolver` are replaced in tests.
+    outcome counts as unknown. `pace` is asked for one before each call. `sleep` and `resolver` are replaced in tests.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class WooCommerceShop:
         private_hosts: frozenset[str] = frozenset(),
         *,
         patience: float = 120.0,
+        pace: Pace | None = None,
         sleep: Callable[[float], None] = time.sleep,
         resolver: Resolver = system_resolver,
     ) -> None:
@@ -49,6 +50,7 @@ class WooCommerceShop:
             guard=Guard(private_hosts, resolver),
             ca_file=Path(ca_file) if ca_file else None,
             patience=patience,
+            pace=pace or Unpaced(),
             sleep=sleep,
         )
         self._categories = Categories(self._rest)
