@@ -20,6 +20,7 @@ NOUNS = {
     "seller": "companies:seller",
     "feed": "feeds:app",
     "shop": "shops:app",
+    "adoption": "adoption:app",
     "select": "selections:app",
     "listing": "listings:app",
     "lineage": "lineage:why",

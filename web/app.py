@@ -10,6 +10,7 @@ from starlette.types import Scope
 from core.database import Database
 from core.settings import Settings
 from web import errors, hooks
+from web.api import adoption as adoption_api
 from web.api import bank as bank_api
 from web.api import catalogue, companies, docs, messages
 from web.api import feed_mapping as mapping_api
@@ -89,7 +90,7 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
     for module in pages:
         app.include_router(module.router, include_in_schema=False)
     for module in (
-        companies, feeds_api, feed_sources_api, uploads_api, mapping_api, feed_runs_api, catalogue, lineage_api, taxonomy_api, shops_api, orders_api, purchasing_api, money_api, settlement_api, bank_api, messages,
+        companies, feeds_api, feed_sources_api, uploads_api, mapping_api, feed_runs_api, catalogue, lineage_api, taxonomy_api, shops_api, adoption_api, orders_api, purchasing_api, money_api, settlement_api, bank_api, messages,
     ):  # fmt: skip
         app.include_router(
             module.router, prefix="/api/v1", dependencies=[Depends(checked_key)], responses=FAILURES

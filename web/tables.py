@@ -81,7 +81,7 @@ def paged(
         name, descending = ask.default.removeprefix("-"), ask.default.startswith("-")
     by = columns[name].by
     backwards = ask.before is not None
-    start = _unpack(ask.before or ask.after, by)
+    start = _unpack(ask.before or ask.after, by, key)
     downwards = descending != backwards
     statement = statement.add_columns(by.label("_by"), key.label("_key"))
     if start is not None:
@@ -107,11 +107,13 @@ def _pack(row: RowMapping) -> str:
     return base64.urlsafe_b64encode(json.dumps([plain, row["_key"]]).encode()).decode().rstrip("=")
 
 
-def _unpack(cursor: str | None, by: SQLColumnExpression[Any]) -> tuple[Any, int] | None:
+def _unpack(
+    cursor: str | None, by: SQLColumnExpression[Any], key: SQLColumnExpression[Any]
+) -> tuple[Any, Any] | None:
     if not cursor:
         return None
     try:
-        plain, key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        plain, last = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         column: Any = by
         kind = column.type.python_type
         value = (
@@ -121,7 +123,8 @@ def _unpack(cursor: str | None, by: SQLColumnExpression[Any]) -> tuple[Any, int]
             if kind is Decimal
             else kind(plain)
         )
-        return value, int(key)
+        unique: Any = key
+        return value, unique.type.python_type(last)
     except (ValueError, TypeError, ArithmeticError, binascii.Error, NotImplementedError):
         return None
 

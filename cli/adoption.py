@@ -1,0 +1,92 @@
+"""`entrepot adoption`: takes over what a shop has already instead of doubling it; the plan first, then a person decides."""
+
+from typing import Annotated
+
+import typer
+
+from cli.output import AsJson, hub, narrow, show
+from cli.waiting import given_up_since, last_dead_letter, quiet, until
+from core.errors import Refused, Temporary
+from models.events import AdoptionDue
+from models.shops import find_shop
+from pipelines.listings.adopt import adopt, leave
+from web.queries.adoption import adoption_states, first_matches
+
+app = typer.Typer(no_args_is_help=True, help="Adoption: products that a shop has already become ours.")
+ShopName = Annotated[str, typer.Argument(help="The shop's name or number.")]
+Chosen = Annotated[
+    list[str] | None, typer.Argument(help="The shop's own ids, as `adoption list` shows them; or --all.")
+]
+All = Annotated[bool, typer.Option("--all", help="Everything that is proposed.")]
+
+
+@app.command("plan")
+def plan(shop: ShopName, as_json: AsJson = False) -> None:
+    """Reads what the shop sells and finds what of it is ours, by SKU, else by GTIN. Changes nothing there."""
+    with hub() as db:
+        with db.unit_of_work() as uow:
+            found = find_shop(uow.session, shop)
+            uow.emit(AdoptionDue(tenant=found.seller_id, lane=found.lane, shop_id=found.id))
+            shop_id, lane, dead = found.id, found.lane, last_dead_letter(uow)
+        until(db, lambda uow: quiet(uow, lane), f"reading what shop {shop_id} sells")
+        with db.unit_of_work() as uow:
+            given_up = given_up_since(uow, lane, dead)
+            answer = {"shop": shop_id, "states": adoption_states(uow.session, shop_id)}
+    if given_up:
+        raise Temporary(given_up)
+    show(answer, as_json)
+
+
+@app.command("list")
+def list_matches(
+    shop: ShopName,
+    state: Annotated[str | None, typer.Option(help="proposed, unclear, adopted or left.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What was found in the shop and which of ours it is, at most 1,000 of them; those that need a look first."""
+    with hub() as db, db.unit_of_work() as uow:
+        found = find_shop(uow.session, shop)
+        states = adoption_states(uow.session, found.id)
+        rows = [
+            {
+                "id": row["external_id"], "state": row["state"], "there": row["seen"]["title"], "their_sku": row["seen"]["sku"],
+                "our_sku": row["sku"], "reason": row["reason"], "problem": row["problem"],
+            }
+            for row in first_matches(uow.session, found.id, state)
+        ]  # fmt: skip
+    shown = rows if as_json else narrow(rows, "id", "state", "there", "our_sku", "reason", "problem")
+    show({"shop": found.id, "states": states, "matches": shown}, as_json)
+
+
+@app.command("apply")
+def apply(
+    shop: ShopName,
+    chosen: Chosen = None,
+    everything: All = False,
+    ours: Annotated[
+        bool,
+        typer.Option("--ours", help="The page becomes ours too; else only price and stock are kept true."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Takes them over: the next push sets price and stock on them, and with --ours the whole page."""
+    with hub() as db, db.unit_of_work() as uow:
+        found = find_shop(uow.session, shop)
+        which = _which(chosen, everything)
+        answer = {"shop": found.id, **adopt(uow, found.id, which, "ours" if ours else "stays")}
+    show(answer, as_json)
+
+
+@app.command("leave")
+def let_be(shop: ShopName, chosen: Chosen = None, everything: All = False, as_json: AsJson = False) -> None:
+    """Notes that these are none of ours. A push then makes our own beside them, where the shop lets it."""
+    with hub() as db, db.unit_of_work() as uow:
+        found = find_shop(uow.session, shop)
+        answer = {"shop": found.id, "left": leave(uow, found.id, _which(chosen, everything))}
+    show(answer, as_json)
+
+
+def _which(chosen: list[str] | None, everything: bool) -> list[str] | None:
+    if bool(chosen) == everything:
+        raise Refused("Name what you choose by the shop's ids, or say --all.", rule="usage")
+    return None if everything else chosen
