@@ -18,12 +18,14 @@ class EntrepotError(Exception):
 class Temporary(EntrepotError):
     """Waiting helps: a time-out before anything was sent, a 429, a 5xx, a database restart.
 
-    `retry_after` is the other side's own wish in seconds, where it gave one.
+    `retry_after` is the other side's own wish in seconds, where it gave one. With `counts` False the wait is no
+    attempt: the other side is known to be away, and nothing is given up over that.
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float | None = None, counts: bool = True) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.counts = counts
 
 
 class Unknown(EntrepotError):

@@ -33,9 +33,11 @@ def delay_after(
     """Seconds until the next try after the `attempts`-th run failed; None where the message is given up.
 
     Full jitter: evenly between nothing and a bound that doubles (4 s, 8 s, … 15 min), so that those who failed
-    together do not come back together. A Temporary's own retry_after is the least.
+    together do not come back together. A Temporary's own retry_after is the least; one that is no attempt is never
+    given up.
     """
-    if isinstance(error, Permanent) or attempts > retries:
+    counts = not isinstance(error, Temporary) or error.counts
+    if isinstance(error, Permanent) or (counts and attempts > retries):
         return None
     delay: float = chance() * min(CEILING, FIRST * 2.0 ** (attempts - 1))
     if isinstance(error, Temporary) and error.retry_after is not None:
@@ -90,9 +92,8 @@ class Failures(Middleware):
         retries = delivery.route.retries if delivery.route else 8
         delay = delay_after(error, found.attempts, retries)
         if delay is not None:
-            if messages.postpone(
-                self._database, delivery.id, delivery.fence, found.attempts, sentence, delay
-            ):
+            counted = found.attempts - (isinstance(error, Temporary) and not error.counts)
+            if messages.postpone(self._database, delivery.id, delivery.fence, counted, sentence, delay):
                 _log.warning(
                     "step failed", **entry, attempts=found.attempts, again_in=round(delay, 1), error=sentence
                 )
