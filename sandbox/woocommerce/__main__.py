@@ -26,6 +26,9 @@ def main() -> None:
         "--cron", choices=CRONS, default="visits", help="visits: webhooks leave when the API is asked"
     )
     parser.add_argument("--latency", type=float, default=0, help="times a real shop's time to answer; 0 none")
+    parser.add_argument(
+        "--plain-callbacks", action="store_true", help="the consent page sends keys over http too"
+    )
     shop = Shop(**vars(parser.parse_args()))
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -64,6 +64,11 @@ class Admin:
                     return Answer(201, orders.buy(self._site, call, wish), envelope="page")
             if name == "POST order/act":
                 return Answer(200, desk.act(self._site, call, wish), envelope="page")
+            if name == "GET keys":
+                return Answer(200, self._keys.granted(), envelope="page")
+            if name == "DELETE keys":
+                self._keys.revoke(str(wish["key"]))
+                return _yes()
             if name == "GET deliveries":
                 return Answer(200, self._deliveries.told(), envelope="page")
             if name == "POST deliveries":
@@ -108,15 +113,18 @@ class Admin:
             return products.update_product(site, call, fields)
 
     def _settings(self, wish: Fields) -> Answer:
-        """`{"images": …, "latency": factor}`; what is not named stays. Raises ValueError."""
-        unknown = set(wish) - {"images", "latency"}
+        """`{"images", "latency": factor, "plain_callbacks": bool}`; what is not named stays. Raises ValueError."""
+        unknown = set(wish) - {"images", "latency", "plain_callbacks"}
         if unknown or not wish:
-            raise ValueError(f"There are the settings images and latency, not {', '.join(sorted(unknown))}.")
+            raise ValueError(
+                f"There are the settings images, latency and plain_callbacks, not {', '.join(sorted(unknown))}."
+            )
         if wish.get("images", IMAGE_POLICIES[0]) not in IMAGE_POLICIES:
             raise ValueError(f"images is one of {', '.join(IMAGE_POLICIES)}.")
         if wish.get("latency", 0) < 0:
             raise ValueError("latency is 0 or more.")
         self._site.images = wish.get("images", self._site.images)
+        self._site.plain_callbacks = bool(wish.get("plain_callbacks", self._site.plain_callbacks))
         self._latency.factor = float(wish.get("latency", self._latency.factor))
         return _yes()
 

@@ -9,7 +9,6 @@ import base64
 import hashlib
 import hmac
 import http.client
-import ipaddress
 import random
 import secrets
 import threading
@@ -18,6 +17,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from sandbox.shops.post import loopback
 from sandbox.woocommerce import order_view, product_view
 from sandbox.woocommerce.answers import Call, Fields, encode
 from sandbox.woocommerce.site import WOOCOMMERCE, WORDPRESS, Site
@@ -178,7 +178,7 @@ class Deliveries:
 
     def _post(self, webhook: Fields, body: bytes, extra: dict[str, str]) -> bool:
         parts = urlsplit(webhook["delivery_url"])
-        if not _loopback(parts.hostname):
+        if not loopback(parts.hostname):
             return False
         kind = "application/json" if extra else "application/x-www-form-urlencoded"
         headers = {
@@ -209,12 +209,3 @@ class Deliveries:
             if webhook["failures"] > FAILURES_ALLOWED:
                 webhook.update(status="disabled", modified=self._site.now())
             store.put("webhook", webhook)
-
-
-def _loopback(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False

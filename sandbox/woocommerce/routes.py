@@ -106,7 +106,7 @@ def answer(shop: Site, shop_keys: Keys, call: Call) -> Answer:
         route, numbers = _find(call)
         allow = route.allow if route else ""
         purpose, endpoint = (route.methods.get(call.method) if route else None) or ("list", None)
-        keys.check(shop_keys, call, purpose=purpose)
+        keys.check(shop_keys, call, purpose=purpose, now=shop.now())
         if route is None:
             _no_route(call)
         if endpoint is None:

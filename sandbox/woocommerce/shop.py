@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from sandbox import certificates
 from sandbox.shops.meter import Meter
-from sandbox.woocommerce import front, keys, routes
+from sandbox.woocommerce import consent, front, keys, routes
 from sandbox.woocommerce.admin import Admin
 from sandbox.woocommerce.answers import Answer, Call
 from sandbox.woocommerce.deliveries import Deliveries
@@ -29,7 +29,7 @@ class Shop:
     """One shop. `with Shop(folder) as shop:` serves it until the block ends.
 
     `folder` keeps products, keys, pictures and certificates: a shop started again in it is the same shop.
-    `port` and `http_port` 0 take free ones. `images` is one of strict, private, accept (see site.Site);
+    `port` and `http_port` 0 take free ones. `images` is one of strict, private, accept and `plain_callbacks` (see site.Site);
     `weight_unit` one of kg, g, lbs, oz. `cron` is "visits", as WordPress has it: webhooks leave after somebody asked
     the API; or "always": also after the sandbox's own switches and at the start, as where a server's cron runs it.
     `latency` times the answers of a real shop (1 is its pace, 0 as fast as it can); `meter` says what they took.
@@ -50,6 +50,7 @@ class Shop:
         images: str = "strict",
         cron: str = "visits",
         latency: float = 0,
+        plain_callbacks: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if images not in IMAGE_POLICIES:
@@ -71,6 +72,7 @@ class Shop:
             utc_offset=int(utc_offset_hours * 3600),
             weight_unit=weight_unit,
             images=images,
+            plain_callbacks=plain_callbacks,
             clock=clock,
         )
         self.site.furnish()
@@ -124,6 +126,8 @@ class Shop:
             found = routes.answer(self.site, self.keys, call)
             self.deliveries.wake()
             return found
+        if call.path.startswith("/wc-auth/"):
+            return consent.answer(self.site, self.keys, call)
         return front.answer(self.site, call)
 
     def start(self) -> None:

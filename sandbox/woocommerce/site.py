@@ -22,7 +22,8 @@ class Site:
     """One shop. `utc_offset` in seconds; `tax_rate` 0.19 = 19 %; `weight_unit` is one of WEIGHT_UNITS.
 
     `images`: "strict" refuses private hosts and odd ports as a real shop does, "private" fetches from them
-    too, "accept" takes every address without fetching.
+    too, "accept" takes every address without fetching. `plain_callbacks`: the consent page sends keys over http too,
+    which no real shop does: for a hub on this machine that has no certificate.
     """
 
     store: Store
@@ -34,6 +35,7 @@ class Site:
     utc_offset: int = 3600
     weight_unit: str = "kg"
     images: str = "strict"
+    plain_callbacks: bool = False
     clock: Callable[[], float] = time.time
     own_hosts: set[str] = field(default_factory=set)
 
