@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.shopify import buying, inventory, money, product_set, products
+from sandbox.shopify import buying, collections, inventory, money, products, variants
 from sandbox.shopify.answers import Answer, Call, Fields, UserError
 from sandbox.shopify.api import CLOSED
 from sandbox.shopify.deliveries import Deliveries
@@ -26,6 +26,7 @@ class Admin:
             "GET products": lambda _: [self._product(one) for one in site.all("Product")],
             "GET orders": lambda _: [self._order(one) for one in site.all("Order")],
             "POST edit": self._edit,
+            "POST collection": self._collection,
             "POST order": lambda wish: self._order(buying.buy(site, wish)),
             "POST order/pay": lambda wish: self._changed(wish, lambda one: buying.pay(site, one)),
             "POST order/edit": lambda wish: self._changed(
@@ -90,7 +91,7 @@ class Admin:
             return {"done": True}
         fields = dict(wish["set"])
         if "price" in fields:
-            variant["price"] = product_set.price(fields.pop("price"))
+            variant["price"] = variants.price(fields.pop("price"))
             site.touch(variant)
         if "stock" in fields:
             item = products.item_of(site, variant)
@@ -102,6 +103,11 @@ class Admin:
         products.write_plain(site, product, fields)
         products.changed(site, product)
         return self._product(product)
+
+    def _collection(self, wish: Fields) -> Fields:
+        """`{"title", "smart"?: true}`: one of the shop's own people makes a collection."""
+        made = collections.make(self._site, str(wish["title"]), smart=bool(wish.get("smart")))
+        return {"id": gid("Collection", made["id"]), "handle": made["handle"]}
 
     def _token(self, wish: Fields) -> Fields:
         """`{"expire": true}` makes the token of now no longer good; `{"renew": true}` makes another."""

@@ -52,8 +52,19 @@ class UserError(Exception):
         self.code = code
         self.field = list(field) or None
 
-    def as_json(self) -> Fields:
-        return {"message": str(self), "code": self.code or None, "field": self.field}
+    def rows(self) -> list[Fields]:
+        return [{"message": str(self), "code": self.code or None, "field": self.field}]
+
+
+class UserErrors(UserError):
+    """Several of them at once, in the order of what was asked."""
+
+    def __init__(self, errors: list[UserError]) -> None:
+        super().__init__("; ".join(str(one) for one in errors))
+        self._errors = errors
+
+    def rows(self) -> list[Fields]:
+        return [row for one in self._errors for row in one.rows()]
 
 
 def not_simulated(what: str) -> GraphQLError:

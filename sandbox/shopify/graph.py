@@ -160,7 +160,7 @@ def _changed(site: Site, resolver: Resolver, info: GraphQLResolveInfo[Site], arg
 
 
 def _refused(error: UserError) -> Fields:
-    return {"userErrors": [error.as_json()]}
+    return {"userErrors": error.rows()}
 
 
 def _shaped(site: Site, info: GraphQLResolveInfo[Site], value: Any) -> Any:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from sandbox.shopify.answers import Fields, UserError, not_simulated
+from sandbox.shopify.answers import Fields, UserError, UserErrors, not_simulated
 from sandbox.shopify.graph import field, mutation
+from sandbox.shopify.search import matcher
 from sandbox.shopify.site import Site, connection, gid
 
 MOST = 1_000_000_000
@@ -53,6 +54,20 @@ def total(item: Fields) -> int:
 @field("QueryRoot.inventoryItem", scope="read_inventory")
 def item_by_id(site: Site, _source: Any, arguments: Fields) -> Fields | None:
     return site.one("InventoryItem", arguments["id"])
+
+
+@field("QueryRoot.inventoryItems", scope="read_inventory")
+def items(site: Site, _source: Any, arguments: Fields) -> Fields:
+    match = matcher(
+        arguments.get("query"),
+        {
+            "id": lambda one: one["id"],
+            "sku": lambda one: one["sku"],
+            "updated_at": lambda one: one["modified"],
+            "created_at": lambda one: one["created"],
+        },
+    )
+    return site.page("InventoryItem", arguments, match)
 
 
 @field("InventoryItem.measurement")
@@ -151,7 +166,7 @@ def activate(site: Site, _source: Any, arguments: Fields) -> Fields:
 
 @mutation("inventorySetQuantities", scope="write_inventory", keyed=True)
 def set_quantities(site: Site, _source: Any, arguments: Fields) -> Fields:
-    """All or none of them."""
+    """All or none of them; where none, every quantity that is in the way is named."""
     wish = arguments["input"]
     name = wish["name"]
     if name not in ("available", "on_hand"):
@@ -160,13 +175,16 @@ def set_quantities(site: Site, _source: Any, arguments: Fields) -> Fields:
         )
     if wish["reason"] not in _REASONS:
         raise UserError("The specified reason is invalid.", "INVALID_REASON", "input", "reason")
-    changes, seen = [], set()
+    changes: list[Fields] = []
+    errors: list[UserError] = []
+    seen: set[tuple[str, str]] = set()
     for at, one in enumerate(wish["quantities"]):
-        place = (one["inventoryItemId"], one["locationId"])
-        if place in seen:
-            raise _refusal(at, "NO_DUPLICATE_INVENTORY_ITEM_ID_GROUP_ID_PAIR", "inventoryItemId", "The combination of inventoryItemId and locationId must be unique.")  # fmt: skip
-        seen.add(place)
-        changes += _set(site, at, one, name)
+        try:
+            changes += _set(site, at, one, name, seen)
+        except UserError as error:
+            errors.append(error)
+    if errors:
+        raise UserErrors(errors)
     if not changes:
         return {"inventoryAdjustmentGroup": None, "userErrors": []}
     group = site.new("InventoryAdjustmentGroup", reason=wish["reason"], changes=changes)
@@ -182,7 +200,11 @@ def changes_of(_site: Site, group: Fields, arguments: Fields) -> list[Fields]:
     return list(group["changes"])
 
 
-def _set(site: Site, at: int, one: Fields, name: str) -> list[Fields]:
+def _set(site: Site, at: int, one: Fields, name: str, seen: set[tuple[str, str]]) -> list[Fields]:
+    pair = (one["inventoryItemId"], one["locationId"])
+    if pair in seen:
+        raise _refusal(at, "NO_DUPLICATE_INVENTORY_ITEM_ID_GROUP_ID_PAIR", "inventoryItemId", "The combination of inventoryItemId and locationId must be unique.")  # fmt: skip
+    seen.add(pair)
     item, place = site.one("InventoryItem", one["inventoryItemId"]), site.one("Location", one["locationId"])
     if item is None:
         raise _refusal(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.shopify import inventory, metafields
+from sandbox.shopify import collections, inventory, metafields
 from sandbox.shopify.answers import Fields, UserError, not_simulated, only
 from sandbox.shopify.graph import field, mutation
 from sandbox.shopify.search import matcher
@@ -19,6 +19,8 @@ _WRITABLE = [
     "tags",
     "seo",
     "metafields",
+    "collectionsToJoin",
+    "collectionsToLeave",
 ]
 
 
@@ -112,13 +114,13 @@ def only_default(_site: Site, product: Fields, _arguments: Fields) -> bool:
     return [one["name"] for one in product["options"]] == ["Title"]
 
 
-@field("Product.publishedOnPublication")
+@field("Product.publishedOnPublication", "Collection.publishedOnPublication")
 def published_on(site: Site, product: Fields, arguments: Fields) -> bool:
     found = site.one("Publication", arguments["publicationId"])
     return found is not None and found["id"] in product["published"]
 
 
-@field("Product.resourcePublicationsV2")
+@field("Product.resourcePublicationsV2", "Collection.resourcePublicationsV2")
 def publications(site: Site, product: Fields, arguments: Fields) -> Fields:
     rows = [site.one("Publication", one) for one in product["published"]]
     return connection(
@@ -188,6 +190,8 @@ def update(site: Site, _source: Any, arguments: Fields) -> Fields:
         for one in wish["metafields"] or []:
             metafields.put(site, product, one)
     write_plain(site, product, wish)
+    collections.join(site, product, wish.get("collectionsToJoin") or [], "product", "collectionsToJoin")
+    collections.leave(site, product, wish.get("collectionsToLeave") or [], "product", "collectionsToLeave")
     changed(site, product)
     return {"product": product, "userErrors": []}
 
@@ -215,12 +219,17 @@ def unpublish(site: Site, _source: Any, arguments: Fields) -> Fields:
 
 @mutation("tagsAdd", scope="write_products")
 def add_tags(site: Site, _source: Any, arguments: Fields) -> Fields:
-    found = site.any(arguments["id"])
-    if found is not None and found["__typename"] != "Product":
-        raise not_simulated("tags of anything but products")
-    if found is None:
-        raise UserError("Resource does not exist", "", "id")
+    found = _tagged(site, arguments["id"])
     write_plain(site, found, {"tags": [*found["tags"], *arguments["tags"]]})
+    changed(site, found)
+    return {"node": found, "userErrors": []}
+
+
+@mutation("tagsRemove", scope="write_products")
+def remove_tags(site: Site, _source: Any, arguments: Fields) -> Fields:
+    found = _tagged(site, arguments["id"])
+    gone = {one.strip().casefold() for one in arguments["tags"]}
+    write_plain(site, found, {"tags": [one for one in found["tags"] if one.casefold() not in gone]})
     changed(site, found)
     return {"node": found, "userErrors": []}
 
@@ -268,6 +277,7 @@ def remove(site: Site, product: Fields) -> None:
     for one in variants_of(site, product):
         remove_variant(site, one)
     metafields.drop_all(site, product)
+    collections.forget(site, product)
     site.store.drop("Product", product["id"])
     site.fired("PRODUCTS_DELETE", "Product", product["id"])
 
@@ -279,19 +289,30 @@ def remove_variant(site: Site, variant: Fields) -> None:
 
 
 def _publication(site: Site, arguments: Fields, *, there: bool) -> Fields:
-    product = site.one("Product", arguments["id"])
-    if product is None:
+    found = site.any(arguments["id"])
+    if found is None or found["__typename"] not in ("Product", "Collection"):
         raise UserError("Publishable does not exist", "", "id")
     for at, one in enumerate(arguments["input"]):
         only(one, "a publication", "publicationId")
         channel = site.one("Publication", one.get("publicationId"))
         if channel is None:
             raise UserError("Publication does not exist", "", "input", str(at), "publicationId")
-        kept = [number for number in product["published"] if number != channel["id"]]
-        product["published"] = kept + ([channel["id"]] if there else [])
-    product["publishedAt"] = (product["publishedAt"] or site.now()) if product["published"] else None
-    changed(site, product)
-    return {"publishable": product, "userErrors": []}
+        kept = [number for number in found["published"] if number != channel["id"]]
+        found["published"] = kept + ([channel["id"]] if there else [])
+    found["publishedAt"] = (found["publishedAt"] or site.now()) if found["published"] else None
+    site.touch(found)
+    if found["__typename"] == "Product":
+        changed(site, found)
+    return {"publishable": found, "userErrors": []}
+
+
+def _tagged(site: Site, named: str) -> Fields:
+    found = site.any(named)
+    if found is not None and found["__typename"] != "Product":
+        raise not_simulated("tags of anything but products")
+    if found is None:
+        raise UserError("Resource does not exist", "", "id")
+    return found
 
 
 def _product_match(site: Site, query: str | None) -> Any:

@@ -6,6 +6,7 @@ import re
 import secrets
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -164,6 +165,17 @@ def new_token() -> str:
 
 def gid(kind: str, number: int) -> str:
     return f"gid://shopify/{kind}/{number}"
+
+
+def free_handle(site: Site, kind: str, title: str) -> str:
+    """The title as an address has it; -1, -2 … where that is taken."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", title) if not unicodedata.combining(c)).lower()
+    wished = re.sub(r"[^a-z0-9]+", "-", plain).strip("-") or kind.lower()
+    handle, number = wished, 0
+    while site.all(kind, "slug = ?", handle):
+        number += 1
+        handle = f"{wished}-{number}"
+    return handle
 
 
 def invalid_id(given: str) -> GraphQLError:
