@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     amqp_url: str = ""
     amqp_queue_type: str = Field("classic", pattern="^(classic|quorum)$")
     private_hosts: str = ""
+    insecure_shops: str = ""
+    shopify_client_id: str = ""
+    shopify_client_secret: str = Field("", repr=False)
     listen: str = "127.0.0.1"
     port: int = Field(8010, ge=0, le=65535)
     workers: int = Field(1, ge=1, le=64)
@@ -44,6 +47,11 @@ class Settings(BaseSettings):
     def private_host_names(self) -> frozenset[str]:
         """Hosts the operator allows though they are private: `ENTREPOT_PRIVATE_HOSTS=shop.lan,127.0.0.1`."""
         return frozenset(name.strip().lower() for name in self.private_hosts.split(",") if name.strip())
+
+    @cached_property
+    def insecure_shop_names(self) -> frozenset[str]:
+        """Hosts of shops that the operator lets be reached over plain http: `ENTREPOT_INSECURE_SHOPS=shop.lan`."""
+        return frozenset(name.strip().lower() for name in self.insecure_shops.split(",") if name.strip())
 
     @property
     def own_url(self) -> str:

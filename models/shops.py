@@ -280,6 +280,7 @@ class ConnectionRequest(Base):
     channel: Mapped[str] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(String(100))
     url: Mapped[str] = mapped_column(Text)
+    ca_file: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     used_at: Mapped[datetime | None]
     shop_id: Mapped[int | None] = mapped_column(ForeignKey("shop.id"))
