@@ -37,11 +37,14 @@ class Settings(BaseSettings):
     currency: str = Field("EUR", pattern="^[A-Z]{3}$")
     vat_percent: Decimal = Field(Decimal(19), ge=0, le=100, decimal_places=2)
     return_days: int = Field(14, ge=0, le=365)
+    scarce_stock: int = Field(50, ge=0)
     bank_holder: str = "Entrepot"
     bank_iban: str = ""
     bank_bic: str = ""
     bank_town: str = ""
     bank_country: str = Field("", pattern="^([A-Z]{2})?$")
+    rates_url: str = ""
+    rate_days: int = Field(7, ge=1, le=365)
 
     @cached_property
     def private_host_names(self) -> frozenset[str]:
