@@ -3,9 +3,9 @@
 from decimal import Decimal
 from urllib.parse import quote
 
-from sandbox.woocommerce import media, text
+from sandbox.woocommerce import media, taxonomy, text
 from sandbox.woocommerce.answers import Call, Fields
-from sandbox.woocommerce.site import Site, links
+from sandbox.woocommerce.site import UNCATEGORIZED, Site, links
 
 ALL = "GET, POST, PUT, PATCH, DELETE"
 
@@ -16,7 +16,10 @@ def product(site: Site, call: Call, doc: Fields, *, edit: bool = False) -> Field
         return _variation_as_product(site, call, doc)
     children = variations_of(site, doc) if doc["type"] == "variable" else []
     price, on_sale = _price(doc, children), _on_sale(site, doc, children)
+    hidden = doc["status"] in ("draft", "pending", "auto-draft") or not doc["slug"]
     permalink = f"{call.base}/product/{doc['slug']}/"
+    if hidden:
+        permalink = f"{call.base}/?post_type=product&p={doc['id']}"
     shown = {
         "id": doc["id"],
         "name": doc["name"],
@@ -57,7 +60,7 @@ def product(site: Site, call: Call, doc: Fields, *, edit: bool = False) -> Field
         "purchase_note": doc["purchase_note"],
         "categories": _categories(site, doc),
         "brands": [],
-        "tags": [],
+        "tags": taxonomy.tags_shown(site, doc.get("tags", [])),
         "images": [shown for image in doc["images"] if (shown := media.view(site, call, image))],
         "attributes": [_attribute(site, attribute) for attribute in doc["attributes"]],
         "default_attributes": doc["default_attributes"],
@@ -65,7 +68,7 @@ def product(site: Site, call: Call, doc: Fields, *, edit: bool = False) -> Field
         "grouped_products": [],
         "menu_order": doc["menu_order"],
         "price_html": _price_html(site, doc, children, price),
-        "related_ids": site.store.shelf(doc["categories"], doc["id"], 5),
+        "related_ids": site.store.shelf([*doc["categories"], *doc.get("tags", [])], doc["id"], 5),
         "meta_data": doc["meta"],
         "stock_status": stock_status(doc, children),
         "has_options": doc["type"] == "variable" and any(a["variation"] for a in doc["attributes"]),
@@ -74,7 +77,7 @@ def product(site: Site, call: Call, doc: Fields, *, edit: bool = False) -> Field
     }
     if edit:
         shown["permalink_template"] = f"{call.base}/product/%pagename%/"
-        shown["generated_slug"] = doc["slug"]
+        shown["generated_slug"] = doc["slug"] or text.slug(doc["name"])
     return shown | {"_links": links(call, f"products/{doc['id']}", "products", allow=ALL)}
 
 
@@ -224,8 +227,11 @@ def _measures(doc: Fields, parent: Fields | None = None) -> Fields:
 
 
 def _categories(site: Site, doc: Fields) -> list[Fields]:
-    found = [site.store.get("category", number) for number in doc["categories"]]
-    return [{key: category[key] for key in ("id", "name", "slug")} for category in found if category]
+    """Those that still are; one whose last is gone falls back to the first of all."""
+    found = [known for number in doc["categories"] if (known := site.store.get("category", number))]
+    if not found and (first := site.store.get("category", UNCATEGORIZED)):
+        found = [first]
+    return [{key: category[key] for key in ("id", "name", "slug")} for category in found]
 
 
 def _attribute(site: Site, attribute: Fields) -> Fields:

@@ -3,7 +3,7 @@
 import datetime
 from typing import Any
 
-from sandbox.woocommerce import coerce, media, product_view, schema, text
+from sandbox.woocommerce import coerce, media, product_view, schema, taxonomy, text
 from sandbox.woocommerce.answers import Call, Fields, NotSimulated, Refusal
 from sandbox.woocommerce.site import UNCATEGORIZED, Site
 
@@ -11,8 +11,9 @@ _STRINGS = ("catalog_visibility", "tax_status", "post_password")
 _BOOLEANS = ("featured", "virtual", "downloadable", "sold_individually", "reviews_allowed")
 _NUMBERS = ("menu_order", "download_limit", "download_expiry")
 _HTML = ("description", "short_description", "purchase_note")
+_TRASHED = "__trashed"
 _TAX_CLASSES = ("", "reduced-rate", "zero-rate")
-_NOT_SIMULATED = ("downloads", "tags", "brands", "grouped_products", "shipping_class", "gallery_image_ids")
+_NOT_SIMULATED = ("downloads", "brands", "grouped_products", "shipping_class", "gallery_image_ids")
 
 
 def blank(kind: str, number: int, parent: int, now: int) -> Fields:
@@ -53,6 +54,7 @@ def blank(kind: str, number: int, parent: int, now: int) -> Fields:
         "upsell_ids": [],
         "cross_sell_ids": [],
         "categories": [UNCATEGORIZED],
+        "tags": [],
         "images": [],
         "attributes": [],
         "default_attributes": [],
@@ -121,10 +123,20 @@ def _texts(site: Site, doc: Fields, fields: Fields) -> None:
         return
     if fields.get("name") is not None:
         doc["name"] = text.kses(coerce.string(fields["name"])).strip()
-    if fields.get("slug"):
-        doc["slug"] = _free_slug(site, text.slug(str(fields["slug"])), doc["id"])
     doc["name"] = doc["name"] or "Product"
-    doc["slug"] = doc["slug"] or _free_slug(site, text.slug(doc["name"]), doc["id"])
+    _address(site, doc, text.slug(str(fields.get("slug") or "")))
+
+
+def _address(site: Site, doc: Fields, wanted: str) -> None:
+    """As WordPress' wp_insert_post: a draft keeps what it was given, one in the trash makes room for others."""
+    if doc["status"] == "trash":
+        if not doc["slug"].endswith(_TRASHED):
+            doc.update(slug=f"{doc['slug']}{_TRASHED}", slug_before=doc["slug"])
+        return
+    wanted = wanted or doc.pop("slug_before", "") or doc["slug"]
+    if doc["status"] not in ("draft", "pending", "auto-draft"):
+        wanted = free_slug(site, wanted or text.slug(doc["name"]), doc["id"])
+    doc["slug"] = wanted
 
 
 def _keys(site: Site, doc: Fields, fields: Fields, *, creating: bool) -> None:
@@ -169,7 +181,7 @@ def _free_sku(site: Site, sku: str) -> str:
     return f"{sku}-{number}"
 
 
-def _free_slug(site: Site, wanted: str, number: int) -> str:
+def free_slug(site: Site, wanted: str, number: int) -> str:
     wanted = wanted or "product"
     found, copies = wanted, 1
     while site.store.count("kind = 'product' AND slug = ? AND id <> ?", (found, number)):
@@ -259,7 +271,7 @@ def _attributes(site: Site, doc: Fields, fields: Fields) -> None:
         if (number and not (known and options)) or not name or wish.get("options") is None:
             continue
         for option in options if known else []:
-            add_term(site, number, option)
+            taxonomy.add_term(site, number, option)
         found[text.slug(name)] = {
             "id": number,
             "name": name,
@@ -300,18 +312,6 @@ def _choices(site: Site, doc: Fields, fields: Fields) -> None:
     doc["choices"] = list(found.values())
 
 
-def add_term(site: Site, attribute: int, name: str) -> Fields:
-    """The term of a global attribute by this name, made when absent; names are equal without regard to case."""
-    kind = f"term {attribute}"
-    found = site.store.find("kind = ? AND status = ?", (kind, name.casefold()))
-    if found:
-        return found[0]
-    # `status` is the searchable column that holds the name without its case.
-    term = {"id": site.store.next("term"), "name": name, "slug": text.slug(name), "status": name.casefold()}
-    site.store.put(kind, term)
-    return term
-
-
 def _lists(site: Site, doc: Fields, fields: Fields) -> None:
     if fields.get("parent_id") is not None:
         doc["parent"] = coerce.integer(fields["parent_id"])
@@ -322,6 +322,8 @@ def _lists(site: Site, doc: Fields, fields: Fields) -> None:
         wanted = [coerce.integer(c.get("id")) for c in fields["categories"] if isinstance(c, dict)]
         known = [number for number in dict.fromkeys(wanted) if site.store.get("category", number)]
         doc["categories"] = known or [UNCATEGORIZED]
+    if isinstance(fields.get("tags"), list):
+        doc["tags"] = taxonomy.tags_of(site, fields["tags"])
     if fields.get("default_attributes") is not None and doc["type"] == "variable":
         doc["default_attributes"] = [
             {

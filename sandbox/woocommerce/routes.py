@@ -4,7 +4,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from sandbox.woocommerce import batch, keys, listing, media, orders, products, refunds, site, terms, webhooks
+from sandbox.woocommerce import (
+    batch,
+    keys,
+    listing,
+    media,
+    orders,
+    products,
+    refunds,
+    site,
+    tags,
+    terms,
+    webhooks,
+)
 from sandbox.woocommerce.answers import Answer, Call, NotSimulated, Refusal, fields_of
 from sandbox.woocommerce.keys import Keys
 from sandbox.woocommerce.site import Site
@@ -64,12 +76,26 @@ ROUTES = (
     _route(
         "/products/categories", _LIST, GET=("list", terms.categories), POST=("create", terms.new_category)
     ),
-    _route("/products/categories/#", _ONE, GET=("view", terms.category)),
+    _route(
+        "/products/categories/#",
+        _ONE,
+        GET=("view", terms.category),
+        PUT=("edit", terms.change_category),
+        DELETE=("delete", terms.remove_category),
+    ),
+    _route("/products/tags", _LIST, GET=("list", tags.tags), POST=("create", tags.new_tag)),
+    _route("/products/tags/#", _ONE, GET=("view", tags.tag), DELETE=("delete", tags.remove_tag)),
     _route(
         "/products/attributes", _LIST, GET=("list", terms.attributes), POST=("create", terms.new_attribute)
     ),
-    _route("/products/attributes/#", _ONE, GET=("view", terms.attribute)),
+    _route(
+        "/products/attributes/#",
+        _ONE,
+        GET=("view", terms.attribute),
+        DELETE=("delete", terms.remove_attribute),
+    ),
     _route("/products/attributes/#/terms", _LIST, GET=("list", terms.terms), POST=("create", terms.new_term)),
+    _route("/products/attributes/#/terms/#", _ONE, DELETE=("delete", terms.remove_term)),
     _route("/orders", _LIST, GET=("list", orders.orders), POST=("create", orders.new_order)),
     _route("/orders/#", _ONE, GET=("view", orders.order), PUT=("edit", orders.change_order)),
     _route("/orders/#/notes", _LIST, GET=("list", refunds.notes), POST=("create", refunds.new_note)),

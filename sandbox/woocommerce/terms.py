@@ -4,37 +4,24 @@ Their refusals were recorded; their full shape is the one WooCommerce's public R
 (https://woocommerce.github.io/woocommerce-rest-api-docs/#product-categories).
 """
 
-from sandbox.woocommerce import coerce, listing, product_write, schema, text
-from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal, fields_of
-from sandbox.woocommerce.site import Site, links
+from collections.abc import Callable
+from typing import Any
 
-_ALLOW = "GET, POST, PUT, PATCH, DELETE"
+from sandbox.woocommerce import coerce, listing, schema, taxonomy, text
+from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal, fields_of
+from sandbox.woocommerce.site import UNCATEGORIZED, Site, links
+
+ALLOW = "GET, POST, PUT, PATCH, DELETE"
 _NEW_CATEGORY = {"name": schema.STRING, "slug": schema.STRING, "parent": schema.INTEGER}
 _NEW_ATTRIBUTE = {"name": schema.STRING, "slug": schema.STRING, "type": schema.STRING}
 
 
 def categories(site: Site, call: Call) -> Answer:
-    query = listing.checked(call, schema.PAGES)
-    where, values = ["kind = 'category'"], []
-    if query.get("parent"):
-        where.append("parent = ?")
-        values.append(coerce.integer(query["parent"]))
-    return listing.page(
-        site,
-        call,
-        " AND ".join(where),
-        values,
-        query,
-        lambda doc: _category(site, call, doc),
-        order="json_extract(doc, '$.name') COLLATE NOCASE",
-    )
+    return listed(site, call, "category", lambda doc: _category(site, call, doc))
 
 
 def category(site: Site, call: Call, number: int) -> Answer:
-    doc = site.store.get("category", number)
-    if doc is None:
-        raise Refusal("woocommerce_rest_term_invalid", "Resource does not exist.", 404)
-    return Answer(200, _category(site, call, doc))
+    return Answer(200, _category(site, call, the_term(site, "category", number)))
 
 
 def new_category(site: Site, call: Call) -> Answer:
@@ -58,6 +45,30 @@ def new_category(site: Site, call: Call) -> Answer:
     return Answer(
         201, _category(site, call, doc), {"Location": f"{call.api}/products/categories/{doc['id']}"}
     )
+
+
+def change_category(site: Site, call: Call, number: int) -> Answer:
+    fields, doc = fields_of(call), the_term(site, "category", number)
+    schema.check(fields, _NEW_CATEGORY)
+    if fields.get("name"):
+        doc["name"] = text.kses(str(fields["name"])).strip()
+    if fields.get("slug"):
+        doc["slug"] = text.slug(str(fields["slug"]))
+    if fields.get("parent") is not None:
+        doc["parent"] = coerce.integer(fields["parent"])
+    site.store.put("category", doc)
+    return Answer(200, _category(site, call, doc))
+
+
+def remove_category(site: Site, call: Call, number: int) -> Answer:
+    """Its products fall back to the first category, which itself stays; its children move up."""
+    doc = the_term(site, "category", number)
+    if number == UNCATEGORIZED:
+        raise Refusal("woocommerce_rest_cannot_delete", "The resource cannot be deleted.", 500)
+    found = removed(site, call, "category", number, _category(site, call, doc))
+    for child in site.store.find("kind = 'category' AND parent = ?", (number,)):
+        site.store.put("category", {**child, "parent": doc["parent"]})
+    return found
 
 
 def attributes(site: Site, call: Call) -> Answer:
@@ -86,18 +97,20 @@ def new_attribute(site: Site, call: Call) -> Answer:
     return Answer(201, _attribute(call, doc), {"Location": f"{call.api}/products/attributes/{doc['id']}"})
 
 
+def remove_attribute(site: Site, call: Call, number: int) -> Answer:
+    doc = _known(site, number)
+    return removed(site, call, "attribute", number, _attribute(call, doc))
+
+
 def terms(site: Site, call: Call, number: int) -> Answer:
     _known(site, number)
-    query = listing.checked(call, schema.PAGES)
-    return listing.page(
-        site,
-        call,
-        "kind = ?",
-        [f"term {number}"],
-        query,
-        lambda doc: _term(call, number, doc),
-        order="json_extract(doc, '$.name') COLLATE NOCASE",
-    )
+    return listed(site, call, f"term {number}", lambda doc: _term(call, number, doc))
+
+
+def remove_term(site: Site, call: Call, attribute: int, number: int) -> Answer:
+    _known(site, attribute)
+    doc = the_term(site, f"term {attribute}", number)
+    return removed(site, call, f"term {attribute}", number, _term(call, attribute, doc))
 
 
 def new_term(site: Site, call: Call, number: int) -> Answer:
@@ -109,9 +122,44 @@ def new_term(site: Site, call: Call, number: int) -> Answer:
     if found:
         message = "A term with the name provided already exists in this taxonomy."
         raise Refusal("term_exists", message, 400, resource_id=found[0]["id"])
-    doc = product_write.add_term(site, number, name)
+    doc = taxonomy.add_term(site, number, name)
     address = f"{call.api}/products/attributes/{number}/terms/{doc['id']}"
     return Answer(201, _term(call, number, doc), {"Location": address})
+
+
+def listed(site: Site, call: Call, kind: str, show: Callable[[Fields], Fields]) -> Answer:
+    """A page of terms by name, which may be narrowed by `parent`, `slug`, `include` and `search`."""
+    query = listing.checked(call, schema.PAGES, also=("slug", "search"))
+    where, values = ["kind = ?"], list[Any]([kind])
+    if query.get("parent"):
+        where.append("parent = ?")
+        values.append(coerce.integer(query["parent"]))
+    if query.get("slug"):
+        where.append("slug = ?")
+        values.append(text.slug(query["slug"]))
+    if query.get("search"):
+        where.append("(instr(lower(json_extract(doc, '$.name')), ?) OR instr(slug, ?))")
+        values += [query["search"].lower()] * 2
+    if query.get("include"):
+        listing.among(query["include"], "id", where, values)
+    order = "json_extract(doc, '$.name') COLLATE NOCASE"
+    return listing.page(site, call, " AND ".join(where), values, query, show, order=order)
+
+
+def the_term(site: Site, kind: str, number: int) -> Fields:
+    doc = site.store.get(kind, number)
+    if doc is None:
+        raise Refusal("woocommerce_rest_term_invalid", "Resource does not exist.", 404)
+    return doc
+
+
+def removed(site: Site, call: Call, kind: str, number: int, shown: Fields) -> Answer:
+    """Terms know no trash: without `force` nothing is done."""
+    if call.query.get("force") not in ("true", "1"):
+        message = "Resource does not support trashing."
+        raise Refusal("woocommerce_rest_trash_not_supported", message, 501)
+    site.store.drop(kind, number)
+    return Answer(200, shown)
 
 
 def _known(site: Site, number: int) -> Fields:
@@ -133,7 +181,7 @@ def _category(site: Site, call: Call, doc: Fields) -> Fields:
         "image": None,
         "menu_order": 0,
         "count": site.store.on_shelf(doc["id"]),
-        "_links": links(call, f"products/categories/{doc['id']}", "products/categories", allow=_ALLOW, up=up),
+        "_links": links(call, f"products/categories/{doc['id']}", "products/categories", allow=ALLOW, up=up),
     }
 
 
@@ -145,7 +193,7 @@ def _attribute(call: Call, doc: Fields) -> Fields:
         "type": "select",
         "order_by": "menu_order",
         "has_archives": False,
-        "_links": links(call, f"products/attributes/{doc['id']}", "products/attributes", allow=_ALLOW),
+        "_links": links(call, f"products/attributes/{doc['id']}", "products/attributes", allow=ALLOW),
     }
 
 
@@ -158,5 +206,5 @@ def _term(call: Call, attribute: int, doc: Fields) -> Fields:
         "description": "",
         "menu_order": 0,
         "count": 0,
-        "_links": links(call, f"{address}/{doc['id']}", address, allow=_ALLOW),
+        "_links": links(call, f"{address}/{doc['id']}", address, allow=ALLOW),
     }

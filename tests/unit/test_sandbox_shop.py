@@ -206,12 +206,12 @@ def test_the_switches_need_their_token(client: Client) -> None:
         ("GET", API + "/products?search=mug"),
         ("GET", API + "/customers"),
         ("GET", "/wp-json/wp/v2/posts"),
-        ("PUT", API + "/products/categories/15"),
+        ("PUT", API + "/products/attributes/1"),
         ("POST", API + "/products"),
     ],
 )
 def test_what_was_never_recorded_is_said_so(client: Client, method: str, target: str) -> None:
-    fields = {"name": "Tagged", "tags": [{"name": "new"}]} if method == "POST" else None
+    fields = {"name": "Branded", "brands": [{"id": 1}]} if method == "POST" else None
     status, body = client.raw(method, target, fields)
     found = json.loads(body)
     assert (status, found["code"]) == (501, "not_simulated")
