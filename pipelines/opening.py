@@ -11,6 +11,7 @@ from core.errors import Misconfigured
 from core.settings import load
 from core.vault import load_vault
 from models.shops import Shop
+from pipelines.connecting import arguments, renewed
 from pipelines.pacing import SqlPace
 
 
@@ -18,21 +19,26 @@ class Channel(ShopConnector, OrderConnector, Protocol):
     """What every channel's class keeps; its contract test says so."""
 
 
-def connect(db: Database, shop: Shop, *, before: Callable[[], None] | None = None) -> Channel:
+def connect(
+    db: Database, shop: Shop, *, before: Callable[[], None] | None = None, renew: bool = True
+) -> Channel:
     """The connector of the shop's channel with its opened credentials. Raises Misconfigured where they do not open.
 
-    `before` is called ahead of each call of the shop.
+    `before` is called ahead of each call of the shop. Without `renew` a token that ends is left as it is: for those who
+    only read what the shop sent.
     """
     settings = load()
     if shop.channel not in SHOPS:
         raise Misconfigured(
             f"Shop {shop.id} is of channel {shop.channel!r}; there are {', '.join(sorted(SHOPS))}."
         )
-    credentials = load_vault(settings).open(shop.credentials)
+    if renew:
+        shop = renewed(db, shop, settings)
+    if not shop.credentials:
+        raise Misconfigured(f"Shop {shop.name!r} is not connected: its key was forgotten. Connect it anew.")
     opened = SHOPS[shop.channel](
         shop.url,
-        **credentials,
-        private_hosts=settings.private_host_names,
+        **arguments(settings, shop.url, load_vault(settings).open(shop.credentials)),
         pace=SqlPace(db, shop.id, before=before),
     )
     return cast(Channel, opened)

@@ -1,51 +1,32 @@
-"""How a seller lets the hub into his Shopify shop: the authorization-code grant, its tokens and their renewal.
-
-Facts: shopify.dev, "Authenticate a standalone app" (the steps and the HMAC of the query), "Offline access tokens" (expiring
-ones with `expiring=1`, rotation of the refresh token) and the change log of 10 December 2025.
-"""
+"""How an owner lets the hub into a Shopify: the address of the question, the proof of the answer, and the tokens it brings."""
 
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from connectors.http import Answer, Http
 from connectors.shops.shopify.client import site_of
-from connectors.shops.shopify.facts import ORDER_SCOPES, PRODUCT_SCOPES
-from connectors.shops.shopify.webhooks import signature
+from connectors.shops.shopify.facts import ORDER_SCOPES, PRODUCT_SCOPES, SHIPMENT_SCOPES
 from core.clock import now
 from core.errors import Misconfigured, Refused
-from core.guard import Guard
+from core.guard import Guard, Resolver, system_resolver
 
-SCOPES = (
-    *PRODUCT_SCOPES,
-    *ORDER_SCOPES,
-    "write_merchant_managed_fulfillment_orders",
-    "write_third_party_fulfillment_orders",
-)
-"""What the hub asks for; a scope to write holds the one to read."""
-OWN_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
-SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class App:
-    """The operator's app at Shopify, as its Dev Dashboard shows it."""
-
-    client_id: str
-    client_secret: str = field(repr=False)
+SCOPES = (*PRODUCT_SCOPES, *ORDER_SCOPES, SHIPMENT_SCOPES[0])
+"""What the hub asks for: no more than it uses."""
+EXCHANGE = "admin/oauth/access_token"
+PATIENCE = 30.0
+"""Seconds of silence before a question for tokens is asked again."""
+_HOST = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What opens a shop. `refresh` gets the next ones once; the old one lives until the new one is used.
-
-    `expires_at` is None for an access that does not end.
-    """
+    """What opens a shop. `refresh` and `expires_at` are None for a token that does not expire; `scopes` were granted."""
 
     access: str = field(repr=False)
     refresh: str | None = field(repr=False)
@@ -53,111 +34,132 @@ class Tokens:
     scopes: tuple[str, ...]
 
 
-def shop_of(url: str, private_hosts: frozenset[str] = frozenset()) -> str:
-    """The shop's address, https://NAME.myshopify.com: a name alone will do. `private_hosts` may be of another domain.
+def is_shopify(host: str, private_hosts: frozenset[str] = frozenset()) -> bool:
+    """Whether a `shop` parameter names a shop of Shopify's, or one of the operator's exceptions: a client secret is sent
+    to no other host. A port is no part of an exception's name."""
+    name = host.strip().casefold()
+    return _HOST.fullmatch(name) is not None or name.partition(":")[0] in private_hosts
 
-    Raises Misconfigured for anything else: the client secret goes to this host.
+
+def authorize_url(shop: str, client_id: str, scopes: Iterable[str], redirect: str, state: str) -> str:
+    """Where the owner is sent to say yes; Shopify sends him back to `redirect` with code, hmac, shop and `state`.
+
+    Without `grant_options` the token is offline: it works while nobody is signed in. Raises Misconfigured where `shop`
+    is no https address.
     """
-    url = url.strip()
-    site = site_of(url if re.search(r"[./:]", url) else f"{url}.myshopify.com")
-    host = (urlsplit(site).hostname or "").casefold()
-    if not OWN_DOMAIN.fullmatch(host) and host not in private_hosts:
-        raise Misconfigured(
-            f"{host} is not a shop's own name at Shopify. Enter the one that ends in .myshopify.com: Shopify shows it under "
-            "Settings → Domains."
-        )
-    return site
+    asked = {"client_id": client_id, "scope": ",".join(scopes), "redirect_uri": redirect, "state": state}
+    return f"{site_of(shop)}/admin/oauth/authorize?{urlencode(asked)}"
 
 
-def authorize_url(shop: str, app: App, redirect: str, state: str, scopes: Sequence[str] = SCOPES) -> str:
-    """The page of the shop on which its owner agrees; he comes back to `redirect`, which the app must have listed."""
-    asked = {"client_id": app.client_id, "scope": ",".join(scopes), "redirect_uri": redirect, "state": state}
-    return f"{shop}/admin/oauth/authorize?{urlencode(asked)}"
+def verify_query_hmac(query: Mapping[str, str], secret: str) -> bool:
+    """Whether Shopify itself sent these query parameters: hex SHA-256 HMAC of all others, sorted, keyed with the app's
+    client secret (shopify.dev, "Verify the installation request"); compared in constant time."""
+    told = "&".join(
+        f"{name}={value}" for name, value in sorted(query.items()) if name not in {"hmac", "signature"}
+    )
+    made = hmac.new(secret.strip().encode(), told.encode(), hashlib.sha256).hexdigest()
+    return hmac.compare_digest(query.get("hmac", "").encode(), made.encode())
 
 
-def is_signed(query: Mapping[str, str], app: App) -> bool:
-    """Whether Shopify sent the owner back with this query. Compared in constant time."""
-    signed = urlencode(sorted((name, value) for name, value in query.items() if name != "hmac"))
-    right = hmac.new(app.client_secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
-    return hmac.compare_digest(right.encode(), query.get("hmac", "").encode())
+def missing_scopes(granted: Iterable[str], wanted: Iterable[str] = SCOPES) -> tuple[str, ...]:
+    """The scopes the owner did not give; one that writes reads as well."""
+    given = set(granted)
+    return tuple(
+        scope for scope in wanted if scope not in given and scope.replace("read_", "write_", 1) not in given
+    )
 
 
-def is_signed_body(headers: Mapping[str, str], body: bytes, app: App) -> bool:
-    """Whether Shopify made this call for the app; header names are lower case. Compared in constant time."""
-    given = headers.get("x-shopify-hmac-sha256", "")
-    return hmac.compare_digest(signature(app.client_secret, body).encode(), given.encode())
+def exchange(
+    shop: str,
+    client_id: str,
+    client_secret: str,
+    code: str,
+    *,
+    private_hosts: frozenset[str] = frozenset(),
+    ca_file: str | Path | None = None,
+    resolver: Resolver = system_resolver,
+) -> Tokens:
+    """The tokens for a code, which works once; asked for as expiring, as Shopify wants it of every app.
+
+    Raises Refused where the code is no longer good, Misconfigured where the app's id or secret is wrong, Temporary.
+    """
+    wish = {"client_id": client_id, "client_secret": client_secret, "code": code, "expiring": "1"}
+    return _asked(shop, wish, private_hosts, ca_file, resolver)
 
 
-def missing_scopes(granted: Sequence[str], asked: Sequence[str] = SCOPES) -> list[str]:
-    """Pure: what was asked for and not granted; write_x holds read_x."""
-    held = set(granted) | {
-        f"read_{one.removeprefix('write_')}" for one in granted if one.startswith("write_")
+def refresh(
+    shop: str,
+    client_id: str,
+    client_secret: str,
+    refresh_token: str,
+    *,
+    private_hosts: frozenset[str] = frozenset(),
+    ca_file: str | Path | None = None,
+    resolver: Resolver = system_resolver,
+) -> Tokens:
+    """New tokens for a refresh token. It is replaced too, but lives until the new one is used: a lost answer costs nothing.
+
+    Raises Refused where it is no longer good: the owner must connect the shop again.
+    """
+    wish = {
+        "client_id": client_id,
+        "client_secret": client_secret,
+        "grant_type": "refresh_token",
+        "refresh_token": refresh_token,
     }
-    return [one for one in asked if one not in held]
+    return _asked(shop, wish, private_hosts, ca_file, resolver)
 
 
-class Grant:
-    """Talks to the token endpoint of one shop. Raises Misconfigured, Temporary and Unknown as connectors/http.py says."""
+def _asked(
+    shop: str,
+    wish: Mapping[str, str],
+    private_hosts: frozenset[str],
+    ca_file: str | Path | None,
+    resolver: Resolver,
+) -> Tokens:
+    site = site_of(shop)
+    host = site.removeprefix("https://")
+    if not is_shopify(host, private_hosts):
+        raise Misconfigured(f"{host} is no Shopify shop; enter the address that ends in .myshopify.com.")
+    http = Http(
+        site,
+        name=f"The shop {host}",
+        guard=Guard(private_hosts, resolver),
+        ca_file=Path(ca_file) if ca_file else None,
+        explain=lambda answer: (
+            f"The shop {host} does not know the hub's app: its client id or secret is wrong. The operator finds them "
+            "in Shopify under the app's settings."
+        ),
+    )
+    try:
+        # Asked, not posted: with the same code or refresh token again nothing is made twice.
+        answer = http.ask(EXCHANGE, wish, seconds=PATIENCE)
+    finally:
+        http.close()
+    return _tokens(answer, host)
 
-    def __init__(
-        self, shop: str, app: App, private_hosts: frozenset[str] = frozenset(), ca_file: str | None = None
-    ) -> None:
-        self._app, self._host = app, urlsplit(shop).netloc
-        self._http = Http(
-            shop,
-            name=f"The shop {self._host}",
-            guard=Guard(private_hosts),
-            headers={},
-            ca_file=Path(ca_file) if ca_file else None,
-            explain=self._explain,
+
+def _tokens(answer: Answer, host: str) -> Tokens:
+    told = answer.body if isinstance(answer.body, dict) else {}
+    if answer.status == 404:
+        raise Misconfigured(
+            f"There is no Shopify shop at {host}. Enter the address that ends in .myshopify.com."
         )
-
-    def exchange(self, code: str) -> Tokens:
-        """The first tokens for the code that the owner brought; a code works once.
-
-        Raises Refused where it does not any more.
-        """
-        answer = self._http.post(
-            "admin/oauth/access_token", {**self._names, "code": code, "expiring": 1}, seconds=SECONDS
-        )
-        return self._tokens(answer)
-
-    def renewed(self, refresh: str) -> Tokens:
-        """The next tokens. Asked again where the answer is lost: until the new ones are used the old one works.
-
-        Raises Refused where the owner took the access back, or the token was used already.
-        """
-        wish = {**self._names, "grant_type": "refresh_token", "refresh_token": refresh}
-        return self._tokens(self._http.ask("admin/oauth/access_token", wish, seconds=SECONDS))
-
-    def close(self) -> None:
-        """Closes the kept connection."""
-        self._http.close()
-
-    @property
-    def _names(self) -> dict[str, str]:
-        return {"client_id": self._app.client_id, "client_secret": self._app.client_secret}
-
-    def _tokens(self, answer: Answer) -> Tokens:
-        if not answer.ok or not isinstance(answer.body, dict) or not answer.body.get("access_token"):
-            why = answer.code or answer.message or f"HTTP {answer.status}"
-            raise Refused(
-                f"The shop {self._host} gave no access ({why}). Connect it anew, and agree on the shop's own page.",
-                rule="grant",
+    if not answer.ok or not isinstance(told.get("access_token"), str):
+        if told.get("error") == "invalid_client":
+            raise Misconfigured(
+                f"The shop {host} does not know the hub's app: its client id or secret is wrong. The operator finds "
+                "them in Shopify under the app's settings."
             )
-        told, ends = answer.body, answer.body.get("expires_in")
-        return Tokens(
-            access=str(told["access_token"]),
-            refresh=str(told["refresh_token"]) if told.get("refresh_token") else None,
-            expires_at=now() + timedelta(seconds=int(ends)) if ends and told.get("refresh_token") else None,
-            scopes=tuple(one.strip() for one in str(told.get("scope") or "").split(",") if one.strip()),
+        raise Refused(
+            f"The shop {host} gives the hub no token: what it was asked with has been used or has expired "
+            f"({answer.status}). Connect the shop again."
         )
-
-    def _explain(self, answer: Answer) -> str:
-        told = answer.body if isinstance(answer.body, dict) else {}
-        if "grant" in str(told.get("error")):
-            return f"The shop {self._host} took the hub's access back, or renewed it elsewhere. Connect the shop anew."
-        return (
-            f"The shop {self._host} does not accept the app's client id and secret. The operator enters them as "
-            "ENTREPOT_SHOPIFY_CLIENT_ID and ENTREPOT_SHOPIFY_CLIENT_SECRET."
-        )
+    lives = told.get("expires_in")
+    again = told.get("refresh_token")
+    return Tokens(
+        access=told["access_token"],
+        refresh=str(again) if again else None,
+        expires_at=now() + timedelta(seconds=float(lives)) if isinstance(lives, (int, float)) else None,
+        scopes=tuple(scope for scope in str(told.get("scope") or "").split(",") if scope),
+    )
