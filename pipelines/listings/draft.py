@@ -5,27 +5,62 @@ from typing import Any
 
 from connectors.base import ProductDraft, ShopListing, VariantDraft
 from core.money import Money
+from pipelines.listings.markup import as_markup, clean_markup
+from pipelines.listings.price import written
+from pipelines.listings.settings import ShopSettings
+from pipelines.listings.templates import NAMES, filled, filled_markup, slug
 
 CHOICE = "Artikel"
 """The option that tells variants apart where the supplier's own options do not."""
 
 
-def wanted_product(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The page's content from a catalogue product."""
-    return {
+def wanted_product(row: Mapping[str, Any], settings: ShopSettings | None = None) -> dict[str, Any]:
+    """The page's content from a catalogue product, in the shop's own texts. `row` is that of its first variant."""
+    settings = settings or ShopSettings()
+    page: dict[str, Any] = {
         "title": row["product_title"], "description": row["description"] or "", "brand": row["brand"],
-        "category": [part.strip() for part in (row["category"] or "").split(" > ") if part.strip()],
-        "images": row["product_images"], "kind": row["kind"],
+        "category": shop_category(row["category"], settings), "images": row["product_images"], "kind": row["kind"],
     }  # fmt: skip
+    if not settings.writes:
+        return page
+    values = {name: row.get(name) for name in NAMES}
+    values |= {"title": page["title"], "description": as_markup(page["description"])}
+    if settings.title_template:
+        page["title"] = filled(settings.title_template, values) or page["title"]
+    if settings.description_template:
+        page["description"] = clean_markup(filled_markup(settings.description_template, values))
+    if settings.handle_template and (handle := slug(filled(settings.handle_template, values))):
+        page["handle"] = handle
+    if tags := list(dict.fromkeys(tag for one in settings.tags if (tag := filled(one, values)))):
+        page["tags"] = tags
+    return page
 
 
-def wanted_variant(row: Mapping[str, Any], price: Money) -> dict[str, Any]:
-    """The buyable thing from a catalogue variant, its best offer and its price. `stock` is what may be sold now."""
-    return {
-        "sku": row["sku"], "price": str(price.amount), "currency": price.currency, "stock": row["free"],
+def shop_category(path: str | None, settings: ShopSettings) -> list[str]:
+    """A supplier's category in the shop's own words: of the longest head that the shop names, else its default."""
+    parts = [part.strip() for part in (path or "").split(" > ") if part.strip()]
+    for length in range(len(parts), 0, -1):
+        if found := settings.categories.get(" > ".join(parts[:length])):
+            return found.split(" > ")
+    return settings.category_default.split(" > ") if settings.category_default else parts
+
+
+def wanted_variant(row: Mapping[str, Any], price: Money, compare_at: Money | None = None) -> dict[str, Any]:
+    """The buyable thing from a catalogue variant, its best offer and its price. `stock` is what may be sold now.
+
+    What few have is not there where there is none: compare_at, hs_code, origin.
+    """
+    wanted = {
+        "sku": row["sku"], "price": written(price), "currency": price.currency, "stock": row["free"],
         "gtin": row["gtin"], "options": row["options"], "weight_g": row["weight_g"],
         "image": row["variant_images"][0] if row["variant_images"] else None,
     }  # fmt: skip
+    if compare_at is not None:
+        wanted["compare_at"] = written(compare_at)
+    for name in ("hs_code", "origin"):
+        if row.get(name):
+            wanted[name] = row[name]
+    return wanted
 
 
 def distinct_options(variants: list[dict[str, Any]]) -> None:
@@ -50,20 +85,31 @@ def draft(
     image_ids: Mapping[str, str],
     key: str,
     variants: Iterable[Mapping[str, Any]],
+    *,
+    trade_only: bool = False,
 ) -> ProductDraft:
-    """The connector's value from what is wanted; `variants` are {"key", "external_id", "wanted"}."""
-    drafts = tuple(
-        VariantDraft(
-            key=row["key"], sku=row["wanted"]["sku"], price=Money.of(row["wanted"]["price"], row["wanted"]["currency"]),
-            stock=row["wanted"]["stock"], external_id=row["external_id"], gtin=row["wanted"]["gtin"],
-            options=tuple(row["wanted"]["options"].items()), image=row["wanted"]["image"], weight_g=row["wanted"]["weight_g"],
-        )
-        for row in variants
-    )  # fmt: skip
+    """The connector's value from what is wanted; `variants` are {"key", "external_id", "wanted", "sent"}.
+
+    Of `sent` only its stock is looked at: what the shop would show if nothing had been sold there unseen.
+    """
     return ProductDraft(
-        key=key, title=product["title"], variants=drafts, external_id=external_id, description=product["description"],
-        brand=product["brand"], category=tuple(product["category"]), images=tuple(product["images"]),
-        image_ids=dict(image_ids), kind=product["kind"],
+        key=key, title=product["title"], variants=tuple(variant_draft(row) for row in variants), external_id=external_id,
+        description=product["description"], brand=product["brand"], category=tuple(product["category"]),
+        images=tuple(product["images"]), image_ids=dict(image_ids), kind=product["kind"], handle=product.get("handle"),
+        tags=tuple(product.get("tags", ())), trade_only=trade_only,
+    )  # fmt: skip
+
+
+def variant_draft(row: Mapping[str, Any]) -> VariantDraft:
+    """One variant of a draft."""
+    wanted = row["wanted"]
+    compare_at, currency = wanted.get("compare_at"), wanted["currency"]
+    return VariantDraft(
+        key=row["key"], sku=wanted["sku"], price=Money.of(wanted["price"], currency), stock=wanted["stock"],
+        external_id=row["external_id"], gtin=wanted["gtin"], options=tuple(wanted["options"].items()),
+        image=wanted["image"], weight_g=wanted["weight_g"], before=(row.get("sent") or {}).get("stock"),
+        hs_code=wanted.get("hs_code"), origin=wanted.get("origin"),
+        compare_at=Money.of(compare_at, currency) if compare_at else None,
     )  # fmt: skip
 
 

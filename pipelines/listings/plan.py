@@ -1,7 +1,6 @@
-"""Plans a shop's listings: what the seller chose, priced, against what the shop was sent; and the push's guard rail."""
+"""Plans a shop's listings: what the seller chose, priced, against what the shop was sent."""
 
 from collections import defaultdict
-from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -13,20 +12,23 @@ from core.database import SET_SECONDS, Database, UnitOfWork
 from models.events import ListingsDue, ProductsMerged, PushDue
 from models.shops import Push, Shop
 from pipelines.listings.draft import distinct_options, wanted_product, wanted_variant
-from pipelines.listings.price import Blocked, Cost, decide, explain
-
-WITHDRAW_LIMIT_PERCENT = 20
-"""A push by itself that would take more than this share of the shop's live listings out of sale waits for a person."""
+from pipelines.listings.guard import reasons_to_wait, start_stock
+from pipelines.listings.price import Blocked
+from pipelines.listings.prices import pricing_of
+from pipelines.listings.settings import settings_of
 
 CHOSEN = """
 SELECT DISTINCT ON (v.id) v.id AS variant_id, v.product_id, v.sku, v.gtin, v.options, v.images AS variant_images, v.weight_g,
   p.title AS product_title, p.description, p.brand, p.category, p.kind, p.images AS product_images,
-  o.id AS offer_id, o.cost, o.currency, o.free, s.id AS selection_id, s.margin_percent
+  o.id AS offer_id, o.cost, o.currency, o.free, s.id AS selection_id, s.margin_percent,
+  o.price, o.rrp, (o.details->>'map_price')::numeric AS lowest, (o.details->>'price_includes_tax')::bool AS taxed,
+  o.details->>'hs_code' AS hs_code, o.details->>'origin' AS origin, o.supplier_id, c.name AS supplier
 FROM selection s
 JOIN variant v ON true JOIN product p ON p.id = v.product_id
 JOIN LATERAL (
   SELECT * FROM offer x WHERE x.variant_id = v.id AND x.state = 'offered'
   ORDER BY (x.currency = %(currency)s) IS TRUE DESC, x.free > 0 DESC, x.cost IS NULL, x.cost, x.id LIMIT 1) o ON true
+JOIN company c ON c.id = o.supplier_id
 WHERE s.shop_id = %(shop)s AND CASE s.by
   WHEN 'supplier' THEN EXISTS (SELECT FROM offer x WHERE x.variant_id = v.id AND x.supplier_id = (s.what->>'supplier')::int AND x.state = 'offered')
   WHEN 'category' THEN p.category = s.what->>'category' OR starts_with(p.category, (s.what->>'category') || ' > ')
@@ -66,19 +68,19 @@ def want(cursor: Cursor[Any], shop: Shop) -> None:
     products: dict[int, dict[str, Any]] = {}
     listings: dict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     records: dict[int, dict[str, Any]] = {}
+    settings, pricing = settings_of(shop), pricing_of(cursor, shop)
     for row in rows:
-        cost = Cost(row["cost"], row["currency"])
-        margin: Decimal = row["margin_percent"]
-        price = decide(cost, margin, shop.currency)
+        priced, why = pricing.of(row)
         record = {
             "variant": row["variant_id"], "product": row["product_id"], "selection": row["selection_id"], "wanted": None,
-            "problem": None, "why": explain(cost, margin, row["selection_id"], row["offer_id"]),
+            "problem": None, "why": why,
         }  # fmt: skip
-        if isinstance(price, Blocked):
-            record["problem"] = price.problem
+        if isinstance(priced, Blocked):
+            record["problem"] = priced.problem
         else:
-            record["wanted"] = wanted_variant(row, price)
-            products.setdefault(row["product_id"], wanted_product(row))
+            record["wanted"] = wanted_variant(row, priced.price, priced.compare_at)
+            if row["product_id"] not in products:
+                products[row["product_id"]] = wanted_product(row, settings)
             listings[row["product_id"]].append((row["variant_id"], record["wanted"]))
         records[row["variant_id"]] = record
     for variants in listings.values():
@@ -192,11 +194,7 @@ def start_push(uow: UnitOfWork, shop: Shop, *, asked_by: str, limit: bool) -> Pu
     planned = counts(differences(cursor, shop.id))
     if not any(planned.values()):
         return None
-    cursor.execute(
-        "SELECT count(*) FROM listing WHERE shop_id = %s AND state IN ('sent', 'live', 'drifted')", [shop.id]
-    )
-    (live,) = cursor.fetchone() or (0,)
-    limits = beyond_limits(planned, live) if limit else []
+    limits = reasons_to_wait(uow, shop, planned) if limit else []
     push = Push(
         shop_id=shop.id,
         state="waiting" if limits else "running",
@@ -205,7 +203,9 @@ def start_push(uow: UnitOfWork, shop: Shop, *, asked_by: str, limit: bool) -> Pu
     )
     uow.session.add(push)
     uow.session.flush()
-    if not limits:
+    if limits:
+        start_stock(uow, shop)
+    else:
         uow.emit(PushDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id, push_id=push.id))
     return push
 
@@ -224,12 +224,3 @@ def running_push(uow: UnitOfWork, shop: Shop) -> Push | None:
     )
     pushes = uow.session.query(Push).filter(Push.shop_id == shop.id, Push.state == "running")
     return pushes.filter(under_way.bindparams(lane=shop.lane)).first()
-
-
-def beyond_limits(planned: dict[str, int], live: int) -> list[str]:
-    """Pure: the sentences for each guard rail that a push breaks."""
-    if live >= 5 and planned["withdraw"] * 100 > WITHDRAW_LIMIT_PERCENT * live:
-        return [
-            f"{planned['withdraw']} of {live} live listings would go out of sale: more than {WITHDRAW_LIMIT_PERCENT} %."
-        ]
-    return []

@@ -69,6 +69,11 @@ class ShopSettings(BaseModel):
     prices_include_tax: bool | None = None
     tax_percent: Decimal | None = Field(None, ge=0, le=100, max_digits=5, decimal_places=2)
 
+    @property
+    def writes(self) -> bool:
+        """Whether anything of a page is written by a pattern."""
+        return bool(self.title_template or self.description_template or self.handle_template or self.tags)
+
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
         """The settings from what is stored of them. Raises Refused naming the field at fault."""

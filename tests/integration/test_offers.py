@@ -216,6 +216,10 @@ def test_a_selection_is_priced_once_and_explains_itself(db: Database) -> None:
     assert "USD" in listed[2][3]
     assert one(db, "SELECT why FROM listing ORDER BY id LIMIT 1") == {
         "cost": "10.333333", "currency": "EUR", "margin_percent": "12.50", "selection": 1, "offer": 1,
+        "steps": [
+            ["base", None, "10.333333", "cost"], ["margin", "10.333333", "11.624999625", "12.5"],
+            ["rounding", "11.624999625", "11.62", None],
+        ],
     }  # fmt: skip
     assert one(db, "SELECT count(*) FROM push") == 0, "a shop that nobody has set live is sent nothing"
 
