@@ -7,6 +7,7 @@ from typing import Any
 from sandbox.shopify import buying, collections, inventory, money, products, variants
 from sandbox.shopify.answers import Answer, Call, Fields, UserError
 from sandbox.shopify.api import CLOSED
+from sandbox.shopify.bulk import Bulk
 from sandbox.shopify.deliveries import Deliveries
 from sandbox.shopify.faults import Faults, Record
 from sandbox.shopify.site import SCOPES, Site, gid, new_token
@@ -15,8 +16,10 @@ from sandbox.shopify.site import SCOPES, Site, gid, new_token
 class Admin:
     """Answers `/sandbox/…`; each request carries `Authorization: Bearer <admin_token>`."""
 
-    def __init__(self, site: Site, switches: Faults, record: Record, deliveries: Deliveries) -> None:
-        self._site, self._switches, self._record, self._deliveries = site, switches, record, deliveries
+    def __init__(
+        self, site: Site, switches: Faults, record: Record, deliveries: Deliveries, operations: Bulk
+    ) -> None:
+        self._site, self._deliveries = site, deliveries
         self._acts: dict[str, Callable[[Fields], Any]] = {
             "GET requests": lambda _: record.seen(),
             "DELETE requests": lambda _: record.clear(),
@@ -38,6 +41,7 @@ class Admin:
             "GET webhooks": lambda _: deliveries.status(),
             "POST webhooks": deliveries.control,
             "POST webhooks/run": lambda _: None,
+            "POST bulk": operations.control,
             "POST token": self._token,
             "GET bucket": lambda _: site.bucket.figures(),
             "POST settings": self._settings,

@@ -15,12 +15,13 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True)
 class Call:
-    """One request as it arrived; `headers` has lower-case names."""
+    """One request as it arrived; `headers` has lower-case names, `query` is what stands behind the question mark."""
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    query: str = ""
 
     @property
     def wish(self) -> Fields:

@@ -13,12 +13,20 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-from sandbox.shopify import facts, fulfilment, graph, orders, product_set, webhooks
+from sandbox.shopify import bulk, facts, fulfilment, graph, orders, product_set, uploads, webhooks
 from sandbox.shopify.answers import Answer, Call, Fields
 from sandbox.shopify.cost import MAX_OF_ONE, Cost
 from sandbox.shopify.site import VERSION, Site, new_token
 
-ANSWERING = (facts, fulfilment, orders, product_set, webhooks)  # imported so that they register their fields
+ANSWERING = (
+    bulk,
+    facts,
+    fulfilment,
+    orders,
+    product_set,
+    uploads,
+    webhooks,
+)  # imported so that they register their fields
 PATH = f"/admin/api/{VERSION}/graphql.json"
 _STRANGER = "[API] Invalid API key or access token (unrecognized login or wrong password)"
 # What a shop answers that is frozen, fraudulent or locked (shopify.dev, "API response status and error codes").

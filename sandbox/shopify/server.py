@@ -21,7 +21,7 @@ from sandbox.shopify import faults
 from sandbox.shopify.answers import Answer, Call, Fields
 from sandbox.shopify.faults import Fault, Faults, Record
 
-MAX_BODY = 64 * 1024 * 1024
+MAX_BODY = 101 * 1024 * 1024
 IDLE = 60.0  # seconds after which a silent connection is closed
 
 
@@ -97,10 +97,10 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         call = self._call()
-        if call.path.startswith("/admin/"):
-            self._api(call)
-        else:
+        if call.path == "/" or call.path.startswith("/sandbox/"):
             self._send(self.server.answer(call))
+        else:
+            self._api(call)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent: the record of requests says it better."""
@@ -110,7 +110,8 @@ class Handler(BaseHTTPRequestHandler):
         length = int(headers.get("content-length") or 0)
         if length > MAX_BODY or "chunked" in headers.get("transfer-encoding", ""):
             raise Gone
-        return Call(self.command, urlsplit(self.path).path, headers, self.rfile.read(length))
+        parts = urlsplit(self.path)
+        return Call(self.command, parts.path, headers, self.rfile.read(length), parts.query)
 
     def _api(self, call: Call) -> None:
         fields = self.server.fields_of(call)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from sandbox import certificates
-from sandbox.shopify import api, front, graph, webhooks
+from sandbox.shopify import api, bulk, front, graph, uploads, webhooks
 from sandbox.shopify.admin import Admin
 from sandbox.shopify.answers import Answer, Call
 from sandbox.shopify.bucket import Bucket
@@ -49,6 +49,7 @@ class Shop:
         self.site = Site(
             store,
             Bucket(store.fact("plan") or plan, steady),
+            folder,
             name=name,
             currency=currency,
             tax_included=tax_included,
@@ -67,15 +68,16 @@ class Shop:
         self._listener = Listener(
             port,
             self.answer,
-            fields_of=api.root_fields,
+            fields_of=_asked,
             throttle=lambda: api.throttled(self.site, MAX_OF_ONE),
             switches=self.faults,
             record=self.requests,
             tls=tls,
         )
-        self.url = f"https://127.0.0.1:{self._listener.port}"
+        self.url = self.site.address = f"https://127.0.0.1:{self._listener.port}"
+        self.bulk = bulk.Bulk(self.site)
         self.deliveries = Deliveries(self.site, retry_seconds)
-        self._admin = Admin(self.site, self.faults, self.requests, self.deliveries)
+        self._admin = Admin(self.site, self.faults, self.requests, self.deliveries, self.bulk)
 
     @property
     def ca_file(self) -> Path:
@@ -100,17 +102,24 @@ class Shop:
         if call.path.startswith("/admin/"):
             found = api.answer(self.site, call)
             self.deliveries.wake()
+            self.bulk.wake()
             return found
+        if call.path.startswith(uploads.PLACE):
+            return uploads.answer(self.site, call)
+        if call.path.startswith(bulk.PLACE):
+            return bulk.answer(self.site, call)
         return front.answer(self.site, call)
 
     def start(self) -> None:
         graph.schema()  # half a second once, rather than in the first request
         self.deliveries.start()
+        self.bulk.start()
         threading.Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
         """Closes the port, cuts what is open and closes the file; what was committed stays."""
         self._listener.stop()
+        self.bulk.stop()
         self.deliveries.stop()
         self.site.store.close()
 
@@ -122,3 +131,12 @@ class Shop:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _asked(call: Call) -> list[str]:
+    """What a fault can be narrowed to: a document's root fields, or `upload`, `results` and `oauth`."""
+    if call.path.startswith("/admin/api/"):
+        return api.root_fields(call)
+    return {"uploads": ["upload"], "results": ["results"], "admin": ["oauth"]}.get(
+        call.path.split("/")[1], []
+    )

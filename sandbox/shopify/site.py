@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from graphql import GraphQLError
@@ -37,10 +38,12 @@ _SORTS = {"ID": "id", "CREATED_AT": "created", "UPDATED_AT": "modified"}
 
 @dataclass
 class Site:
-    """One shop. `tax_rate` 0.19 = 19 %; `lock` is held by whoever works in it; `fired` gets (topic, kind, id)."""
+    """One shop. `tax_rate` 0.19 = 19 %; `lock` is held by whoever works in it; `fired` gets (topic, kind, id);
+    `folder` holds its files and `address` is where it answers, e.g. https://127.0.0.1:8443."""
 
     store: Store
     bucket: Bucket
+    folder: Path
     name: str = "Sandbox"
     currency: str = "EUR"
     tax_included: bool = False
@@ -49,6 +52,7 @@ class Site:
     scopes: list[str] = field(default_factory=lambda: list(SCOPES))
     lock: threading.RLock = field(default_factory=threading.RLock)
     fired: Callable[[str, str, int], None] = lambda *_: None
+    address: str = ""
 
     @property
     def domain(self) -> str:

@@ -24,6 +24,7 @@ TOPICS = [
     "PRODUCTS_DELETE",
     "INVENTORY_LEVELS_UPDATE",
     "APP_UNINSTALLED",
+    "BULK_OPERATIONS_FINISH",
 ]
 
 
@@ -150,6 +151,7 @@ def _body(site: Site, kind: str, number: int) -> Fields:
         "Order": lambda: _order(site.one("Order", number) or {}),
         "Refund": lambda: _refund(site, site.one("Order", number) or {}, int(rest)),
         "Product": lambda: _product(site, number),
+        "BulkOperation": lambda: _bulk(site.one("BulkOperation", number) or {}),
         "InventoryLevel": lambda: _level(site, number, rest),
         "Shop": lambda: {"id": 1, "name": site.name, "domain": site.domain, "myshopify_domain": site.domain},
     }
@@ -262,6 +264,17 @@ def _product(site: Site, number: int) -> Fields:
             }
             for one in products.variants_of(site, product)
         ],
+    }
+
+
+def _bulk(one: Fields) -> Fields:
+    return {
+        "admin_graphql_api_id": gid("BulkOperation", one["id"]),
+        "status": one["status"].lower(),
+        "type": one["type"].lower(),
+        "error_code": one["errorCode"] and one["errorCode"].lower(),
+        "created_at": time_text(one["created"]),
+        "completed_at": time_text(one["completedAt"]),
     }
 
 

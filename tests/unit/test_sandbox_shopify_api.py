@@ -239,6 +239,12 @@ def test_the_simulated_shared_operations_run(client: Client) -> None:
         "gid://shopify/Publication/1000000001",
     )
     row = {"inventoryItemId": item, "locationId": place, "quantity": 3, "changeFromQuantity": 10}
+    staged = {
+        "resource": "BULK_MUTATION_VARIABLES",
+        "filename": "a",
+        "mimeType": "text/jsonl",
+        "httpMethod": "POST",
+    }
     definition = {"name": "Code", "namespace": "hub", "key": "code", "type": "id", "ownerType": "PRODUCT"}
     asked: dict[str, dict[str, Any]] = {
         "Shop": {},
@@ -256,6 +262,9 @@ def test_the_simulated_shared_operations_run(client: Client) -> None:
         "Fulfil": {"f": {"lineItemsByFulfillmentOrder": [{"fulfillmentOrderId": part}]}},
         "HookCreate": {"t": "ORDERS_CREATE", "w": {"uri": "http://127.0.0.1:9/hooks"}},
         "Hooks": {},
+        "VarBulk": {"pid": product["id"], "v": [{"id": product["variants"]["nodes"][0]["id"], "price": "9"}]},
+        "Staged": {"i": [staged]},
+        "BulkOp": {"id": "gid://shopify/BulkOperation/1"},
     }
     for name, variables in asked.items():
         try:
@@ -271,7 +280,7 @@ def test_the_simulated_shared_operations_run(client: Client) -> None:
         "COMPLETE",
         True,
     )
-    assert client.refused(known["BulkOp"], id="gid://shopify/BulkOperation/1") == "NOT_SIMULATED"
+    assert client.refused(known["BulkQ"], q=SHOP) == "NOT_SIMULATED"
 
 
 def test_what_was_spent_is_told_and_the_rate_can_be_set(client: Client) -> None:
