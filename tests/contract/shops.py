@@ -222,6 +222,7 @@ def expected(draft: ProductDraft, result: PushResult, status: str = "live") -> d
             gtin=variant.gtin,
             options=variant.options,
             image_count=len(draft.images),
+            stock_id=result.stock_ids.get(variant.key),
         )
         for variant in draft.variants
     }

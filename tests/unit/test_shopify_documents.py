@@ -82,7 +82,7 @@ def test_the_version_of_the_address_is_that_of_the_schema() -> None:
 
 LARGEST: dict[str, dict[str, Any]] = {
     "Products": {"ids": ["x"] * connector.PRODUCTS_A_READ},
-    "Stock": {"ids": ["x"] * stock.PAGE},
+    "Stock": {"ids": ["x"] * stock.LOOK},
 }
 """The longest lists the connector sends; every other document costs the same whatever it is asked."""
 

@@ -22,6 +22,8 @@ VERSION = "2026-10"
 ENDPOINT = f"admin/api/{VERSION}/graphql.json"
 FIRST_GUESS = 20.0
 """Points a document is taken to cost, for each of the ids it names, until the shop has told its price once."""
+MOST_OF_ONE = 1000.0
+"""Points beyond which Shopify does not begin a query."""
 
 
 def site_of(url: str) -> str:
@@ -94,6 +96,10 @@ class GraphQL:
             raise Unknown(f"The shop {self.host} did not say what became of a change.")
         return payload
 
+    def wait(self, seconds: float) -> None:
+        """Waits, outside any unit of work: for something the shop is still busy with."""
+        self._sleep(seconds)
+
     def _run(self, name: str, variables: Fields, *, changing: bool) -> Fields:
         body = {"query": document(name), "variables": variables}
         for attempt in range(1, ATTEMPTS + 1):
@@ -119,7 +125,8 @@ class GraphQL:
 
     def _cost(self, name: str, variables: Fields) -> float:
         """Points that Shopify will take from the bucket before it begins; it gives back what was not needed."""
-        return self._prices.get(name, FIRST_GUESS) * _times(variables) + _carried(variables)
+        price = self._prices.get(name, FIRST_GUESS) * _times(variables) + _carried(variables)
+        return min(price, MOST_OF_ONE)
 
     def _tell(self, name: str, variables: Fields, said: Fields) -> None:
         """Keeps what the document costs and passes the bucket on (shopify.dev, "API rate limits": extensions.cost)."""

@@ -12,7 +12,7 @@ from connectors.shops.shopify.client import GraphQL, refusals, sentence
 from connectors.shops.shopify.facts import Facts
 from connectors.shops.shopify.orders import Orders
 from connectors.shops.shopify.shipments import Shipments
-from connectors.shops.shopify.stock import Stock
+from connectors.shops.shopify.stock import Stock, Wish
 from connectors.shops.shopify.upsert import Upsert
 from connectors.shops.shopify.webhooks import Webhooks
 from core.errors import Unknown
@@ -85,8 +85,8 @@ class ShopifyShop:
                 yield from self._upsert.settle(draft, bad)
 
     def set_stock(self, levels: Sequence[StockLevel]) -> Iterator[PushResult]:
-        """Absolute stock only, a hundred variants a call."""
-        wanted: dict[str, int] = {}
+        """Stock only, 250 variants a call, without a look where `before` and `stock_id` are known."""
+        wanted: dict[str, Wish] = {}
         keys: dict[str, str] = {}
         for level in levels:
             if type(level.stock) is not int or not 0 <= level.stock <= mapping.MOST_STOCK:
@@ -96,9 +96,17 @@ class ShopifyShop:
                     problem=f"The stock of {level.external_id} is {level.stock!r}; it must be a whole number from 0.",
                 )
             else:
-                wanted[level.external_id], keys[level.external_id] = level.stock, level.key
+                keys[level.external_id] = level.key
+                wanted[level.external_id] = Wish(level.stock, level.before, level.stock_id)
         for number, outcome in self._stock.settle(wanted):
-            yield PushResult(keys[number], number, problem=outcome.problem, unknown=outcome.unknown)
+            key = keys[number]
+            yield PushResult(
+                key,
+                number,
+                stock_ids={key: outcome.stock_id} if outcome.stock_id else {},
+                problem=outcome.problem,
+                unknown=outcome.unknown,
+            )
 
     def read_back(self, external_ids: Sequence[str]) -> Iterator[ShopListing]:
         """What the shop holds for these products; a product that is gone is one listing with the status "missing"."""
@@ -128,13 +136,29 @@ class ShopifyShop:
                 yield self._hide(external_id)
             else:
                 yield PushResult(external_id, external_id)
-        for number, outcome in self._stock.settle(dict.fromkeys(variants, 0)):
+        for number, outcome in self._stock.settle(dict.fromkeys(variants, Wish(0))):
             yield PushResult(
                 variants[number],
                 variants[number],
                 problem=None if outcome.gone else outcome.problem,
                 unknown=outcome.unknown,
             )
+
+    def everything(self) -> Iterator[ShopListing]:
+        """Every variant of every product that is not archived, a hundred products a call: a page costs the less for each
+        of its products the longer it is, at most 516 points."""
+        place = {"location": self._facts.location, "publication": self._facts.publication}
+        after = None
+        while True:
+            page = self._graphql.read("Everything", after=after, **place)["products"]
+            for found in page["nodes"]:
+                if mapping.status(found) != "trash":
+                    product = self._upsert.whole(found)
+                    for variant in product["variants"]["nodes"]:
+                        yield mapping.listing(variant, product, self._facts.currency)
+            if not page["pageInfo"]["hasNextPage"]:
+                return
+            after = page["pageInfo"]["endCursor"]
 
     def order(self, external_id: str) -> ShopOrder | None:
         """The whole order as it stands now; None where the shop has it no longer."""

@@ -218,7 +218,8 @@ def available(variant: Fields) -> int | None:
 
 def listing(variant: Fields, product: Fields, currency: str) -> ShopListing:
     """A variant as the shop holds it now. One whose stock is not counted, or that is not stocked, has no stock."""
-    counted = (variant.get("inventoryItem") or {}).get("tracked") is not False
+    item = variant.get("inventoryItem") or {}
+    counted = item.get("tracked") is not False
     options = options_of(variant)
     return ShopListing(
         external_id=str(variant["id"]),
@@ -231,6 +232,7 @@ def listing(variant: Fields, product: Fields, currency: str) -> ShopListing:
         gtin=str(variant.get("barcode") or "") or None,
         options=() if options == NO_CHOICE else options,
         image_count=len(media_of(product)),
+        stock_id=str(item["id"]) if item.get("id") else None,
     )
 
 

@@ -9,7 +9,7 @@ from connectors.base import ProductDraft, PushResult
 from connectors.shops.shopify import mapping
 from connectors.shops.shopify.client import Fields, GraphQL, refusals, sentence
 from connectors.shops.shopify.facts import Facts
-from connectors.shops.shopify.stock import Stock
+from connectors.shops.shopify.stock import Stock, Wish
 from core.errors import EntrepotError, Misconfigured, Temporary, Unknown
 
 LOST = 2
@@ -205,7 +205,7 @@ class Upsert:
     def _stocked(self, attempt: Attempt, known: dict[str, str], product: Fields) -> PushResult:
         held = {str(one["id"]): mapping.available(one) for one in product["variants"]["nodes"]}
         wanted = {
-            known[variant.key]: variant.stock
+            known[variant.key]: Wish(variant.stock, variant.before)
             for variant in attempt.sent.variants
             if variant.key in known and held[known[variant.key]] != variant.stock
         }
@@ -220,7 +220,11 @@ class Upsert:
         for variant in attempt.sent.variants:
             if variant.key not in known:
                 attempt.variants[variant.key] = f"The shop did not keep the variant {variant.sku}."
-        return attempt.result(variant_ids=known, problem=unknown, unknown=unknown is not None)
+        items = {str(one["id"]): str(one["inventoryItem"]["id"]) for one in product["variants"]["nodes"]}
+        stock_ids = {key: items[number] for key, number in known.items()}
+        return attempt.result(
+            variant_ids=known, stock_ids=stock_ids, problem=unknown, unknown=unknown is not None
+        )
 
     @cached_property
     def _namespace(self) -> str:
