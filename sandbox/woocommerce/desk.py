@@ -1,7 +1,7 @@
 """What the seller does to an order at the desk of the back office: take the money, cancel, edit, refund, throw away.
 
-None of it was recorded through the API, where an edit of a line is not simulated. A line edited at the desk is scaled,
-and the stock follows what had been taken for it.
+None of it was recorded through the API, where another quantity leaves a line's amounts as they are. At the desk they
+are scaled, and the stock follows what had been taken for it.
 """
 
 import json
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from sandbox.woocommerce import order_view, orders, refunds, stock, text, webhooks
+from sandbox.woocommerce import order_view, orders, refunds, stock, text
 from sandbox.woocommerce.answers import Call, Fields
 from sandbox.woocommerce.order_money import KEPT, shown
 from sandbox.woocommerce.site import Site
@@ -76,10 +76,7 @@ def _refund(site: Site, call: Call, doc: Fields, wish: Fields) -> None:
 
 
 def _trash(site: Site, call: Call, doc: Fields, wish: Fields) -> None:
-    """Off all lists, still there by its id; the stock stays where it is."""
-    doc["status"] = "trash"
-    site.store.put("order", doc)
-    webhooks.fire(site, "order", "deleted", doc["id"])
+    orders.trash(site, doc)
 
 
 def _delete(site: Site, call: Call, doc: Fields, wish: Fields) -> None:

@@ -23,12 +23,12 @@ def order(site: Site, call: Call, doc: Fields) -> Fields:
     sent, sent_tax = _sum(shipping, "total"), _sum(shipping, "total_tax")
     total = net["total"] + sent + tax["total_tax"] + sent_tax
     refunds = site.store.find("kind = 'refund' AND parent = ?", (doc["id"],), "ORDER BY id DESC")
-    address = f"orders/{doc['id']}"
+    address, currency = f"orders/{doc['id']}", doc.get("currency", site.currency)
     found = {
         "id": doc["id"],
         "parent_id": 0,
         "status": doc["status"],
-        "currency": site.currency,
+        "currency": currency,
         "version": WOOCOMMERCE,
         "prices_include_tax": site.tax_included,
         "date_created": site.local(doc["created"]),
@@ -68,7 +68,7 @@ def order(site: Site, call: Call, doc: Fields) -> Fields:
         "date_modified_gmt": site.gmt(doc["modified"]),
         "date_completed_gmt": site.gmt(doc["completed"]),
         "date_paid_gmt": site.gmt(doc["paid"]),
-        "currency_symbol": _SIGNS.get(site.currency, site.currency),
+        "currency_symbol": _SIGNS.get(currency, currency),
         "_links": links(call, address, "orders", allow=ALL),
     }
     emails = {"embeddable": True, "href": f"{call.api}/{address}/actions/email_templates"}
@@ -156,6 +156,7 @@ def _line(site: Site, call: Call, line: Fields) -> Fields:
         "price": _each(line),
         "image": _image(site, call, product, parent),
         "parent_name": parent["name"] if parent else None,
+        **line.get("bundle", {}),
     }
 
 

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from sandbox.woocommerce import coerce, listing, order_view, orders, schema, stock, text
-from sandbox.woocommerce.answers import Answer, BareRefusal, Call, Fields, NotSimulated, fields_of
+from sandbox.woocommerce.answers import Answer, BareRefusal, Call, Fields, NotSimulated, Refusal, fields_of
 from sandbox.woocommerce.order_money import shown
 from sandbox.woocommerce.site import Site
 
@@ -21,6 +21,22 @@ def refunds(site: Site, call: Call, number: int) -> Answer:
         query,
         lambda doc: order_view.refund(site, call, doc),
     )
+
+
+def refund(site: Site, call: Call, number: int, refund_number: int) -> Answer:
+    return Answer(200, order_view.refund(site, call, _the_refund(site, number, refund_number)))
+
+
+def remove_refund(site: Site, call: Call, number: int, refund_number: int) -> Answer:
+    """For good, with `force`; what it had put back on the shelf stays there."""
+    doc, order = _the_refund(site, number, refund_number), orders.the_order(site, number)
+    if call.query.get("force") not in ("true", "1"):
+        message = "Refunds do not support trashing."
+        raise Refusal("woocommerce_rest_trash_not_supported", message, 501)
+    site.store.drop("refund", doc["id"])
+    order["modified"] = site.now()
+    orders.save(site, order, "updated")
+    return Answer(200, order_view.refund(site, call, doc))
 
 
 def new_refund(site: Site, call: Call, number: int) -> Answer:
@@ -84,6 +100,14 @@ def new_note(site: Site, call: Call, number: int) -> Answer:
     site.store.put("note", doc)
     address = f"{call.api}/orders/{number}/notes/{doc['id']}"
     return Answer(201, order_view.note(site, call, doc), {"Location": address})
+
+
+def _the_refund(site: Site, number: int, refund_number: int) -> Fields:
+    orders.the_order(site, number)
+    doc = site.store.get("refund", refund_number)
+    if doc is None or doc["parent"] != number:
+        raise Refusal("woocommerce_rest_invalid_order_refund_id", "Invalid order refund ID.", 404)
+    return doc
 
 
 def _bought(order: Fields, wish: Fields) -> Fields:

@@ -97,9 +97,21 @@ ROUTES = (
     _route("/products/attributes/#/terms", _LIST, GET=("list", terms.terms), POST=("create", terms.new_term)),
     _route("/products/attributes/#/terms/#", _ONE, DELETE=("delete", terms.remove_term)),
     _route("/orders", _LIST, GET=("list", orders.orders), POST=("create", orders.new_order)),
-    _route("/orders/#", _ONE, GET=("view", orders.order), PUT=("edit", orders.change_order)),
+    _route(
+        "/orders/#",
+        _ONE,
+        GET=("view", orders.order),
+        PUT=("edit", orders.change_order),
+        DELETE=("delete", orders.remove_order),
+    ),
     _route("/orders/#/notes", _LIST, GET=("list", refunds.notes), POST=("create", refunds.new_note)),
     _route("/orders/#/refunds", _LIST, GET=("list", refunds.refunds), POST=("create", refunds.new_refund)),
+    _route(
+        "/orders/#/refunds/#",
+        "GET, DELETE",
+        GET=("view", refunds.refund),
+        DELETE=("delete", refunds.remove_refund),
+    ),
     _route("/webhooks", _LIST, GET=("list", webhooks.webhooks), POST=("create", webhooks.new_webhook)),
     _route(
         "/webhooks/#",
