@@ -38,6 +38,11 @@ GRANTS = ("shopify", "woocommerce")
 DISCONNECTED = (
     "It was disconnected: its key is forgotten. Connect it anew, or its orders and listings stay as they are."
 )
+UNINSTALLED = (
+    "The shop removed the hub's app: connect the shop anew, or its orders and listings stay as they are."
+)
+AWAY = (DISCONNECTED, UNINSTALLED)
+"""The problems of a shop with which nothing can be done before it is connected anew."""
 
 
 @dataclass(frozen=True, slots=True)

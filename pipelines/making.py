@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Literal, TypeVar
@@ -18,11 +17,12 @@ from core.clock import now
 from core.database import Database, UnitOfWork
 from core.errors import Refused, Temporary, there_is
 from core.settings import Settings
-from core.vault import load_vault
 from models.companies import Company, find_company
-from models.events import HooksDue, ListingsDue
-from models.shops import Push, Selection, Shop
+from models.events import HooksDue, ListingsDue, PushUndoDue
+from models.shops import Push, PushChange, Selection, Shop
 from models.suppliers import Feed, FeedRun, find_feed
+from pipelines.connecting import AWAY, Opened, Wish, begin, keep, woo_site
+from pipelines.connecting import asked as asked_of
 from pipelines.feeds.land import receive
 from pipelines.feeds.uploads import own_name
 from pipelines.listings.plan import start_push
@@ -84,6 +84,16 @@ class NewShop(BaseModel):
         None,
         description="A file on the hub's machine: the authority of a shop with a certificate of its own.",
     )
+
+
+class NewConnection(BaseModel):
+    """A shop whose owner agrees on its own page; `seller` by id, code or name. No key is given."""
+
+    name: str = Field(max_length=100)
+    seller: str
+    url: str = Field(max_length=500)
+    channel: Literal["shopify", "woocommerce"]
+    ca_file: str | None = Field(None, description=NewShop.model_fields["ca_file"].description)
 
 
 class NewSelection(BaseModel):
@@ -292,23 +302,65 @@ def connect_shop(db: Database, settings: Settings, asked: NewShop, *, new_seller
     credentials = {"key": asked.key.strip(), "secret": asked.secret.strip(), "ca_file": asked.ca_file}
     if asked.ca_file and not Path(asked.ca_file).is_file():
         raise Refused(f"The certificate file {asked.ca_file} is not on the hub's machine.", rule="ca_file")
-    url = asked.url.strip()
-    facts = SHOPS[asked.channel](url, **credentials, private_hosts=settings.private_host_names).check()
+    url = woo_site(settings, asked.url) if asked.channel == "woocommerce" else asked.url.strip()
+    facts = asked_of(settings, asked.channel, url, credentials)
     with db.unit_of_work() as uow:
         seller = (
             make_company(uow, "seller", asked.seller)
             if new_seller
             else find_company(uow.session, "seller", asked.seller)
         )
-        name = " ".join(asked.name.split())
-        shop = uow.session.scalars(select(Shop).filter_by(seller_id=seller.id, name=name)).first() or Shop(
-            seller_id=seller.id, name=name
+        wish = Wish(seller.id, asked.channel, asked.name, url, asked.ca_file)
+        return keep(uow, settings, wish, Opened(facts, credentials)).id
+
+
+def begin_connection(
+    uow: UnitOfWork,
+    settings: Settings,
+    asked: NewConnection,
+    *,
+    new_seller: bool = False,
+    session: bytes | None = None,
+) -> str:
+    """The page of the shop on which its owner agrees; see pipelines/connecting.py."""
+    seller = (
+        make_company(uow, "seller", asked.seller)
+        if new_seller
+        else find_company(uow.session, "seller", asked.seller)
+    )
+    return begin(uow, settings, Wish(seller.id, asked.channel, asked.name, asked.url, asked.ca_file), session)
+
+
+def hold_shop(uow: UnitOfWork, shop_id: int, why: str) -> None:
+    """From now on nothing but stock goes into the shop by itself, until a person lets a push go or releases it."""
+    shop = there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
+    why = " ".join(why.split())[:500]
+    shop.held_why = why or "A person held it."
+
+
+def release_shop(uow: UnitOfWork, shop_id: int) -> None:
+    """The hub keeps the shop true by itself again: what differs follows."""
+    shop = there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
+    shop.held_why = None
+    uow.emit(ListingsDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+
+
+def undo_push(uow: UnitOfWork, shop_id: int, push_id: int) -> None:
+    """Has the shop's listings put back as they were before a push. Raises Refused where there is nothing to put back."""
+    shop = there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
+    found = uow.session.get(Push, push_id)
+    push = there_is(found if found and found.shop_id == shop.id else None, f"Push {push_id}")
+    if push.state != "done":
+        raise Refused(f"Push {push_id} is still {push.state}: wait for its end.", rule="state")
+    if (
+        uow.session.scalar(select(PushChange.listing_id).where(PushChange.push_id == push_id).limit(1))
+        is None
+    ):
+        raise Refused(
+            f"Push {push_id} changed nothing that could be put back, or is longer ago than the hub remembers.",
+            rule="state",
         )
-        shop.channel, shop.url, shop.currency, shop.facts = asked.channel, url, facts.currency, asdict(facts)
-        shop.credentials, shop.problem, shop.checked_at = load_vault(settings).seal(credentials), None, now()
-        uow.session.add(shop)
-        uow.session.flush()
-        return shop.id
+    uow.emit(PushUndoDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id, push_id=push_id))
 
 
 def let_push(uow: UnitOfWork, shop_id: int) -> Push | None:
@@ -317,6 +369,9 @@ def let_push(uow: UnitOfWork, shop_id: int) -> Push | None:
     None where nothing differs.
     """
     shop = there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
+    if shop.problem in AWAY:
+        raise Refused(f"Shop {shop.name!r} is not connected: connect it anew first.", rule="state")
+    shop.held_why = None
     if shop.live_since is None:
         shop.live_since = now()
         uow.emit(HooksDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))

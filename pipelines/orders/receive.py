@@ -4,13 +4,11 @@ from sqlalchemy.dialects.postgresql import insert
 
 from connectors.orders import Notice
 from core.database import UnitOfWork
-from models.events import OrderNoticed
+from models.events import OrderNoticed, ProductNoticed
 from models.orders import WebhookDelivery
 from models.shops import Shop
-
-UNINSTALLED = (
-    "The shop removed the hub's app: connect the shop anew, or its orders and listings stay as they are."
-)
+from pipelines.connecting import UNINSTALLED, put_away
+from pipelines.orders.stored import tell
 
 
 def receive(uow: UnitOfWork, shop: Shop, notice: Notice) -> bool:
@@ -35,7 +33,16 @@ def receive(uow: UnitOfWork, shop: Shop, notice: Notice) -> bool:
     if stored is None:
         return False
     if notice.kind == "uninstalled":
-        shop.problem = UNINSTALLED
+        put_away(shop, UNINSTALLED)
+    if notice.kind == "redact":
+        redact(uow, shop, notice.external_id)
+    if notice.kind in ("product", "stock") and notice.external_id:
+        uow.emit(
+            ProductNoticed(
+                tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id, external_id=notice.external_id,
+                stock=int(notice.kind == "stock"),
+            )
+        )  # fmt: skip
     if notice.kind == "order" and notice.external_id:
         uow.emit(
             OrderNoticed(
@@ -43,3 +50,18 @@ def receive(uow: UnitOfWork, shop: Shop, notice: Notice) -> bool:
             )
         )
     return True
+
+
+BUYERS = """
+SELECT o.id FROM shop_order o JOIN order_buyer b ON b.order_id = o.id
+WHERE o.shop_id = %s AND (%s::text IS NULL OR o.external_id = %s) ORDER BY o.id FOR UPDATE OF b"""
+
+
+def redact(uow: UnitOfWork, shop: Shop, external_id: str | None) -> int:
+    """Forgets who bought an order of the shop (None: all of them); the order and its money stay. How many were forgotten."""
+    cursor = uow.cursor()
+    found = [number for (number,) in cursor.execute(BUYERS, [shop.id, external_id, external_id]).fetchall()]
+    cursor.execute("DELETE FROM order_buyer WHERE order_id = ANY(%s)", [found])
+    for order_id in found:
+        tell(uow, order_id, "redacted", "The shop asked to forget the buyer: name and address are removed.")
+    return len(found)
