@@ -113,18 +113,18 @@ class Admin:
             return products.update_product(site, call, fields)
 
     def _settings(self, wish: Fields) -> Answer:
-        """`{"images", "latency": factor, "plain_callbacks": bool}`; what is not named stays. Raises ValueError."""
-        unknown = set(wish) - {"images", "latency", "plain_callbacks"}
+        """`{"images", "latency": factor, "plain_callbacks": bool, "race_seconds"}`; what is not named stays."""
+        unknown = set(wish) - {"images", "latency", "plain_callbacks", "race_seconds"}
         if unknown or not wish:
-            raise ValueError(
-                f"There are the settings images, latency and plain_callbacks, not {', '.join(sorted(unknown))}."
-            )
+            raise ValueError(f"There is no setting {', '.join(sorted(unknown)) or 'without a name'}.")
         if wish.get("images", IMAGE_POLICIES[0]) not in IMAGE_POLICIES:
             raise ValueError(f"images is one of {', '.join(IMAGE_POLICIES)}.")
-        if wish.get("latency", 0) < 0:
-            raise ValueError("latency is 0 or more.")
-        self._site.images = wish.get("images", self._site.images)
-        self._site.plain_callbacks = bool(wish.get("plain_callbacks", self._site.plain_callbacks))
+        if min(wish.get("latency", 0), wish.get("race_seconds", 0)) < 0:
+            raise ValueError("latency and race_seconds are 0 or more.")
+        site = self._site
+        site.images = wish.get("images", site.images)
+        site.plain_callbacks = bool(wish.get("plain_callbacks", site.plain_callbacks))
+        site.race_seconds = float(wish.get("race_seconds", site.race_seconds))
         self._latency.factor = float(wish.get("latency", self._latency.factor))
         return _yes()
 

@@ -23,6 +23,7 @@ class Call:
     secure: bool = True
     raw_query: str = ""
     fetched: Mapping[str, Any] = field(default_factory=dict)  # pictures by address; see media.fetch_all
+    stocks: Mapping[int, int] = field(default_factory=dict)  # what was there a moment ago; see races.py
 
     @property
     def base(self) -> str:

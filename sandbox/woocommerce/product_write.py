@@ -1,6 +1,7 @@
 """What a request's fields do to a product or a variation: WooCommerce's setters, with their silent corruptions."""
 
 import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from sandbox.woocommerce import coerce, media, product_view, schema, taxonomy, text
@@ -77,7 +78,7 @@ def apply(site: Site, call: Call, doc: Fields, fields: Fields, *, creating: bool
     if "attributes" in fields:
         _choices(site, doc, fields) if doc["type"] == "variation" else _attributes(site, doc, fields)
     _prices(site, doc, fields)
-    _stock(doc, fields)
+    _stock(doc, fields, call.stocks)
     _shipping(doc, fields)
     if doc["type"] != "variation":
         _lists(site, doc, fields)
@@ -219,7 +220,7 @@ def _moment(value: Any, correction: int) -> int | None:
     return int(found.timestamp())
 
 
-def _stock(doc: Fields, fields: Fields) -> None:
+def _stock(doc: Fields, fields: Fields, before: Mapping[int, int]) -> None:
     if fields.get("manage_stock") is not None:
         # A variation's "parent" means that it manages none itself.
         doc["manage_stock"] = coerce.boolean(fields["manage_stock"])
@@ -233,7 +234,8 @@ def _stock(doc: Fields, fields: Fields) -> None:
     if "stock_quantity" in fields:
         doc["stock_quantity"] = coerce.integer(fields["stock_quantity"])
     elif fields.get("inventory_delta") is not None:
-        doc["stock_quantity"] = (doc["stock_quantity"] or 0) + coerce.integer(fields["inventory_delta"])
+        read = before.get(doc["id"], doc["stock_quantity"] or 0)
+        doc["stock_quantity"] = read + coerce.integer(fields["inventory_delta"])
     if "low_stock_amount" in fields:
         low = fields["low_stock_amount"]
         doc["low_stock_amount"] = None if low is None else coerce.integer(low)

@@ -11,6 +11,7 @@ from sandbox.woocommerce import (
     media,
     orders,
     products,
+    races,
     refunds,
     site,
     tags,
@@ -150,7 +151,9 @@ def answer(shop: Site, shop_keys: Keys, call: Call) -> Answer:
         if endpoint is None:
             raise NotSimulated("this method here")
         if call.method in ("POST", "PUT", "PATCH") and call.path.startswith(f"{API}/products"):
-            call = replace(call, fetched=media.fetch_all(shop, call, fields_of(call)))
+            fields = fields_of(call)
+            stocks = races.stocks_before(shop, call, fields)
+            call = replace(call, fetched=media.fetch_all(shop, call, fields), stocks=stocks)
         with shop.store.work():
             found = endpoint(shop, call, *numbers)
         if "_fields" in call.query:

@@ -23,7 +23,7 @@ class Site:
 
     `images`: "strict" refuses private hosts and odd ports as a real shop does, "private" fetches from them
     too, "accept" takes every address without fetching. `plain_callbacks`: the consent page sends keys over http too,
-    which no real shop does: for a hub on this machine that has no certificate.
+    which no real shop does: for a hub on this machine that has no certificate. `race_seconds`: see races.py.
     """
 
     store: Store
@@ -36,6 +36,7 @@ class Site:
     weight_unit: str = "kg"
     images: str = "strict"
     plain_callbacks: bool = False
+    race_seconds: float = 0
     clock: Callable[[], float] = time.time
     own_hosts: set[str] = field(default_factory=set)
 
