@@ -90,6 +90,9 @@ PAGE_DIFFERS = "wanted IS DISTINCT FROM sent AND NOT trade_only"
 LISTING_DIFFERS = """CASE WHEN wanted IS NULL THEN external_id IS NOT NULL AND state NOT IN ('withdrawn', 'refused')
   ELSE state <> 'refused' AND (wanted IS DISTINCT FROM sent OR external_id IS NULL OR state IN ('drifted', 'waiting')) END"""
 """Whether a push has something to do: kept by the database beside each row, so that a plan need not compare all."""
+LISTING_UNSETTLED = """coalesce(sending IS NOT NULL OR sent->'stock' = 'null'
+  OR seen_at >= sent_at AND (seen->>'stock')::int < (sent->>'stock')::int, false)"""
+"""Whether a whole sweep of the shop's orders will tell more of what it can still sell."""
 
 
 class ShopProduct(Base):
@@ -120,7 +123,7 @@ class Listing(Base):
     """A variant in a shop. `wanted`, `sent` and `seen` hold {"title", "price", "stock", …} of the same shape.
 
     `sent->'stock'` is how much the shop can still sell as far as we know: what was sent, less the orders taken over
-    since; null where the shop itself moved it and it must be read first (pipelines/listings/stock.py).
+    since; null where the shop itself moved it and it must be read first (models/shelves.py).
 
     States: waiting (wanted, not yet there), blocked (we will not send it: `problem` says why), sent (answered,
     not yet read back), live (read back equal), drifted (read back different), refused (the shop said no),
@@ -135,6 +138,7 @@ class Listing(Base):
         Index("ix_listing_variant", "variant_id"),
         Index("ix_listing_external", "shop_id", "external_id"),
         Index("ix_listing_differs", "shop_id", "product_id", postgresql_where=text("differs")),
+        Index("ix_listing_unsettled", "shop_id", postgresql_where=text("unsettled")),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -151,11 +155,13 @@ class Listing(Base):
     stock_id: Mapped[str | None] = mapped_column(Text)
     """The id under which the shop keeps its stock, where that is another (Shopify's inventory item)."""
     sending: Mapped[int | None]
-    """A stock that is on its way to the shop and not answered yet: it may show that too. None where none is."""
+    """A stock that is on its way to the shop and not answered yet: it may show that too. None where none is. Where the
+    outcome stays unknown, or the shop moved its stock itself, it is the most that it may show until it is read."""
     problem: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None]
     seen_at: Mapped[datetime | None]
     differs: Mapped[bool] = mapped_column(Computed(LISTING_DIFFERS, persisted=True))
+    unsettled: Mapped[bool] = mapped_column(Computed(LISTING_UNSETTLED, persisted=True))
 
 
 class Push(Base):

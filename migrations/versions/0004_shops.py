@@ -116,6 +116,21 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
+    op.add_column(
+        "listing",
+        sa.Column(
+            "unsettled",
+            sa.Boolean(),
+            sa.Computed(
+                "coalesce(sending IS NOT NULL OR sent->'stock' = 'null'\n  OR seen_at >= sent_at AND (seen->>'stock')::int < (sent->>'stock')::int, false)",
+                persisted=True,
+            ),
+            nullable=False,
+        ),
+    )
+    op.create_index(
+        "ix_listing_unsettled", "listing", ["shop_id"], unique=False, postgresql_where=sa.text("unsettled")
+    )
     op.create_index(
         "ix_listing_differs",
         "listing",
@@ -169,6 +184,8 @@ def downgrade() -> None:
     op.drop_column("push", "undoes")
     op.drop_index("ix_listing_differs", table_name="listing", postgresql_where=sa.text("differs"))
     op.drop_column("listing", "differs")
+    op.drop_index("ix_listing_unsettled", table_name="listing", postgresql_where=sa.text("unsettled"))
+    op.drop_column("listing", "unsettled")
     op.drop_column("listing", "sending")
     op.drop_column("listing", "stock_id")
     op.drop_table("push_change")

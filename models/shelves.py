@@ -1,0 +1,63 @@
+"""What a shop can still sell of a listing, as far as we know: lowered as orders come, unknown once the shop itself moved it.
+
+`sent->'stock'` is never less than what the shop shows and what it sold unseen. Plans, pushes and orders change it from
+several sides at once; these words keep it so. Whoever needs locks takes shops first, then offers, then listings, by id.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from psycopg import Cursor
+
+UNKNOWN = "l.sent->'stock' = 'null'"
+"""Whether it must be read, and its shop's orders swept after that, before a figure may be sent (listing `l`)."""
+
+EXPOSED = f"""CASE WHEN ({UNKNOWN}) IS TRUE THEN l.sending
+      ELSE greatest(coalesce((l.sent->>'stock')::int, 0), coalesce(l.sending, 0)) END"""
+"""The most that listing `l` can still sell in its shop: what was sent or is on its way; NULL where nobody can say."""
+
+LOCKED = """
+SELECT l.id, l.variant_id FROM listing l WHERE l.shop_id = %s AND l.variant_id = ANY(%s) ORDER BY l.id FOR NO KEY UPDATE"""
+
+SOLD = """
+UPDATE listing l SET
+  sent = CASE WHEN jsonb_typeof(sent->'stock') = 'number'
+    THEN jsonb_set(sent, '{stock}', to_jsonb(greatest(0, (sent->>'stock')::int - n.pieces))) ELSE sent END,
+  wanted = CASE WHEN wanted IS NOT NULL
+    THEN jsonb_set(wanted, '{stock}', to_jsonb(greatest(0, (wanted->>'stock')::int - n.pieces))) END,
+  sending = greatest(0, sending - n.pieces)
+FROM unnest(%s::int[], %s::int[]) AS n(id, pieces) WHERE l.id = n.id"""
+"""What is wanted falls too: until it is decided anew, nobody shall put back what a buyer took."""
+
+FORGOTTEN = f"""
+UPDATE listing l SET sending = CASE WHEN ({UNKNOWN}) IS TRUE THEN l.sending + n.pieces
+    ELSE greatest((l.sent->>'stock')::int, l.sending) + n.pieces END,
+  sent = jsonb_set(l.sent, '{{stock}}', 'null'), seen = NULL, seen_at = NULL, sent_at = clock_timestamp()
+FROM unnest(%s::int[], %s::int[]) AS n(id, pieces) WHERE l.id = n.id AND l.sent IS NOT NULL"""  # noqa: S608 - our own words
+"""`sent_at` moves, so that whoever read the shop before this does not take it for the present."""
+
+
+def lock_listings(cursor: Cursor[Any], shop_id: int, variant_ids: Collection[int]) -> dict[int, int]:
+    """Locks a shop's listings of these variants, in id order; their ids by variant."""
+    found = cursor.execute(LOCKED, [shop_id, sorted(set(variant_ids))]).fetchall()
+    return {variant_id: listing_id for listing_id, variant_id in found}
+
+
+def moved_by_orders(cursor: Cursor[Any], shop_id: int, moved: Mapping[int, int]) -> None:
+    """Pieces by variant that a shop's orders took (more than 0), or gave back (less), since we last asked it.
+
+    What was taken lowers what the shop can still sell, so that it is not taken for drift. What was given back the shop
+    put on its own shelf, or did not: nobody knows until it is read.
+    """
+    listings = lock_listings(cursor, shop_id, moved)
+    sold = [(listings[each], n) for each, n in moved.items() if n > 0 and each in listings]
+    back = [(listings[each], -n) for each, n in moved.items() if n < 0 and each in listings]
+    for statement, rows in ((SOLD, sold), (FORGOTTEN, back)):
+        if rows:
+            cursor.execute(statement.encode(), [[row[0] for row in rows], [row[1] for row in rows]])
+
+
+def forget(cursor: Cursor[Any], shop_id: int, variant_ids: Collection[int]) -> None:
+    """The shop may show what it likes of these: they are read, and its orders swept, before they are sent anew."""
+    listings = sorted(lock_listings(cursor, shop_id, variant_ids).values())
+    cursor.execute(FORGOTTEN.encode(), [listings, [0] * len(listings)])
