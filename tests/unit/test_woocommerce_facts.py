@@ -66,7 +66,22 @@ def shop(script: Script, tmp_path: Path) -> Iterator[WooCommerceShop]:
 
 
 def test_everything_told(shop: WooCommerceShop, script: Script) -> None:
-    assert shop.check() == ShopFacts("Mugs & More", "11.0.1", "EUR", True, "lbs", "Europe/Berlin", ())
+    facts = ShopFacts(
+        "Mugs & More",
+        "11.0.1",
+        "EUR",
+        True,
+        "lbs",
+        "Europe/Berlin",
+        scopes=("read", "write"),
+        limits={
+            "products or variations in one call": "100",
+            "characters of a SKU or GTIN": "100",
+            "bytes of a title": "65,535",
+            "bytes of a description": "500,000",
+        },
+    )
+    assert shop.check() == facts
     keyless = [path for _, path, headers, _ in script.received if "authorization" not in headers]
     assert keyless == ["/wp-json/?_fields=name%2Ctimezone_string%2Cgmt_offset"]
     writes = [(path, body) for method, path, _, body in script.received if method == "POST"]

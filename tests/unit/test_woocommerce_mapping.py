@@ -192,7 +192,7 @@ def test_variants_the_shop_would_corrupt_are_not_sent(changes: dict[str, Any], w
 
 
 def test_stock_never_goes_without_managing_it() -> None:
-    assert mapping.stock_fields("10", 0) == {"id": 10, "manage_stock": True, "stock_quantity": 0}
+    assert mapping.stock_fields(variant(stock=0)) == {"manage_stock": True, "stock_quantity": 0}
 
 
 @pytest.mark.parametrize(("amount", "price"), [("12.50", Money(1250, "EUR")), ("", None), (None, None), ("abc", None), ("0", Money(0, "EUR")), (Decimal("4.5"), Money(450, "EUR"))])  # fmt: skip
@@ -212,6 +212,55 @@ def test_a_variation_is_only_as_live_as_its_product(own: str, above: str | None,
 def test_the_sellers_sale_price_is_his_own() -> None:
     held = {"id": 1, "status": "publish", "regular_price": "12.50", "sale_price": "9.00", "price": "9.00"}
     assert mapping.listing(held, "EUR").price == Money(1250, "EUR")
+
+
+def test_a_price_struck_through_makes_a_sale_of_ours() -> None:
+    cheap = variant(compare_at=Money(1500, "EUR"))
+    fields = mapping.product_fields(product(cheap), "")
+    assert (fields["regular_price"], fields["sale_price"]) == ("15.00", "12.50")
+    assert fields["meta_data"] == [
+        {"key": "_entrepot_key", "value": "p1"},
+        {"key": "_entrepot_sale", "value": "12.50"},
+    ]
+    held = {"id": 1, **fields}
+    assert mapping.our_sale(held) and mapping.listing(held, "EUR").price == Money(1250, "EUR")
+    changed = {**held, "sale_price": "11.00"}
+    assert not mapping.our_sale(changed), "the owner set another"
+    assert mapping.trade_fields(cheap) == {
+        "regular_price": "15.00",
+        "sale_price": "12.50",
+        "meta_data": [{"key": "_entrepot_sale", "value": "12.50"}],
+    }
+
+
+@pytest.mark.parametrize("above", [None, Money(1250, "EUR"), Money(900, "EUR")])
+def test_a_sale_that_saves_nothing_is_none(above: Money | None) -> None:
+    fields = mapping.product_fields(product(variant(compare_at=above)), "")
+    assert fields["regular_price"] == "12.50" and "sale_price" not in fields
+    assert mapping.trade_fields(variant(compare_at=above)) == {"regular_price": "12.50"}
+
+
+def test_the_end_of_a_sale_keeps_our_key() -> None:
+    fields = mapping.product_fields(product(), "")
+    assert mapping.without_sale(fields) == {
+        **fields,
+        "sale_price": "",
+        "meta_data": [{"key": "_entrepot_key", "value": "p1"}, {"key": "_entrepot_sale", "value": ""}],
+    }
+
+
+def test_stock_that_the_shop_counts_already_is_set_apart() -> None:
+    """A figure among the other fields would undo what was sold meanwhile."""
+    seen = variant(external_id="5", before=9)
+    assert "stock_quantity" not in mapping.product_fields(product(seen), "")
+    assert mapping.product_fields(product(variant(before=9)), "")["stock_quantity"] == 7
+    assert mapping.product_fields(product(variant(external_id="5")), "")["stock_quantity"] == 7
+
+
+def test_the_address_of_a_page_is_given_at_its_making() -> None:
+    assert mapping.at_making(product(handle="blue-mug")) == {"slug": "blue-mug"}
+    assert mapping.at_making(product()) == {}
+    assert "slug" not in mapping.product_fields(product(handle="blue-mug"), "")
 
 
 def recorded(name: str) -> Any:

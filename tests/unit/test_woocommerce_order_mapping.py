@@ -218,7 +218,11 @@ def test_a_signed_order_is_a_notice_and_the_ping_says_nothing() -> None:
     ("topic", "body", "kind", "number"),
     [
         ("order.deleted", b'{"id":5}', "order", "5"),
-        ("product.updated", b'{"id":5}', "other", None),
+        ("product.updated", b'{"id":5}', "product", "5"),
+        ("product.updated", b'{"id":6,"type":"variation","parent_id":5}', "product", "5"),
+        ("product.deleted", b'{"id":5}', "product", "5"),
+        ("coupon.updated", b'{"id":5}', "other", None),
+        ("order.updated", b'{"id":true}', "other", None),
         ("order.updated", b"[]", "other", None),
         ("order.updated", b"<br>", "other", None),
         ("order.updated", b'{"id":"5"}', "other", None),

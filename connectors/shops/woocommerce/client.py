@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from connectors.base import Pace
 from connectors.http import Answer, Http
+from connectors.shops.woocommerce.oauth import signer
 from core.errors import Misconfigured, Refused, Unknown
 from core.guard import Guard
 
@@ -21,25 +22,29 @@ LONGEST_QUERY = 1500
 """Characters of one list in an address; many servers refuse an address over 8 kB."""
 
 
-def site_of(url: str) -> str:
-    """The shop's address without what people paste along. Raises Misconfigured where it is not https."""
+def site_of(url: str, *, insecure_http: bool = False) -> str:
+    """The shop's address without what people paste along. Raises Misconfigured where it is not https, or http where the
+    operator allows that."""
     url = url.strip()
     parts = urlsplit(url if "://" in url else f"https://{url}")
-    if parts.scheme == "http":
+    if parts.scheme == "http" and not insecure_http:
         raise Misconfigured(
-            f"The shop {parts.netloc} was entered with http://, over which anybody on the way could read its key. "
+            f"The shop {parts.netloc} was entered with http://, over which anybody on the way could read its orders. "
             "Switch the shop to https and enter its https:// address."
         )
-    if parts.scheme != "https" or not parts.hostname or parts.username or parts.password:
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username or parts.password:
         raise Misconfigured("The shop's address is not usable; enter it like https://shop.example.")
     path = parts.path
     for pasted in ("/wp-json", "/wp-admin", "/wp-login.php"):
         path = path.partition(pasted)[0]
-    return f"https://{parts.netloc}{path.rstrip('/')}"
+    return f"{parts.scheme}://{parts.netloc}{path.rstrip('/')}"
 
 
 class Rest:
-    """One shop's REST API. `patience` is how many seconds a batch may take before its outcome counts as unknown."""
+    """One shop's REST API. `patience` is how many seconds a batch may take before its outcome counts as unknown.
+
+    Over http, where the operator allows it, calls are signed and the secret is never sent; https takes the key as it is.
+    """
 
     def __init__(
         self,
@@ -50,17 +55,20 @@ class Rest:
         guard: Guard,
         ca_file: Path | None,
         patience: float,
-        pace: Pace,
+        pace: Pace | None = None,
+        insecure_http: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        site = site_of(url)
+        site = site_of(url, insecure_http=insecure_http)
         self.host = urlsplit(site).netloc
+        self.insecure = site.startswith("http://")
         self._patience = patience
         self._http = Http(
             site,
             name=f"The shop {self.host}",
             guard=guard,
-            auth=(key.strip(), secret.strip()),
+            auth=None if self.insecure else (key.strip(), secret.strip()),
+            sign=signer(key.strip(), secret.strip()) if self.insecure else None,
             ca_file=ca_file,
             explain=self._explain,
             pace=pace,
@@ -127,6 +135,21 @@ class Rest:
                 f"The shop {self.host} did not answer every part of a batch; what it did is not known."
             )
         return [told["update" if "id" in wish else "create"].pop(0) for wish in wishes]
+
+    def repeat(self, path: str, wishes: Sequence[Fields]) -> Iterator[Fields]:
+        """Updates that may be made twice, in batches; one answer a wish. After a lost answer the same call is made again,
+        once; lost twice, the answer is {"lost": sentence}."""
+        for start in range(0, len(wishes), BATCH):
+            some = wishes[start : start + BATCH]
+            try:
+                try:
+                    yield from self.batch(path, some)
+                except Unknown:
+                    yield from self.batch(path, some)
+            except Unknown as error:
+                yield from ({"lost": str(error)} for _ in some)
+            except Refused as error:
+                yield from ({"error": {"code": error.rule, "message": str(error)}} for _ in some)
 
     def may_write(self) -> None:
         """Raises Misconfigured where the key may only read: an empty batch changes nothing and tells it."""

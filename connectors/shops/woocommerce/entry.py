@@ -6,7 +6,7 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from connectors.http import plain
-from connectors.shops.woocommerce.mapping import key_of
+from connectors.shops.woocommerce.mapping import key_of, our_sale, without_sale
 
 Fields = dict[str, Any]
 Verdict = Literal["done", "again", "taken"]
@@ -18,7 +18,8 @@ ROUNDS = 8
 @dataclass(slots=True)
 class Entry:
     """`fields` are what is wanted; `creation` is sent only when the thing is made. `parent` is the product of a
-    variation. `picture_ids` are the shop's own ids by URL; `problems` are sentences by key."""
+    variation. `picture_ids` are the shop's own ids by URL; `problems` are sentences by key. `tags` are ids that the
+    product must have beside its owner's. With `owners` the thing is its owner's: where it is gone it is not made again."""
 
     key: str
     sku: str
@@ -26,6 +27,8 @@ class Entry:
     creation: Fields = field(default_factory=dict)
     gtin: str | None = None
     gtin_key: str = ""
+    tags: tuple[int, ...] = ()
+    owners: bool = False
     pictures: tuple[str, ...] = ()
     picture_ids: dict[str, str] = field(default_factory=dict)
     parent: int | None = None
@@ -35,11 +38,15 @@ class Entry:
     unknown: bool = False
     lost: int = 0
     """How many answers about it were lost."""
+    counted: bool = False
+    """Whether the shop keeps count of it, by the last answer."""
+    made_again: bool = False
+    """Whether what was known by its id was gone and had to be made anew."""
     _rounds: int = 0
     _dead: set[str] = field(default_factory=set)
     _later: list[str] = field(default_factory=list)
     _written: bool = False
-    _made_again: bool = False
+    _tagged: bool = False
 
     def fresh(self) -> list[str]:
         """The pictures the next wish asks the shop to fetch."""
@@ -50,6 +57,8 @@ class Entry:
         fields = dict(self.fields)
         if self.id is None:
             fields |= self.creation
+            if self.tags:
+                fields["tags"] = [{"id": number} for number in self.tags]
         else:
             fields["id"] = self.id
         if self.gtin:
@@ -72,8 +81,9 @@ class Entry:
         self._rounds += 1
         if "error" not in answer:
             self.id, self._written = int(answer["id"]), True
+            self.counted = answer.get("manage_stock") is True
             self._learn(_images(answer))
-            return self._next_picture()
+            return "again" if self._lacks(answer) else self._next_picture()
         error = answer["error"]
         code, words = str(error.get("code")), plain(str(error.get("message")))
         facts = error.get("data") if isinstance(error.get("data"), dict) else {}
@@ -85,9 +95,13 @@ class Entry:
             return self._without_gtin(facts.get("resource_id"))
         if "image" in code and self._shown():
             return self._without_picture(words)
-        if code.endswith("_invalid_id") and self.id is not None and not self._made_again:
+        if code.endswith("_invalid_id") and self.owners:
+            return self.give_up(
+                f"Product {self.id} is gone from the shop; its owner made it, so it is not made again"
+            )
+        if code.endswith("_invalid_id") and self.id is not None and not self.made_again:
             # Deleted in the shop for good: what is wanted is made anew, with the pictures that are still there.
-            self.id, self._made_again = None, True
+            self.id, self.made_again = None, True
             return "again"
         self.unknown = int(facts.get("status") or 0) >= 500
         return self.give_up(f"The shop refused {self.sku}: {words or code}")
@@ -128,6 +142,19 @@ class Entry:
         shown = self._shown()
         if len(images) == len(shown):
             self.picture_ids |= {url: str(image["id"]) for url, image in zip(shown, images, strict=True)}
+
+    def _lacks(self, answer: Fields) -> bool:
+        """What only an answer tells: a list of tags replaces the owner's, so ours are added to those it shows; and a sale
+        of ours that is over must be ended, while one of the owner's stays."""
+        held = {int(tag["id"]) for tag in answer.get("tags") or []}
+        lacking = not self._tagged and not held.issuperset(self.tags)
+        if lacking:
+            self._tagged = True
+            self.fields = {**self.fields, "tags": [{"id": number} for number in sorted(held | {*self.tags})]}
+        over = "sale_price" not in self.fields and our_sale(answer)
+        if over:
+            self.fields = without_sale(self.fields)
+        return lacking or over
 
     def _next_picture(self) -> Verdict:
         if not self._later:

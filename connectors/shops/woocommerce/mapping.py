@@ -18,6 +18,8 @@ Fields = dict[str, Any]
 
 OUR_KEY = "_entrepot_key"
 """Meta field that says which draft a product or variation was made from."""
+OUR_SALE = "_entrepot_sale"
+"""Meta field with the sale price that is ours; another sale price is the owner's own."""
 BRAND = "Brand"
 GRAMS = {"kg": Decimal(1000), "g": Decimal(1), "lbs": Decimal("453.59237"), "oz": Decimal("28.349523125")}
 """Grams in one of the shop's weight units: the four WooCommerce offers; pound and ounce are exact by definition."""
@@ -65,14 +67,21 @@ def why_not_variant(variant: VariantDraft, currency: str) -> str | None:
         or not sku.isprintable()
     ):
         return f"The shop would change the SKU {sku!r}; remove blanks at its ends, double blanks, “<” and “%” before digits."
-    if variant.price.currency != currency:
-        return f"The price of {sku} is in {variant.price.currency}, but the shop sells in {currency}."
-    if variant.price.minor < 0:
-        return f"The price of {sku} is negative."
-    if type(variant.stock) is not int or variant.stock < 0:
-        return f"The stock of {sku} is {variant.stock!r}; it must be a whole number from 0."
     if any(not option(value) for _, value in variant.options):
         return f"An option of {sku} is empty; the shop would take it for “any”."
+    return why_not_trade(variant, currency)
+
+
+def why_not_trade(variant: VariantDraft, currency: str) -> str | None:
+    """The sentence why its price or stock cannot go into a shop of this currency, None where they can."""
+    name = variant.sku or variant.key
+    for price in (variant.price, variant.compare_at or variant.price):
+        if price.currency != currency:
+            return f"The price of {name} is in {price.currency}, but the shop sells in {currency}."
+        if price.minor < 0:
+            return f"The price of {name} is negative."
+    if type(variant.stock) is not int or variant.stock < 0:
+        return f"The stock of {name} is {variant.stock!r}; it must be a whole number from 0."
     return None
 
 
@@ -97,7 +106,8 @@ def weight(grams: int, unit: str) -> str:
 
 
 def product_fields(draft: ProductDraft, unit: str) -> Fields:
-    """What a product should be, without its id, pictures, GTIN and category. `unit` "" leaves the weight out."""
+    """What a product should be, without its id, pictures, GTIN and what is sent at its making only. `unit` "" leaves the
+    weight out. Tariff codes and origin are not sent: WooCommerce has no field for them."""
     brand = (
         [{"name": BRAND, "visible": True, "variation": False, "options": [option(draft.brand)]}]
         if draft.brand
@@ -111,9 +121,10 @@ def product_fields(draft: ProductDraft, unit: str) -> Fields:
         "virtual": draft.kind != "goods",
     }
     if draft.simple:
-        shared |= {"type": "simple"} | _sellable(draft.variants[0], draft, unit)
+        only = draft.variants[0]
+        shared |= {"type": "simple"} | _sellable(only, draft, unit)
         # A list replaces the shop's own: without a brand there is nothing to say.
-        return shared | ({"attributes": brand} if brand else {}) | _ours(draft.key)
+        return shared | ({"attributes": brand} if brand else {}) | _ours(draft.key, only)
     names = [name for name, _ in draft.variants[0].options]
     values = [
         {
@@ -134,22 +145,51 @@ def product_fields(draft: ProductDraft, unit: str) -> Fields:
     )
 
 
+def at_making(draft: ProductDraft) -> Fields:
+    """What is sent only when the product is made: afterwards its address is known to others."""
+    return {"slug": draft.handle} if draft.handle else {}
+
+
 def variation_fields(variant: VariantDraft, draft: ProductDraft, unit: str) -> Fields:
     """What a variation should be, without its id, picture and GTIN."""
     choices = [{"name": option(name), "option": option(value)} for name, value in variant.options]
     shared = {"status": "publish", "virtual": draft.kind != "goods", "attributes": choices}
-    return shared | _sellable(variant, draft, unit) | _ours(variant.key)
+    return shared | _sellable(variant, draft, unit) | _ours(variant.key, variant)
 
 
-def stock_fields(external_id: str, stock: int) -> Fields:
-    """Stock alone. Without manage_stock the quantity would be ignored."""
-    return {"id": int(external_id), "manage_stock": True, "stock_quantity": stock}
+def trade_fields(variant: VariantDraft) -> Fields:
+    """The price alone, for a product whose page is its owner's."""
+    meta = _sale_meta(variant)
+    return _prices(variant) | ({"meta_data": meta} if meta else {})
+
+
+def stock_fields(variant: VariantDraft) -> Fields:
+    """The stock whole. Without manage_stock the quantity would be ignored."""
+    return {"manage_stock": True, "stock_quantity": variant.stock}
+
+
+def known_stock(variant: VariantDraft) -> bool:
+    """Whether its stock is set apart, relative to what the shop should show, and not with the rest."""
+    return variant.external_id is not None and variant.before is not None
 
 
 def key_of(found: Fields) -> str | None:
     """Our own key on a product or variation of the shop, None where it is not ours."""
-    keys = [meta.get("value") for meta in found.get("meta_data") or [] if meta.get("key") == OUR_KEY]
-    return str(keys[0]) if keys else None
+    return _meta(found, OUR_KEY)
+
+
+def our_sale(found: Fields) -> bool:
+    """Whether the sale price that a product or variation has is one that the hub set."""
+    return bool(found.get("sale_price")) and _meta(found, OUR_SALE) == str(found["sale_price"])
+
+
+def without_sale(fields: Fields) -> Fields:
+    """These fields, and the end of our own sale."""
+    return {
+        **fields,
+        "sale_price": "",
+        "meta_data": [*fields.get("meta_data", []), {"key": OUR_SALE, "value": ""}],
+    }
 
 
 def listing(found: Fields, currency: str, parent: Fields | None = None) -> ShopListing:
@@ -161,7 +201,7 @@ def listing(found: Fields, currency: str, parent: Fields | None = None) -> ShopL
         status=_status(whole) if _status(whole) != "live" else _status(found),
         sku=str(found.get("sku") or ""),
         title=unescape(str(whole.get("name") or "")),
-        price=_price(found.get("regular_price"), currency),
+        price=_price(found.get("sale_price" if our_sale(found) else "regular_price"), currency),
         stock=_whole(found.get("stock_quantity")) if found.get("manage_stock") is True else None,
         gtin=str(found.get("global_unique_id") or "") or None,
         options=tuple(
@@ -172,19 +212,41 @@ def listing(found: Fields, currency: str, parent: Fields | None = None) -> ShopL
 
 
 def _sellable(variant: VariantDraft, draft: ProductDraft, unit: str) -> Fields:
-    fields: Fields = {
-        "sku": variant.sku,
-        "regular_price": format(variant.price.amount, "f"),
-        "manage_stock": True,
-        "stock_quantity": variant.stock,
-    }
+    fields: Fields = {"sku": variant.sku} | _prices(variant)
+    if not known_stock(variant):
+        fields |= stock_fields(variant)
     if variant.weight_g is not None and unit and draft.kind == "goods":
         fields["weight"] = weight(variant.weight_g, unit)
     return fields
 
 
-def _ours(key: str) -> Fields:
-    return {"meta_data": [{"key": OUR_KEY, "value": key}]}
+def _prices(variant: VariantDraft) -> Fields:
+    """A price with one struck through above it is a sale to the shop, which drops a sale that saves nothing (recorded:
+    product_put_sale_above_regular)."""
+    if not _on_sale(variant):
+        return {"regular_price": _written(variant.price)}
+    return {"regular_price": _written(variant.compare_at), "sale_price": _written(variant.price)}
+
+
+def _on_sale(variant: VariantDraft) -> bool:
+    return variant.compare_at is not None and variant.compare_at.minor > variant.price.minor
+
+
+def _written(price: Money | None) -> str:
+    return "" if price is None else format(price.amount, "f")
+
+
+def _ours(key: str, variant: VariantDraft | None = None) -> Fields:
+    return {"meta_data": [{"key": OUR_KEY, "value": key}, *(_sale_meta(variant) if variant else [])]}
+
+
+def _sale_meta(variant: VariantDraft) -> list[Fields]:
+    return [{"key": OUR_SALE, "value": _written(variant.price)}] if _on_sale(variant) else []
+
+
+def _meta(found: Fields, key: str) -> str | None:
+    kept = [meta.get("value") for meta in found.get("meta_data") or [] if meta.get("key") == key]
+    return str(kept[0]) if kept else None
 
 
 def _bare(name: str) -> str:

@@ -1,10 +1,11 @@
-"""Makes the shop call the hub when an order changes, mends that where it has ended, and verifies the calls."""
+"""Makes the shop call the hub when an order or a product changes, mends that where it has ended, and verifies the calls."""
 
 import hashlib
 import hmac
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import orjson
 
@@ -12,8 +13,10 @@ from connectors.orders import Notice
 from connectors.shops.woocommerce.client import Fields, Rest
 from core.errors import Refused
 
-TOPICS = ("order.created", "order.updated", "order.deleted")
-"""order.deleted tells what no list does: an order in the trash vanishes from all of them."""
+TOPICS = ("order.created", "order.updated", "order.deleted", "product.updated", "product.deleted")
+"""order.deleted tells what no list does: an order in the trash vanishes from all of them. A product tells of every change,
+the hub's own and each sale included."""
+_KINDS: dict[str, Literal["order", "product"]] = {"order": "order", "product": "product"}
 NAME = "Entrepot"
 """Begins the name of our webhooks in the shop; others are left alone."""
 
@@ -63,12 +66,13 @@ class Webhooks:
                 rule="signature",
             )
         topic = headers.get("x-wc-webhook-topic", "")
-        number = _number(body)
+        kind = _KINDS.get(topic.partition(".")[0])
+        number = _number(body) if kind else None
         return Notice(
             delivery_id=headers.get("x-wc-webhook-delivery-id") or hashlib.sha256(body).hexdigest(),
             topic=topic,
-            kind="order" if topic.startswith("order.") and number is not None else "other",
-            external_id=number if topic.startswith("order.") else None,
+            kind="other" if kind is None or number is None else kind,
+            external_id=number,
         )
 
     def _wish(self, topic: str, url: str) -> Fields:
@@ -96,9 +100,12 @@ def _as_wished(hook: Fields, wish: Fields) -> bool:
 
 
 def _number(body: bytes) -> str | None:
+    """The id of what it is about; a variation's change is one of its product."""
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    number = found.get("id") if isinstance(found, dict) else None
-    return str(number) if isinstance(number, int) else None
+    if not isinstance(found, dict):
+        return None
+    number = found.get("parent_id") if found.get("type") == "variation" else found.get("id")
+    return str(number) if type(number) is int else None

@@ -1,20 +1,23 @@
-"""Finds or makes the shop's category for a path of names, since a category sent by name becomes Uncategorized."""
+"""Finds or makes the shop's category or tag of a name, since one sent by name is ignored or becomes Uncategorized."""
 
 from html import escape, unescape
+from typing import Literal
 
 from connectors.shops.woocommerce.client import Rest
 from core.errors import Refused, Temporary, Unknown
 
 
-class Categories:
-    """The shop's categories, read once and then kept up to date with those made here."""
+class Terms:
+    """The shop's categories, or its tags, read once and then kept up to date with those made here."""
 
-    def __init__(self, rest: Rest) -> None:
-        self._rest = rest
+    def __init__(self, rest: Rest, kind: Literal["category", "tag"]) -> None:
+        self._rest, self._kind = rest, kind
+        self._path = "products/categories" if kind == "category" else "products/tags"
         self._known: dict[tuple[int, str], int] | None = None
 
     def number(self, path: tuple[str, ...]) -> int | None:
-        """The id of the category at this path ("Clothing", "Shirts"), made where it is missing; None for no path.
+        """The id of the category at this path ("Clothing", "Shirts"), made where it is missing; None for no path. A tag's
+        path is its name.
 
         Names are compared without regard to case, as the shop does. Raises Refused with the shop's own words, Temporary where the answer was lost.
         """
@@ -28,18 +31,20 @@ class Categories:
     def _all(self) -> dict[tuple[int, str], int]:
         if self._known is None:
             self._known = {
-                (int(found["parent"]), unescape(str(found["name"])).casefold()): int(found["id"])
-                for found in self._rest.pages("products/categories")
+                (int(found.get("parent") or 0), unescape(str(found["name"])).casefold()): int(found["id"])
+                for found in self._rest.pages(self._path)
             }
         return self._known
 
     def _make(self, name: str, parent: int) -> int:
-        fields = {"name": escape(name, quote=False), "parent": parent}
+        fields = {"name": escape(name, quote=False)} | (
+            {"parent": parent} if self._kind == "category" else {}
+        )
         try:
-            answer = self._rest.create("products/categories", fields)
+            answer = self._rest.create(self._path, fields)
         except Unknown as error:
             # Made or not: the name is unique below its parent, so asking again later cannot make a second one.
-            raise Temporary(f"The category {name!r} may not have been made: {error}") from None
+            raise Temporary(f"The {self._kind} {name!r} may not have been made: {error}") from None
         if answer.ok:
             number = int(answer.body["id"])
         elif answer.code == "term_exists" and answer.body["data"].get("resource_id"):
@@ -47,6 +52,6 @@ class Categories:
                 answer.body["data"]["resource_id"]
             )  # made by someone else meanwhile (error_category_exists)
         else:
-            raise Refused(f"The shop refused the category {name!r}: {answer.message or answer.code}.")
+            raise Refused(f"The shop refused the {self._kind} {name!r}: {answer.message or answer.code}.")
         self._all()[(parent, name.casefold())] = number
         return number

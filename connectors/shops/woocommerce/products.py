@@ -1,0 +1,265 @@
+"""Brings products into the shop: what is sent of each, its variations after it, and its stock by the law of stock."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from connectors.base import ProductDraft, PushResult, StockLevel, VariantDraft
+from connectors.shops.woocommerce import mapping
+from connectors.shops.woocommerce.client import BATCH, Fields, Rest
+from connectors.shops.woocommerce.entry import Entry
+from connectors.shops.woocommerce.facts import Facts
+from connectors.shops.woocommerce.stock import Stock, path_of
+from connectors.shops.woocommerce.terms import Terms
+from connectors.shops.woocommerce.upsert import Upsert
+from core.errors import EntrepotError, Refused
+
+
+class Products:
+    """One push into one shop at a time; categories and tags are looked up once."""
+
+    def __init__(self, rest: Rest, facts: Facts, stock: Stock) -> None:
+        self._rest, self._facts, self._stock = rest, facts, stock
+        self._categories, self._tags = Terms(rest, "category"), Terms(rest, "tag")
+
+    def push(self, drafts: Sequence[ProductDraft]) -> Iterator[PushResult]:
+        """Creates or updates products; see the Protocol. A variable product is yielded twice, and any product once more
+        where its stock could not be set."""
+        ours = [draft for draft in drafts if not draft.trade_only]
+        owners = [draft for draft in drafts if draft.trade_only]
+        shared = _Shared()
+        for start in range(0, len(ours), BATCH):
+            yield from self._push(ours[start : start + BATCH], shared)
+        for start in range(0, len(owners), BATCH):
+            yield from self._push_trade(owners[start : start + BATCH], shared)
+
+    # ---------------------------------------------------------------- what is ours
+
+    def _push(self, drafts: Sequence[ProductDraft], shared: "_Shared") -> Iterator[PushResult]:
+        wanted: dict[str, ProductDraft] = {}
+        entries = []
+        for draft in drafts:
+            problem = mapping.why_not(draft)
+            bad = self._bad(draft)
+            if problem is None and len(bad) == len(draft.variants):
+                problem = " ".join(dict.fromkeys(bad.values()))
+            if problem is not None:
+                yield PushResult(draft.key, draft.external_id, problem=problem, problems=bad)
+                continue
+            good = tuple(variant for variant in draft.variants if variant.key not in bad)
+            wanted[draft.key] = replace(draft, variants=good)
+            entries.append(self._product_entry(wanted[draft.key], bad))
+        variable, levels = [], _Levels()
+        for entry in Upsert(self._rest, "products", shared.library, shared.dead).settle(entries):
+            draft = wanted[entry.key]
+            result = _product_result(draft, entry)
+            yield result
+            if entry.id is None or entry.problem is not None:
+                continue
+            if draft.simple:
+                levels.add(result, draft.variants[0], entry)
+            else:
+                variable.append((draft, entry))
+        yield from self._set_stock(levels)
+        for draft, entry in variable:
+            yield from self._push_variations(draft, entry, shared)
+
+    def _bad(self, draft: ProductDraft) -> dict[str, str]:
+        why_not = mapping.why_not_trade if draft.trade_only else mapping.why_not_variant
+        faults = {variant.key: why_not(variant, self._facts.currency) for variant in draft.variants}
+        return {key: fault for key, fault in faults.items() if fault is not None}
+
+    def _product_entry(self, draft: ProductDraft, problems: dict[str, str]) -> Entry:
+        only = draft.variants[0] if draft.simple else None
+        pictures = draft.images or ((only.image,) if only and only.image else ())
+        creation = mapping.at_making(draft) | _stock_at_making(only)
+        tags = []
+        try:
+            category = self._categories.number(draft.category)
+            if category is not None:
+                # Only when it is made: afterwards the owner may sort it as he likes (decision 0051).
+                creation["categories"] = [{"id": category}]
+            tags = [self._tags.number((name,)) for name in draft.tags]
+        except Refused as error:
+            problems["category"] = str(error)
+        return Entry(
+            key=draft.key,
+            sku=only.sku if only else mapping.parent_sku(draft),
+            fields=mapping.product_fields(draft, self._unit(draft)),
+            creation=creation,
+            gtin=only.gtin if only else None,
+            gtin_key=only.key if only else "",
+            tags=tuple(dict.fromkeys(number for number in tags if number is not None)),
+            pictures=tuple(dict.fromkeys(pictures)),
+            picture_ids=dict(draft.image_ids),
+            id=int(draft.external_id) if draft.external_id else None,
+            problems=problems,
+        )
+
+    def _push_variations(
+        self, draft: ProductDraft, product: Entry, shared: "_Shared"
+    ) -> Iterator[PushResult]:
+        entries = [
+            Entry(
+                key=variant.key,
+                sku=variant.sku,
+                fields=mapping.variation_fields(variant, draft, self._unit(draft)),
+                creation=_stock_at_making(variant),
+                gtin=variant.gtin,
+                gtin_key=variant.key,
+                pictures=(variant.image,) if variant.image else (),
+                picture_ids=product.picture_ids | dict(draft.image_ids),
+                parent=product.id,
+                id=int(variant.external_id) if variant.external_id else None,
+            )
+            for variant in draft.variants
+        ]
+        yield from self._settle_below(_product_result(draft, product), draft, entries, shared)
+
+    def _settle_below(
+        self, result: PushResult, draft: ProductDraft, entries: Sequence[Entry], shared: "_Shared"
+    ) -> Iterator[PushResult]:
+        """The variations of one product, then their stock: one result with all that was learnt."""
+        variants = {variant.key: variant for variant in draft.variants}
+        settled = []
+        path = path_of(result.external_id)
+        try:
+            for entry in Upsert(self._rest, path, shared.library, shared.dead).settle(entries):
+                result = _with_variation(result, entry)
+                settled.append(entry)
+        except EntrepotError:
+            yield result
+            raise
+        yield result
+        levels = _Levels()
+        for entry in settled:
+            if entry.id is not None and entry.problem is None:
+                levels.add(result, variants[entry.key], entry)
+        yield from self._set_stock(levels)
+
+    def _unit(self, draft: ProductDraft) -> str:
+        heavy = any(variant.weight_g is not None for variant in draft.variants)
+        return self._facts.weight_unit if heavy else ""
+
+    # ---------------------------------------------------------------- what is its owner's
+
+    def _push_trade(self, drafts: Sequence[ProductDraft], shared: "_Shared") -> Iterator[PushResult]:
+        """Prices and stock alone. Nothing is made: what the shop has not is told."""
+        entries, below, levels = [], [], _Levels()
+        known = {}
+        for draft in drafts:
+            problems = self._bad(draft)
+            good = [variant for variant in draft.variants if variant.key not in problems]
+            problems |= {v.key: _not_made(v) for v in good if not v.external_id or not draft.external_id}
+            good = [variant for variant in good if variant.key not in problems]
+            result = PushResult(draft.key, draft.external_id, problems=problems)
+            whole = [v for v in good if v.external_id == draft.external_id]
+            if not good:
+                yield replace(
+                    result, problem=" ".join(dict.fromkeys(problems.values())) or "Nothing to sell."
+                )
+            elif whole:
+                known[draft.key] = (result, whole[0])
+                entries.append(_trade_entry(draft.key, whole[0]))
+            else:
+                below.append((result, replace(draft, variants=tuple(good))))
+        for entry in Upsert(self._rest, "products", shared.library, shared.dead).settle(entries):
+            result, variant = known[entry.key]
+            result = replace(result, problem=entry.problem, unknown=entry.unknown)
+            if entry.problem is None:
+                result = replace(result, variant_ids={variant.key: str(entry.id)})
+                levels.add(result, variant, entry)
+            yield result
+        yield from self._set_stock(levels)
+        for result, draft in below:
+            rows = [
+                replace(_trade_entry(v.key, v), parent=int(draft.external_id or 0)) for v in draft.variants
+            ]
+            yield from self._settle_below(result, draft, rows, shared)
+
+    # ---------------------------------------------------------------- stock
+
+    def _set_stock(self, levels: "_Levels") -> Iterator[PushResult]:
+        """Sets what is to be set apart; yields only the products where that did not go well."""
+        troubled: dict[str, PushResult] = {}
+        try:
+            for answer in self._stock.set(levels.wanted):
+                if answer.problem is not None:
+                    result, name = levels.whose[int(answer.key)]
+                    result = troubled.get(result.key, result)
+                    troubled[result.key] = (
+                        replace(result, problem=answer.problem, unknown=True)
+                        if answer.unknown
+                        else replace(result, problems=result.problems | {name: answer.problem})
+                    )
+        except EntrepotError:
+            yield from troubled.values()
+            raise
+        yield from troubled.values()
+
+
+class _Shared:
+    """What all batches of one push know of pictures: ids by address, and sentences about the dead."""
+
+    def __init__(self) -> None:
+        self.library: dict[str, str] = {}
+        self.dead: dict[str, str] = {}
+
+
+class _Levels:
+    """Stock that is set after its products: where the shop counts, relative to what it should show."""
+
+    def __init__(self) -> None:
+        self.wanted: list[StockLevel] = []
+        self.whose: list[tuple[PushResult, str]] = []
+
+    def add(self, result: PushResult, variant: VariantDraft, entry: Entry) -> None:
+        if not mapping.known_stock(variant):
+            return
+        whole = entry.made_again or not entry.counted
+        parent = str(entry.parent) if entry.parent else None
+        before = None if whole else variant.before
+        self.wanted.append(StockLevel(str(len(self.wanted)), str(entry.id), parent, variant.stock, before))
+        self.whose.append((result, variant.key))
+
+
+def _stock_at_making(variant: VariantDraft | None) -> Fields:
+    """What is known and yet has to be made anew comes with its stock."""
+    return mapping.stock_fields(variant) if variant and mapping.known_stock(variant) else {}
+
+
+def _trade_entry(key: str, variant: VariantDraft) -> Entry:
+    fields = mapping.trade_fields(variant)
+    if not mapping.known_stock(variant):
+        fields |= mapping.stock_fields(variant)
+    return Entry(key=key, sku=variant.sku, fields=fields, id=int(variant.external_id or 0), owners=True)
+
+
+def _not_made(variant: VariantDraft) -> str:
+    return f"{variant.sku or variant.key} is not in this product of the shop, whose page is its owner's; make it there, or let the hub have the page."
+
+
+def _product_result(draft: ProductDraft, entry: Entry) -> PushResult:
+    live = draft.simple and entry.id is not None and entry.problem is None
+    return PushResult(
+        key=draft.key,
+        external_id=str(entry.id) if entry.id is not None else None,
+        variant_ids={draft.variants[0].key: str(entry.id)} if live else {},
+        image_ids=_images(entry),
+        problem=entry.problem,
+        problems=dict(entry.problems),
+        unknown=entry.unknown,
+    )
+
+
+def _with_variation(result: PushResult, entry: Entry) -> PushResult:
+    problems = result.problems | entry.problems
+    result = replace(result, image_ids=result.image_ids | _images(entry))
+    if entry.unknown:
+        return replace(result, problem=entry.problem, problems=problems, unknown=True)
+    if entry.problem is not None or entry.id is None:
+        return replace(result, problems=problems | {entry.key: entry.problem or ""})
+    return replace(result, problems=problems, variant_ids=result.variant_ids | {entry.key: str(entry.id)})
+
+
+def _images(entry: Entry) -> dict[str, str]:
+    return {url: entry.picture_ids[url] for url in entry.pictures if url in entry.picture_ids}

@@ -1,0 +1,82 @@
+"""What stands in the shop: read back by id or whole, and taken out of sale."""
+
+from collections.abc import Iterator, Sequence
+
+from connectors.base import PushResult, ShopListing
+from connectors.http import plain
+from connectors.shops.woocommerce import mapping
+from connectors.shops.woocommerce.client import PAGE, Fields, Rest
+from connectors.shops.woocommerce.facts import Facts
+from connectors.shops.woocommerce.stock import path_of
+
+
+class Shelf:
+    """The products of one shop as they stand in it."""
+
+    def __init__(self, rest: Rest, facts: Facts) -> None:
+        self._rest, self._facts = rest, facts
+
+    def read_back(self, external_ids: Sequence[str]) -> Iterator[ShopListing]:
+        """What the shop holds for these products; a product that is gone is one listing with the status "missing"."""
+        for start in range(0, len(external_ids), PAGE):
+            some = [number for number in external_ids[start : start + PAGE] if number.isdigit()]
+            found = self._products(some)
+            found |= self._products([number for number in some if number not in found], status="trash")
+            for number in external_ids[start : start + PAGE]:
+                if number in found:
+                    yield from self._listings(found[number])
+                else:
+                    yield ShopListing(external_id=number, parent_id=None, status="missing")
+
+    def everything(self) -> Iterator[ShopListing]:
+        """Every simple product and every variation outside the trash. Other kinds (external, grouped, a plugin's
+        own) are left out: a push would turn them into what they are not."""
+        for product in self._rest.pages("products", orderby="id", order="asc"):
+            if product.get("type") == "simple":
+                yield mapping.listing(product, self._facts.currency)
+            elif product.get("type") == "variable":
+                yield from (
+                    mapping.listing(variation, self._facts.currency, product)
+                    for variation in self._variations(product)
+                )
+
+    def withdraw(self, external_ids: Sequence[str]) -> Iterator[PushResult]:
+        """Products become drafts, "product/variation" ids private: both keep their id, orders and reviews (decision
+        0053). What is gone already is out of sale: no problem."""
+        by_parent: dict[str | None, list[str]] = {}
+        for external_id in external_ids:
+            by_parent.setdefault(external_id.rpartition("/")[0] or None, []).append(external_id)
+        for parent, some in by_parent.items():
+            status = "private" if parent else "draft"
+            wishes: list[Fields] = [{"id": int(name.rpartition("/")[2]), "status": status} for name in some]
+            for name, answer in zip(some, self._rest.repeat(path_of(parent), wishes), strict=True):
+                yield _withdrawn(name, answer)
+
+    def _products(self, external_ids: Sequence[str], **params: str) -> dict[str, Fields]:
+        if not external_ids:
+            return {}
+        found = self._rest.one("products", include=",".join(external_ids), per_page=PAGE, **params)
+        return {str(product["id"]): product for product in found}
+
+    def _listings(self, product: Fields) -> Iterator[ShopListing]:
+        held = self._variations(product) if product.get("type") == "variable" else []
+        for variation in held:
+            yield mapping.listing(variation, self._facts.currency, product)
+        if not held:
+            yield mapping.listing(product, self._facts.currency)
+
+    def _variations(self, product: Fields) -> list[Fields]:
+        params = {"status": "trash"} if product.get("status") == "trash" else {}
+        return sorted(
+            self._rest.pages(f"products/{product['id']}/variations", **params), key=lambda one: int(one["id"])
+        )
+
+
+def _withdrawn(name: str, answer: Fields) -> PushResult:
+    if "lost" in answer:
+        return PushResult(name, name, problem=str(answer["lost"]), unknown=True)
+    error = answer.get("error")
+    if error is None or str(error.get("code")).endswith("_invalid_id"):
+        return PushResult(name, name)
+    words = plain(str(error.get("message")))
+    return PushResult(name, name, problem=f"The shop refused the change of {name}: {words}")
