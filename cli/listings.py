@@ -11,7 +11,8 @@ from core.errors import Misconfigured, Refused, Temporary
 from models.catalogue import Variant
 from models.shops import LISTING_STATES, Listing, Push, Shop, ShopProduct, find_shop
 from pipelines.listings.draft import drift
-from pipelines.listings.plan import beyond_limits, counts, differences
+from pipelines.listings.guard import reasons_to_wait
+from pipelines.listings.plan import counts, differences
 from pipelines.making import let_push
 
 app = typer.Typer(no_args_is_help=True, help="Listings: variants in shops, as wanted, as sent, as read back.")
@@ -106,9 +107,6 @@ def planned(shop: Shop, uow: Any) -> dict[str, Any]:
     """The plan as an answer: counts first, then each difference, withdrawals and creations before the usual."""
     rows = differences(uow.cursor(), shop.id)
     numbers = counts(rows)
-    live = sum(
-        number for state, number in states_of(uow, shop.id).items() if state in ("sent", "live", "drifted")
-    )
     order = ("withdraw", "create", "update", "stock")
     changes = [
         {
@@ -123,7 +121,7 @@ def planned(shop: Shop, uow: Any) -> dict[str, Any]:
         Listing.shop_id == shop.id, Listing.state.in_(("blocked", "refused"))
     )
     return {
-        "shop": shop.id, **numbers, "limits": beyond_limits(numbers, live), "blocked": rows_of(blocked.group_by(Listing.problem)),
+        "shop": shop.id, **numbers, "limits": reasons_to_wait(uow, shop, numbers), "blocked": rows_of(blocked.group_by(Listing.problem)),
         "changes": changes,
     }  # fmt: skip
 

@@ -7,7 +7,8 @@ from typing import Any
 from core.database import UnitOfWork
 from models.shops import Shop
 from pipelines.listings.draft import drift
-from pipelines.listings.plan import beyond_limits, counts, differences
+from pipelines.listings.guard import reasons_to_wait
+from pipelines.listings.plan import counts, differences
 from web.formats import move
 from web.queries.shops import listing_states
 
@@ -55,7 +56,7 @@ def plan_of(uow: UnitOfWork, shop: Shop, kind: str = "", after: str = "", limit:
     piece = shown[start : start + limit]
     return Plan(
         numbers,
-        beyond_limits(numbers, live),
+        reasons_to_wait(uow, shop, numbers),
         live,
         piece,
         str(piece[-1].id) if len(shown) > start + limit else None,

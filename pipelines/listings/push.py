@@ -1,242 +1,234 @@
-"""Pushes what differs into a shop: withdrawals first, then stock alone, then products; every answer is stored at once."""
+"""Pushes what differs into a shop: withdrawals, then stock alone, then products; new stock goes first between any two calls."""
 
+import time
 from collections import defaultdict
-from collections.abc import Callable
 from typing import Any
 
-from psycopg.types.json import Jsonb
+from psycopg.rows import dict_row
 
-from connectors.base import ProductDraft, PushResult, ShopConnector, StockLevel
+from connectors.base import ProductDraft, StockLevel
 from core.clock import now
 from core.database import Database, UnitOfWork
 from core.errors import Permanent, Unknown
 from models.events import ListingsSent, PushDue
-from models.shops import Listing, Push, Shop, ShopProduct
+from models.shops import Push, Shop
 from pipelines.listings.draft import draft
-from pipelines.listings.plan import differences, running_push, start_push
+from pipelines.listings.guard import STOCK_DIFFERS
+from pipelines.listings.plan import DIFFERENCES, running_push, start_push
+from pipelines.listings.recorder import Outcome, Recorder
 from pipelines.opening import connect
+from pipelines.pacing import patience
 
+STOCKS_A_TURN = 1_000
+"""Listings whose stock is read and sent together: what moves meanwhile is seen with the next."""
+PRODUCTS_A_TURN = 100
+"""Known products read and sent together."""
+NEW_A_TURN = 2_000
+"""New ones: many at once, so that a channel that loads in bulk can."""
+LOOK_SECONDS = 0.5
+"""How often a push that sends products looks for new stock, at most; it does so only before a call."""
 
-class Outcome:
-    """What a push did so far, counted in listings; `unknown` are those whose answer got lost."""
+BEGUN = "UPDATE push SET state = 'running' WHERE id = %s AND NOT %s RETURNING plan->>'only'"
 
-    def __init__(self) -> None:
-        self.sent = self.refused = self.withdrawn = self.unknown = 0
+WORK = f"""
+SELECT d.product_id, bool_or(p.external_id IS NULL) AS new FROM ({DIFFERENCES}) AS d
+JOIN shop_product p ON p.shop_id = %(shop)s AND p.product_id = d.product_id
+WHERE d.difference IN ('create', 'update') GROUP BY d.product_id ORDER BY new, d.product_id"""
+
+LEAVING = f"""
+SELECT d.id, d.external_id, p.external_id AS page, d.product_id,
+  EXISTS (SELECT FROM listing x WHERE x.shop_id = %(shop)s AND x.product_id = d.product_id AND x.wanted IS NOT NULL
+    AND x.state <> 'refused') AS stays
+FROM ({DIFFERENCES}) AS d JOIN shop_product p ON p.shop_id = %(shop)s AND p.product_id = d.product_id
+WHERE d.difference = 'withdraw' ORDER BY d.id"""
+
+LEVELS = f"""
+SELECT l.id, l.variant_id, l.external_id, nullif(p.external_id, l.external_id) AS parent, l.stock_id,
+  (l.wanted->>'stock')::int AS stock, (l.sent->>'stock')::int AS before
+FROM listing l JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
+WHERE {STOCK_DIFFERS} AND (l.sending IS NULL OR NOT %(loading)s) AND l.id > %(after)s ORDER BY l.id LIMIT %(most)s FOR NO KEY UPDATE OF l"""
+
+PRODUCTS = """
+SELECT product_id, wanted, external_id, image_ids, trade_only FROM shop_product
+WHERE shop_id = %(shop)s AND product_id = ANY(%(products)s)"""
+
+VARIANTS = """
+SELECT product_id, variant_id::text AS key, external_id, wanted, sent, (sent->>'stock')::int AS before FROM listing
+WHERE shop_id = %(shop)s AND product_id = ANY(%(products)s) AND wanted IS NOT NULL AND state <> 'refused'
+ORDER BY id FOR NO KEY UPDATE"""
+
+# Before the call: until it is answered the shop may show that much, and nobody else may show it too.
+ON_ITS_WAY = """
+UPDATE listing SET sending = (wanted->>'stock')::int
+WHERE shop_id = %(shop)s AND variant_id = ANY(%(variants)s)
+  AND (wanted->>'stock')::int > coalesce((sent->>'stock')::int, 0)"""
+
+WAY_BACK = """
+INSERT INTO push_change (push_id, listing_id, page, sent)
+SELECT %(push)s, l.id, p.sent, l.sent FROM listing l JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
+WHERE l.shop_id = %(shop)s AND (l.differs OR p.differs)
+  AND (l.id = ANY(%(leaving)s) OR l.product_id = ANY(%(products)s) AND l.wanted IS NOT NULL)
+ON CONFLICT DO NOTHING"""
+"""What is only stock has no way back: an old figure is never true again."""
 
 
 def push(event: PushDue, db: Database) -> None:
-    """Sends the differences there are when it starts. Repeating it sends what is still different, and nothing twice.
+    """Sends what differs. Repeating it sends what is still different, and nothing twice.
 
-    Where the shop cannot be used at all the push ends, its shop says why, and the message becomes a dead letter. One
-    that is replayed while another push of the shop runs leaves everything to that one.
+    Where the shop cannot be used at all the push ends, its shop says why, and the message becomes a dead letter; where
+    it does not answer for long, the message waits for it. One that is replayed while another push of the shop runs
+    leaves everything to that one.
     """
     with db.unit_of_work() as uow:
         opened = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
         running = running_push(uow, opened)
         elsewhere = running is not None and running.id != event.push_id
-        uow.cursor().execute(
-            "UPDATE push SET state = 'running' WHERE id = %s AND NOT %s", [event.push_id, elsewhere]
-        )
-        rows = differences(uow.cursor(), opened.id)
-        pages = load_pages(uow, opened.id, {row["product_id"] for row in rows})
+        begun = uow.cursor().execute(BEGUN, [event.push_id, elsewhere]).fetchone()
         uow.session.expunge_all()
     if elsewhere:
         with db.unit_of_work(last=True):
             return
-    outcome = Outcome()
+    sending = Sending(db, opened, event.push_id)
     try:
-        send(connect(db, opened), db, event.shop_id, rows, pages, outcome)
+        with patience(db, event.shop_id):
+            sending.run(only_stock=begun == ("stock",))
     except Permanent as error:
         with db.unit_of_work() as uow:
-            close(uow, event.push_id, outcome, problem=str(error))
+            close(uow, event.push_id, sending.outcome, problem=str(error))
         raise
-    if outcome.unknown:
+    if sending.outcome.unknown:
         raise Unknown(
-            f"{outcome.unknown} listings of shop {event.shop_id} were sent without a clear answer; they are looked up and sent again."
+            f"{sending.outcome.unknown} listings of shop {event.shop_id} were sent without a clear answer; they are looked up and sent again."
         )
     with db.unit_of_work(last=True) as uow:
-        close(uow, event.push_id, outcome, problem=None)
+        close(uow, event.push_id, sending.outcome, problem=None)
         shop = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
         uow.emit(ListingsSent(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
         start_push(uow, shop, asked_by="hub", limit=True)
 
 
-def load_pages(uow: UnitOfWork, shop_id: int, product_ids: set[int]) -> dict[int, dict[str, Any]]:
-    """The products concerned, each with all its wanted listings: a shop takes a product whole."""
-    pages: dict[int, dict[str, Any]] = {}
-    for page in uow.session.query(ShopProduct).filter(
-        ShopProduct.shop_id == shop_id, ShopProduct.product_id.in_(product_ids)
-    ):
-        pages[page.product_id] = {
-            "wanted": page.wanted,
-            "external_id": page.external_id,
-            "image_ids": page.image_ids,
-            "listings": [],
-        }
-    for listing in (
-        uow.session.query(Listing)
-        .filter(Listing.shop_id == shop_id, Listing.product_id.in_(product_ids))
-        .order_by(Listing.id)
-    ):
-        if listing.wanted is not None and listing.state != "refused":
-            pages[listing.product_id]["listings"].append(
-                {"key": str(listing.variant_id), "external_id": listing.external_id, "wanted": listing.wanted}
+class Sending:
+    """One push at work. Every piece is read afresh right before it is sent, and every answer is stored before the next call."""
+
+    def __init__(self, db: Database, shop: Shop, push_id: int) -> None:
+        self._db, self._shop, self._push_id = db, shop, push_id
+        self.outcome = Outcome()
+        self._record = Recorder(db, shop.id, shop.seller_id, shop.lane, self.outcome)
+        self._connector = connect(db, shop, before=self._between)
+        # Its own connection: the other one may be in the middle of a load.
+        self._fast = connect(db, shop, before=self._record.flush)
+        self._looked = 0.0
+
+    def run(self, *, only_stock: bool) -> None:
+        """Every network call of a push. Raises what the connector raises; what was answered before is stored."""
+        try:
+            if not only_stock:
+                self._withdraw()
+            self._send_stock()
+            if not only_stock:
+                self._send_products()
+        finally:
+            self._record.flush()
+
+    def _between(self) -> None:
+        """Before each call: what was answered is stored, and new stock goes first."""
+        self._record.flush()
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self._send_stock(loading=True)
+
+    def _withdraw(self) -> None:
+        with self._db.unit_of_work() as uow:
+            rows = self._rows(uow, LEAVING)
+            self._keep_way_back(uow, leaving=[row["id"] for row in rows])
+        leaving = withdrawals(rows)
+        for result in self._fast.withdraw(list(leaving)):
+            self._record.withdrawn(leaving[result.key], result)
+        self._record.flush()
+
+    def _send_stock(self, *, loading: bool = False) -> None:
+        """Stock alone. While products are `loading`, what is on its way with them is left out: its answer comes first."""
+        self._looked = time.monotonic()
+        after = 0
+        while True:
+            with self._db.unit_of_work() as uow:
+                rows = self._rows(uow, LEVELS, after=after, most=STOCKS_A_TURN, loading=loading)
+                self._mark(uow, [row["variant_id"] for row in rows])
+            if not rows:
+                return
+            after = rows[-1]["id"]
+            by_key = {str(row["variant_id"]): row for row in rows}
+            levels = [
+                StockLevel(
+                    key=key, external_id=row["external_id"], parent_id=row["parent"], stock=row["stock"],
+                    before=row["before"], stock_id=row["stock_id"],
+                )
+                for key, row in by_key.items()
+            ]  # fmt: skip
+            for result in self._fast.set_stock(levels):
+                self._record.stock(result, by_key[result.key])
+            self._record.flush()
+            self._looked = time.monotonic()
+            if len(rows) < STOCKS_A_TURN:
+                return
+
+    def _send_products(self) -> None:
+        with self._db.unit_of_work() as uow:
+            work = self._rows(uow, WORK)
+        known = [row["product_id"] for row in work if not row["new"]]
+        new = [row["product_id"] for row in work if row["new"]]
+        for products, most in ((known, PRODUCTS_A_TURN), (new, NEW_A_TURN)):
+            for start in range(0, len(products), most):
+                self._send_piece(products[start : start + most])
+
+    def _send_piece(self, products: list[int]) -> None:
+        pages = self._pages(products)
+        drafts: dict[str, ProductDraft] = {
+            str(product_id): draft(
+                page["wanted"], page["external_id"], page["image_ids"], str(product_id), page["listings"],
+                trade_only=page["trade_only"],
             )
-    return pages
+            for product_id, page in pages.items() if page["listings"]
+        }  # fmt: skip
+        for result in self._connector.push(list(drafts.values())):
+            self._record.product(result, drafts[result.key], pages[int(result.key)])
+        self._record.flush()
+
+    def _pages(self, products: list[int]) -> dict[int, dict[str, Any]]:
+        """The products as they are wanted now, each with all its wanted listings: a shop takes a product whole."""
+        with self._db.unit_of_work() as uow:
+            pages = {
+                row["product_id"]: {**row, "listings": []}
+                for row in self._rows(uow, PRODUCTS, products=products)
+            }
+            rows = self._rows(uow, VARIANTS, products=products)
+            self._mark(uow, [int(row["key"]) for row in rows])
+            self._keep_way_back(uow, products=products)
+        for row in rows:
+            pages[row["product_id"]]["listings"].append(row)
+        return {product_id: pages[product_id] for product_id in products if product_id in pages}
+
+    def _mark(self, uow: UnitOfWork, variants: list[int]) -> None:
+        uow.cursor().execute(ON_ITS_WAY, {"shop": self._shop.id, "variants": variants})
+
+    def _keep_way_back(self, uow: UnitOfWork, **which: list[int]) -> None:
+        facts = {"push": self._push_id, "shop": self._shop.id, "leaving": [], "products": [], **which}
+        uow.cursor().execute(WAY_BACK, facts)
+
+    def _rows(self, uow: UnitOfWork, statement: str, **facts: Any) -> list[dict[str, Any]]:
+        cursor = uow.cursor().connection.cursor(row_factory=dict_row)
+        return cursor.execute(statement.encode(), {"shop": self._shop.id, **facts}).fetchall()
 
 
-def send(
-    connector: ShopConnector,
-    db: Database,
-    shop_id: int,
-    rows: list[dict[str, Any]],
-    pages: dict[int, dict[str, Any]],
-    outcome: Outcome,
-) -> None:
-    """Every network call of a push; each result is recorded in a unit of work of its own before the next call."""
-    by_kind: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        by_kind[row["difference"]].append(row)
-    record = Recorder(db, shop_id, outcome)
-    leaving = withdrawals(by_kind["withdraw"], pages)
-    for result in connector.withdraw(list(leaving)):
-        record.withdrawn(leaving[result.key], result)
-    whole = {row["product_id"] for kind in ("create", "update") for row in by_kind[kind]}
-    fast = [row for row in by_kind["stock"] if row["product_id"] not in whole]
-    levels = [
-        StockLevel(key=str(row["variant_id"]), external_id=row["external_id"], parent_id=parent(row, pages), stock=row["wanted"]["stock"])
-        for row in fast
-    ]  # fmt: skip
-    wanted = {str(row["variant_id"]): row["wanted"] for row in fast}
-    for result in connector.set_stock(levels):
-        record.stock(result, wanted[result.key])
-    drafts = {
-        str(product_id): draft(page["wanted"], page["external_id"], page["image_ids"], str(product_id), page["listings"])
-        for product_id, page in pages.items() if product_id in whole and page["listings"]
-    }  # fmt: skip
-    for result in connector.push(list(drafts.values())):
-        record.product(result, drafts[result.key], pages[int(result.key)])
-
-
-def parent(row: dict[str, Any], pages: dict[int, dict[str, Any]]) -> str | None:
-    """The product's id in the shop where the variant lies below it; None for a simple product."""
-    product_id: str | None = pages[row["product_id"]]["external_id"]
-    return product_id if product_id != row["external_id"] else None
-
-
-def withdrawals(rows: list[dict[str, Any]], pages: dict[int, dict[str, Any]]) -> dict[str, list[int]]:
-    """What to take out of sale, and the listings that go with it: a product whole where nothing of it is wanted any more, else its single variants."""
+def withdrawals(rows: list[dict[str, Any]]) -> dict[str, list[int]]:
+    """What to take out of sale, and the listings that go with it: a product whole where nothing of it is wanted any more,
+    else its single variants."""
     targets: dict[str, list[int]] = defaultdict(list)
     for row in rows:
-        page, above = pages[row["product_id"]], parent(row, pages)
-        if above is None or not page["listings"]:
-            targets[page["external_id"] or row["external_id"]].append(row["id"])
+        if row["page"] == row["external_id"] or not row["stays"]:
+            targets[row["page"] or row["external_id"]].append(row["id"])
         else:
-            targets[f"{above}/{row['external_id']}"].append(row["id"])
+            targets[f"{row['page']}/{row['external_id']}"].append(row["id"])
     return targets
-
-
-class Recorder:
-    """Writes each answer of the shop as soon as it is known."""
-
-    def __init__(self, db: Database, shop_id: int, outcome: Outcome) -> None:
-        self.db, self.shop_id, self.outcome = db, shop_id, outcome
-
-    def _count(self, result: PushResult, number: int, problem: str | None) -> None:
-        if result.unknown:
-            self.outcome.unknown += number
-        elif problem:
-            self.outcome.refused += number
-
-    def withdrawn(self, listing_ids: list[int], result: PushResult) -> None:
-        """A product or variant left the sale."""
-        self._count(result, len(listing_ids), result.problem)
-        if result.problem or result.unknown:
-            self._problem("id = ANY(%(ids)s)", {"ids": listing_ids}, result, "refused")
-            return
-        self.outcome.withdrawn += len(listing_ids)
-        with self.db.unit_of_work() as uow:
-            uow.cursor().execute(
-                "UPDATE listing SET state = 'withdrawn', sent = NULL, sent_at = now() WHERE id = ANY(%s) AND wanted IS NULL",
-                [listing_ids],
-            )
-
-    def stock(self, result: PushResult, wanted: dict[str, Any]) -> None:
-        """A variant's stock was set, and nothing else. Refused, it waits to be sent whole: it may no longer be there."""
-        self._count(result, 1, result.problem)
-        where = {"ids": [int(result.key)]}
-        if result.problem or result.unknown:
-            self._problem("shop_id = %(shop)s AND variant_id = ANY(%(ids)s)", where, result, "waiting")
-            return
-        self.outcome.sent += 1
-        with self.db.unit_of_work() as uow:
-            uow.cursor().execute(
-                "UPDATE listing SET sent = %s, state = 'sent', problem = NULL, sent_at = now() WHERE shop_id = %s AND variant_id = %s",
-                [Jsonb(wanted), self.shop_id, int(result.key)],
-            )
-
-    def product(self, result: PushResult, sent: ProductDraft, page: dict[str, Any]) -> None:
-        """A product was answered: its ids are stored before anything else, then what each variant holds now."""
-        wanted = {row["key"]: row["wanted"] for row in page["listings"]}
-        with self.db.unit_of_work() as uow:
-            cursor = uow.cursor()
-            cursor.execute(
-                """UPDATE shop_product SET external_id = coalesce(%(external)s, external_id), image_ids = image_ids || %(images)s,
-                     sent = CASE WHEN %(done)s THEN %(wanted)s ELSE sent END, problem = %(problem)s
-                   WHERE shop_id = %(shop)s AND product_id = %(product)s""",
-                {
-                    "external": result.external_id, "images": Jsonb(result.image_ids), "wanted": Jsonb(page["wanted"]),
-                    "done": bool(result.variant_ids), "problem": remarks(result), "shop": self.shop_id, "product": int(result.key),
-                },
-            )  # fmt: skip
-            for key, external_id in result.variant_ids.items():
-                cursor.execute(
-                    """UPDATE listing SET external_id = %s, sent = %s, state = 'sent', problem = %s, sent_at = now()
-                       WHERE shop_id = %s AND variant_id = %s""",
-                    [external_id, Jsonb(wanted[key]), result.problems.get(key), self.shop_id, int(key)],
-                )
-            self.outcome.sent += len(result.variant_ids)
-            if result.problem is not None or result.unknown:
-                missing = [variant.key for variant in sent.variants if variant.key not in result.variant_ids]
-                self._refuse(cursor.execute, dict.fromkeys(missing, result.problem or ""), result)
-            else:
-                self._refuse(
-                    cursor.execute,
-                    {
-                        key: text
-                        for key, text in result.problems.items()
-                        if key in wanted and key not in result.variant_ids
-                    },
-                    result,
-                )
-
-    def _refuse(self, execute: Callable[..., Any], problems: dict[str, str], result: PushResult) -> None:
-        self._count(result, len(problems), "refused" if problems else None)
-        for key, problem in problems.items():
-            execute(
-                "UPDATE listing SET state = CASE WHEN %s THEN state ELSE 'refused' END, problem = %s WHERE shop_id = %s AND variant_id = %s",
-                [result.unknown, problem, self.shop_id, int(key)],
-            )
-
-    def _problem(self, where: str, facts: dict[str, Any], result: PushResult, state: str) -> None:
-        with self.db.unit_of_work() as uow:
-            uow.cursor().execute(
-                f"UPDATE listing SET state = CASE WHEN %(unknown)s THEN state ELSE %(state)s END, problem = %(problem)s WHERE {where}",
-                {
-                    **facts,
-                    "state": state,
-                    "unknown": result.unknown,
-                    "problem": result.problem,
-                    "shop": self.shop_id,
-                },
-            )
-
-
-def remarks(result: PushResult) -> str | None:
-    """What the shop said of the product as a whole: its own problem, else those that name no variant (a dead picture)."""
-    if result.problem:
-        return result.problem
-    return " ".join(sentence for key, sentence in result.problems.items() if not key.isdigit()) or None
 
 
 def close(uow: UnitOfWork, push_id: int, outcome: Outcome, *, problem: str | None) -> None:
@@ -244,12 +236,6 @@ def close(uow: UnitOfWork, push_id: int, outcome: Outcome, *, problem: str | Non
     ended = uow.session.get(Push, push_id)
     if ended is None:
         return
-    ended.state, ended.ended_at = "done", now()
-    ended.outcome = {
-        "sent": outcome.sent,
-        "refused": outcome.refused,
-        "withdrawn": outcome.withdrawn,
-        "problem": problem,
-    }
+    ended.state, ended.ended_at, ended.outcome = "done", now(), outcome.stored(problem)
     shop = uow.session.get_one(Shop, ended.shop_id)
     shop.problem = problem
