@@ -102,6 +102,12 @@ def begin(uow: UnitOfWork, settings: Settings, wish: Wish, session: bytes | None
     return address
 
 
+def anew(settings: Settings, shop: Shop) -> Wish:
+    """The wish that connects a stored shop once more, by the same name and address."""
+    held = load_vault(settings).open(shop.credentials) if shop.credentials else {}
+    return Wish(shop.seller_id, shop.channel, shop.name, shop.url, held.get("ca_file"))
+
+
 def agreed_on_shopify(
     db: Database, settings: Settings, query: Mapping[str, str], session: bytes | None
 ) -> int:

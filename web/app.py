@@ -28,8 +28,10 @@ from web.api import uploads as uploads_api
 from web.api.keys import Failure, checked_key
 from web.auth import Attempts
 from web.pages import (
+    adoption,
     bank,
     categories,
+    connect,
     dead_letters,
     feed_mapping,
     feed_sources,
@@ -78,6 +80,8 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
         categories,  # before products, whose addresses would take it for a product
         products,
         shops,
+        adoption,
+        connect,
         orders,
         purchasing,
         money,

@@ -50,6 +50,12 @@ CHIPS: dict[str, dict[str, Chip]] = {
         "new": Chip("not live yet", "off", "Nothing is sent before its first push."),
         "trouble": Chip("trouble", "bad", "The shop cannot be used as it is."),
     },
+    "adoption": {
+        "proposed": Chip("proposed", "busy", "It is one of ours; a person says whether it is adopted."),
+        "unclear": Chip("unclear", "wait", "It may be one of ours; its sentence says why that is not clear."),
+        "adopted": Chip("adopted", "good", "It is ours now; the next push keeps it true."),
+        "left": Chip("left", "off", "A person said that it is none of ours."),
+    },
     "push": {
         "waiting": Chip("waiting", "wait", "The plan is beyond a limit: a person must let it go."),
         "running": Chip("running", "busy", "The shop is being sent what differs."),

@@ -39,6 +39,16 @@ SAYINGS = {
     "mapped_back": "The old version counts again, as a new one.",
     "sourced": "The source is stored. Test it: the hub says at once what it finds there.",
     "connected": "The shop answered and is connected. Choose products for it, look at the plan, and let it go.",
+    "comparing": "What the shop sells is being compared with what is wanted there.",
+    "adopted": "Adopted. The next push sets price and stock on them instead of making them anew.",
+    "left": "Noted: these are none of ours.",
+    "none_chosen": "Nothing was chosen, so nothing was changed.",
+    "settings": "The settings are stored; the shop's listings are being planned.",
+    "held": "Held: nothing but stock goes there by itself.",
+    "released": "Released: what differs follows by itself.",
+    "disconnected": "The shop's key is forgotten. Its listings and orders stay.",
+    "taking_back": "The shop is being put back as it was before that push.",
+    "checked": "The shop answered; its facts are up to date.",
     "landed": "The file is in the archive and is being read.",
     "unchanged": "This is the file that the offers show already: there is nothing to do.",
     "undoing": "The offers go back to what they were before the run; shops follow.",
@@ -161,7 +171,12 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
 def section(path: str) -> str:
     """The address in NAV that a page belongs to: "/runs/7" is one of the feeds'."""
     first = "/" + path.split("/")[1]
-    return {"/purchase-orders": "/orders", "/runs": "/feeds", "/offers": "/products"}.get(first, first)
+    return {
+        "/purchase-orders": "/orders",
+        "/runs": "/feeds",
+        "/offers": "/products",
+        "/connect": "/shops",
+    }.get(first, first)
 
 
 def go(address: str, said: str = "") -> Response:

@@ -68,17 +68,20 @@ def begin(request: Request, db: Db, session: Session) -> Response:
         sellers = uow.session.execute(
             select(Company.id, Company.name).where(Company.kind == "seller").order_by(Company.name).limit(500)
         ).all()
-    return page(request, "shop_new.html", title="Connect a shop", sellers=sellers)
+    app = bool(settings_of(request).shopify_client_id)
+    return page(request, "shop_new.html", title="Connect a shop", sellers=sellers, app=app)
 
 
 @router.post("")
 def add(
     request: Request, db: Db, session: CheckedForm, name: Annotated[str, Form()] = "", url: Annotated[str, Form()] = "",
     key: Annotated[str, Form()] = "", secret: Annotated[str, Form()] = "", seller: Annotated[str, Form()] = "",
-    new_seller: Annotated[str, Form()] = "",
+    new_seller: Annotated[str, Form()] = "", channel: Annotated[str, Form()] = "woocommerce",
 ) -> Response:  # fmt: skip
     """Asks the shop who it is, and stores its key sealed."""
-    given = {"name": name, "url": url, "key": key, "secret": secret, "seller": new_seller.strip() or seller}
+    given = {
+        "name": name, "url": url, "key": key, "secret": secret, "seller": new_seller.strip() or seller, "channel": channel,
+    }  # fmt: skip
     asked = asked_for(NewShop, given)
     shop_id = connect_shop(db, settings_of(request), asked, new_seller=bool(new_seller.strip()))
     return go(f"/shops/{shop_id}", "connected")

@@ -1,0 +1,79 @@
+"""What a shop has already: the plan of an adoption as a table, and a person's choice."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from core.database import UnitOfWork
+from core.errors import there_is
+from models.events import AdoptionDue
+from models.shops import Shop
+from pipelines.listings.adopt import adopt, leave
+from web.deps import CheckedForm, Db, Session, go, page
+from web.queries.adoption import ORDER, adoption_rows, adoption_states
+from web.tables import Ask
+
+router = APIRouter(prefix="/shops/{shop_id}/adoption")
+
+UNDER_WAY = "SELECT EXISTS (SELECT FROM message WHERE event = 'AdoptionDue' AND lane = %s)"
+
+
+@router.get("")
+def show(request: Request, db: Db, session: Session, shop_id: int) -> Response:
+    """What was found in the shop and which of ours it is, those that need a look first."""
+    ask = Ask(request, ("state",), default="state")
+    with db.unit_of_work() as uow:
+        shop = there_is(uow.session.get(Shop, shop_id), f"Shop {shop_id}")
+        rows, states = adoption_rows(uow.session, shop_id, ask), adoption_states(uow.session, shop_id)
+        busy = is_looking(uow, shop)
+    return page(
+        request, "adoption.html", title=f"Already in {shop.name}", shop=shop, ask=ask, rows=rows, states=states, order=ORDER, busy=busy,
+    )  # fmt: skip
+
+
+@router.post("")
+def look(request: Request, db: Db, session: CheckedForm, shop_id: int) -> Response:
+    """Has everything read that the shop sells."""
+    with db.unit_of_work() as uow:
+        shop = there_is(
+            uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}"
+        )
+        if not is_looking(uow, shop):
+            uow.emit(AdoptionDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+    return go(f"/shops/{shop_id}/adoption", "comparing")
+
+
+@router.post("/apply")
+def take_over(
+    request: Request, db: Db, session: CheckedForm, shop_id: int, chosen: Annotated[list[str] | None, Form()] = None,
+    everything: Annotated[str, Form()] = "", becomes: Annotated[Literal["stays", "ours"], Form()] = "stays",
+) -> Response:  # fmt: skip
+    """Takes over what was chosen, or all that is proposed."""
+    if not chosen and not everything:
+        return go(f"/shops/{shop_id}/adoption", "none_chosen")
+    with db.unit_of_work() as uow:
+        adopt(uow, shop_id, None if everything else chosen, becomes)
+    return go(f"/shops/{shop_id}/adoption", "adopted")
+
+
+@router.post("/leave")
+def let_be(
+    request: Request,
+    db: Db,
+    session: CheckedForm,
+    shop_id: int,
+    chosen: Annotated[list[str] | None, Form()] = None,
+) -> Response:
+    """Notes that the chosen ones are none of ours."""
+    if not chosen:
+        return go(f"/shops/{shop_id}/adoption", "none_chosen")
+    with db.unit_of_work() as uow:
+        leave(uow, shop_id, chosen)
+    return go(f"/shops/{shop_id}/adoption", "left")
+
+
+def is_looking(uow: UnitOfWork, shop: Shop) -> bool:
+    """Whether the shop is being read just now, or waits for it."""
+    ((found,),) = uow.cursor().execute(UNDER_WAY, [shop.lane]).fetchall()
+    return bool(found)
