@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     currency: str = Field("EUR", pattern="^[A-Z]{3}$")
     vat_percent: Decimal = Field(Decimal(19), ge=0, le=100, decimal_places=2)
     return_days: int = Field(14, ge=0, le=365)
+    buyer_days: int = Field(30, ge=0, le=3650)
     scarce_stock: int = Field(50, ge=0)
     bank_holder: str = "Entrepot"
     bank_iban: str = ""

@@ -64,6 +64,8 @@ class Order(Base):
     external_updated_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(server_default="1")
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    buyer_forgotten_at: Mapped[datetime | None]
+    """From then on nothing is kept of whom it went to, whatever the shop tells again."""
 
     @property
     def lane(self) -> str:

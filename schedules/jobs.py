@@ -7,11 +7,12 @@ from sqlalchemy import select
 
 from core.database import UnitOfWork
 from core.settings import load
-from models.events import FeedDue, HooksDue, OrderChanged, OrdersDue, VerifyDue
+from models.events import FeedDue, HooksDue, OrderChanged, OrdersDue, RatesDue, VerifyDue
 from models.orders import Order, OrderLine, Reservation
 from models.shops import Shop
 from models.suppliers import Feed
 from pipelines.feeds.uploads import drop_stale
+from pipelines.orders.forget import forget_over
 from pipelines.settlement import close, mature
 from schedules.slots import Job
 
@@ -66,6 +67,12 @@ def reservations_expire(uow: UnitOfWork, slot: datetime) -> None:
         uow.emit(OrderChanged(tenant=order.seller_id, lane=order.lane, order_id=order.id))
 
 
+def rates_daily(uow: UnitOfWork, slot: datetime) -> None:
+    """Fetches the day's exchange rates, where the operator says from where."""
+    if load().rates_url:
+        uow.emit(RatesDue(tenant=1, lane="rates"))
+
+
 def maturity(uow: UnitOfWork, slot: datetime) -> None:
     """Looks which captured money has outlived its return window."""
     mature.ring(uow)
@@ -74,6 +81,11 @@ def maturity(uow: UnitOfWork, slot: datetime) -> None:
 def settlement_draft(uow: UnitOfWork, slot: datetime) -> None:
     """Drafts the week's settlement run for a person to lock and approve, unless one is open."""
     close.draft_if_none(uow)
+
+
+def buyers_forget(uow: UnitOfWork, slot: datetime) -> None:
+    """Removes buyers' names and addresses from orders that ended long ago."""
+    forget_over(uow, slot.astimezone(UTC))
 
 
 def uploads_trim(uow: UnitOfWork, slot: datetime) -> None:
@@ -94,8 +106,10 @@ JOBS = (
     Job("orders_sweep", "* * * * *", orders_sweep),
     Job("hooks_watch", "29 * * * *", hooks_watch),
     Job("reservations_expire", "*/5 * * * *", reservations_expire),
+    Job("rates_daily", "20 16 * * *", rates_daily),
     Job("maturity", "23 * * * *", maturity),
     Job("settlement_draft", "11 4 * * MON", settlement_draft),
+    Job("buyers_forget", "47 * * * *", buyers_forget),
     Job("uploads_trim", "37 * * * *", uploads_trim),
     Job("history_trim", "41 3 * * *", history_trim),
 )

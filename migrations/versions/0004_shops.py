@@ -168,9 +168,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("differs"),
     )
     op.create_index("ix_shop_product_external", "shop_product", ["shop_id", "external_id"], unique=False)
+    op.add_column("shop_order", sa.Column("buyer_forgotten_at", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("shop_order", "buyer_forgotten_at")
     op.drop_index("ix_shop_product_external", table_name="shop_product")
     op.drop_index("ix_shop_product_differs", table_name="shop_product", postgresql_where=sa.text("differs"))
     op.drop_column("shop_product", "differs")

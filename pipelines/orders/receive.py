@@ -8,7 +8,7 @@ from models.events import OrderNoticed, ProductNoticed
 from models.orders import WebhookDelivery
 from models.shops import Shop
 from pipelines.connecting import UNINSTALLED, put_away
-from pipelines.orders.stored import tell
+from pipelines.orders.forget import forget
 
 
 def receive(uow: UnitOfWork, shop: Shop, notice: Notice) -> bool:
@@ -53,15 +53,13 @@ def receive(uow: UnitOfWork, shop: Shop, notice: Notice) -> bool:
 
 
 BUYERS = """
-SELECT o.id FROM shop_order o JOIN order_buyer b ON b.order_id = o.id
-WHERE o.shop_id = %s AND (%s::text IS NULL OR o.external_id = %s) ORDER BY o.id FOR UPDATE OF b"""
+SELECT o.id FROM shop_order o
+WHERE o.shop_id = %s AND (%s::text IS NULL OR o.external_id = %s) AND o.buyer_forgotten_at IS NULL ORDER BY o.id FOR UPDATE OF o"""
 
 
 def redact(uow: UnitOfWork, shop: Shop, external_id: str | None) -> int:
     """Forgets who bought an order of the shop (None: all of them); the order and its money stay. How many were forgotten."""
     cursor = uow.cursor()
     found = [number for (number,) in cursor.execute(BUYERS, [shop.id, external_id, external_id]).fetchall()]
-    cursor.execute("DELETE FROM order_buyer WHERE order_id = ANY(%s)", [found])
-    for order_id in found:
-        tell(uow, order_id, "redacted", "The shop asked to forget the buyer: name and address are removed.")
+    forget(uow, found, "The shop asked to forget the buyer: name and address are removed.")
     return len(found)

@@ -138,9 +138,9 @@ def _made(uow: UnitOfWork, shop: Shop, told: ShopOrder) -> int:
 def _order_taken(uow: UnitOfWork, order: Order, told: ShopOrder) -> bool:
     address = asdict(told.buyer)
     buyer = uow.session.get(OrderBuyer, order.id)
-    if buyer is None:
+    if buyer is None and order.buyer_forgotten_at is None:
         uow.session.add(OrderBuyer(order_id=order.id, address=address))
-    elif buyer.address != address:
+    elif buyer is not None and buyer.address != address:
         buyer.address = address
     order.external_updated_at, order.number, order.total_minor = (
         told.updated_at,
