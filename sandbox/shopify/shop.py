@@ -19,7 +19,7 @@ from sandbox.shopify.deliveries import Deliveries
 from sandbox.shopify.faults import Faults, Record
 from sandbox.shopify.server import Listener
 from sandbox.shopify.site import Site
-from sandbox.woocommerce.store import Store
+from sandbox.shops.store import Store
 
 
 class Shop:

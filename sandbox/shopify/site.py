@@ -17,7 +17,7 @@ from graphql import GraphQLError
 
 from sandbox.shopify.answers import Fields, not_simulated
 from sandbox.shopify.bucket import Bucket
-from sandbox.woocommerce.store import Store
+from sandbox.shops.store import Store
 
 VERSION = "2026-10"
 APP = 4711

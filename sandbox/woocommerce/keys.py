@@ -10,8 +10,8 @@ import secrets
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_plus
 
+from sandbox.shops.store import Store
 from sandbox.woocommerce.answers import Call, Fields, NotSimulated, Refusal
-from sandbox.woocommerce.store import Store
 
 _DIGESTS = {"HMAC-SHA256": hashlib.sha256, "HMAC-SHA1": hashlib.sha1}
 _OAUTH = (

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from sandbox import certificates
 from sandbox.shops.meter import Meter
+from sandbox.shops.store import Store
 from sandbox.woocommerce import consent, front, keys, routes
 from sandbox.woocommerce.admin import Admin
 from sandbox.woocommerce.answers import Answer, Call
@@ -20,7 +21,6 @@ from sandbox.woocommerce.faults import Faults, Record
 from sandbox.woocommerce.latency import Latency
 from sandbox.woocommerce.server import Listener
 from sandbox.woocommerce.site import IMAGE_POLICIES, WEIGHT_UNITS, Site
-from sandbox.woocommerce.store import Store
 
 CRONS = ("visits", "always")
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from sandbox.shops.store import Store
 from sandbox.woocommerce import text
 from sandbox.woocommerce.answers import Answer, Call, Fields
-from sandbox.woocommerce.store import Store
 
 WORDPRESS, WOOCOMMERCE = "7.0.4", "11.0.1"
 UNCATEGORIZED = 15
