@@ -1,10 +1,20 @@
 """The sandbox's own switches under /sandbox/: buyers, a meddling hand, faults, webhooks, the token, what was asked."""
 
 import hmac
+import json
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.shopify import buying, collections, inventory, money, products, variants
+from sandbox.shopify import (
+    buying,
+    collections,
+    inventory,
+    money,
+    privacy,
+    products,
+    tokens,
+    variants,
+)
 from sandbox.shopify.answers import Answer, Call, Fields, UserError
 from sandbox.shopify.api import CLOSED
 from sandbox.shopify.bulk import Bulk
@@ -45,6 +55,8 @@ class Admin:
             "POST token": self._token,
             "GET bucket": lambda _: site.bucket.figures(),
             "POST settings": self._settings,
+            "POST app": self._app,
+            "POST privacy": lambda wish: privacy.ask(site, wish),
             "POST uninstall": lambda _: self._uninstall(),
         }
 
@@ -114,10 +126,13 @@ class Admin:
         return {"id": gid("Collection", made["id"]), "handle": made["handle"]}
 
     def _token(self, wish: Fields) -> Fields:
-        """`{"expire": true}` makes the token of now no longer good; `{"renew": true}` makes another."""
+        """`{"expire": true}` makes the access tokens of now no longer good, `{"revoke": true}` refresh tokens too;
+        `{"renew": true}` makes another that does not end."""
         site = self._site
         if wish.get("expire"):
-            site.store.remember("expired", site.fact("access_token"))
+            tokens.expire(site)
+        if wish.get("revoke"):
+            tokens.revoke(site)
         if wish.get("renew"):
             site.store.remember("access_token", new_token())
         return {
@@ -143,9 +158,23 @@ class Admin:
             site.store.remember("state", str(wish["state"]))
 
     def _uninstall(self) -> None:
-        """The merchant removes the app: told once, then the token is no longer good."""
+        """The merchant removes the app: what waited is told and that, then no token is good and no subscription left."""
         self._site.fired("APP_UNINSTALLED", "Shop", 1)
-        self._site.store.remember("expired", self._site.fact("access_token"))
+        for one in self._site.all("Delivery"):
+            self._site.put("Delivery", {**one, "lasting": True})
+        for one in self._site.all("WebhookSubscription"):
+            self._site.store.drop("WebhookSubscription", one["id"])
+        tokens.revoke(self._site)
+
+    def _app(self, wish: Fields) -> None:
+        """`{"redirects": [address, …], "compliance": address}`: what the app's configuration at Shopify says."""
+        unknown = set(wish) - {"redirects", "compliance"}
+        if unknown:
+            raise ValueError(f"An app is not configured by {', '.join(sorted(unknown))}.")
+        if "redirects" in wish:
+            self._site.store.remember("redirects", json.dumps(wish["redirects"]))
+        if "compliance" in wish:
+            self._site.store.remember("compliance", str(wish["compliance"] or ""))
 
     def _product(self, product: Fields) -> Fields:
         site = self._site

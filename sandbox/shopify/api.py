@@ -1,6 +1,5 @@
 """The Admin GraphQL API over HTTP: who asks, what it costs, whether there is enough in the bucket, and the answer."""
 
-import hmac
 import math
 from typing import Any
 
@@ -13,10 +12,21 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-from sandbox.shopify import bulk, facts, fulfilment, graph, orders, product_set, uploads, webhooks
+from sandbox.shopify import (
+    bulk,
+    facts,
+    fulfilment,
+    graph,
+    oauth,
+    orders,
+    product_set,
+    tokens,
+    uploads,
+    webhooks,
+)
 from sandbox.shopify.answers import Answer, Call, Fields
 from sandbox.shopify.cost import MAX_OF_ONE, Cost
-from sandbox.shopify.site import VERSION, Site, new_token
+from sandbox.shopify.site import VERSION, Site
 
 ANSWERING = (
     bulk,
@@ -42,16 +52,16 @@ _RATE_DOCUMENTS = "https://shopify.dev/api/usage/rate-limits"
 
 def answer(site: Site, call: Call) -> Answer:
     """Anything below /admin."""
-    if call.path == "/admin/oauth/access_token" and call.method == "POST":
-        return _grant(site, call)
+    if call.path == oauth.PAGE:
+        return oauth.page(site, call)
+    if call.path == oauth.EXCHANGE and call.method == "POST":
+        return oauth.exchange(site, call)
     if call.path != PATH or call.method != "POST":
         return Answer(404, {"errors": "Not Found"})
     state = int(site.store.fact("state") or 200)
     if state in CLOSED:
         return Answer(state, {"errors": CLOSED[state]})
-    token = site.fact("access_token")
-    given = call.headers.get("x-shopify-access-token", "")
-    if site.store.fact("expired") == token or not hmac.compare_digest(given.encode(), token.encode()):
+    if not tokens.opens(site, call.headers.get("x-shopify-access-token", "")):
         return Answer(401, {"errors": _STRANGER})
     try:
         wish = call.wish
@@ -82,22 +92,6 @@ def throttled(site: Site, requested: float) -> Fields:
     extensions = {"code": "THROTTLED", "documentation": _RATE_DOCUMENTS}
     errors = [{"message": "Throttled", "extensions": extensions}]
     return {"errors": errors, "extensions": {"cost": _cost(site, requested, None)}}
-
-
-def _grant(site: Site, call: Call) -> Answer:
-    """The client-credentials grant: the token of now, or another one where that has expired."""
-    try:
-        wish = call.wish
-    except ValueError:
-        wish = {}
-    known = (site.fact("client_id"), site.fact("client_secret"), "client_credentials")
-    if (wish.get("client_id"), wish.get("client_secret"), wish.get("grant_type")) != known:
-        return Answer(400, {"error": "invalid_request"})
-    with site.lock, site.store.work():
-        if site.store.fact("expired") == site.fact("access_token"):
-            site.store.remember("access_token", new_token())
-        token = site.fact("access_token")
-    return Answer(200, {"access_token": token, "scope": ",".join(site.scopes), "expires_in": 86399})
 
 
 def _executed(site: Site, wish: Fields) -> Fields:

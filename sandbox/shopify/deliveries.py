@@ -8,14 +8,13 @@ import base64
 import hashlib
 import hmac
 import http.client
-import ipaddress
 import random
 import threading
 from urllib.parse import urlsplit
 
 from sandbox.shopify.answers import Fields
 from sandbox.shopify.site import VERSION, Site, time_text
-from sandbox.shopify.webhooks import header_topic
+from sandbox.shops.post import loopback
 
 TRIES = 9  # the first and eight more
 FAILURES_ALLOWED = 7
@@ -30,7 +29,7 @@ class Deliveries:
         self._site, self._retry = site, retry_seconds
         self._wake, self._stopped, self._turn = threading.Event(), threading.Event(), threading.Lock()
         self._random = random.Random()
-        self.wish: Fields = {"lose": 0, "double": 0, "shuffle": False, "hold": False}
+        self.wish: Fields = {"lose": 0, "double": 0, "shuffle": False, "hold": False, "late": 0}
         self.lost = self.doubled = self.sent = 0
 
     def start(self) -> None:
@@ -46,7 +45,7 @@ class Deliveries:
         self._wake.set()
 
     def control(self, wish: Fields) -> None:
-        """`{"lose": %, "double": %, "shuffle": bool, "hold": bool, "seed": n}`; what is not named stays. Raises
+        """`{"lose": %, "double": %, "shuffle": bool, "hold": bool, "late": seconds, "seed": n}`; what is not named stays. Raises
         ValueError for an unknown name."""
         unknown = set(wish) - {*self.wish, "seed"}
         if unknown:
@@ -75,17 +74,17 @@ class Deliveries:
                     for one in self._site.all("Delivery", "modified > ?", self._site.clock()):
                         self._site.put("Delivery", {**one, "modified": 0})
             while not self._stopped.is_set() and not self.wish["hold"]:
-                due = self._next()
+                due = self._next(early=early)
                 if due is None:
                     return
                 self._send(due)
 
-    def _next(self) -> Fields | None:
+    def _next(self, *, early: bool) -> Fields | None:
         """The oldest that is due, or any of the oldest fifty."""
         with self._site.lock:
             due = self._site.store.find(
-                "kind = 'Delivery' AND modified <= ?",
-                (self._site.clock(),),
+                "kind = 'Delivery' AND modified <= ? AND created <= ?",
+                (self._site.clock(), self._site.clock() - (0 if early else self.wish["late"])),
                 f"ORDER BY id LIMIT {50 if self.wish['shuffle'] else 1}",
             )
         return self._random.choice(due) if due else None
@@ -99,31 +98,32 @@ class Deliveries:
 
     def _send(self, one: Fields) -> None:
         with self._site.lock:
-            subscription = self._site.one("WebhookSubscription", one["parent"])
-        if subscription is None:
+            subscription = self._site.one("WebhookSubscription", one["parent"]) if one["parent"] else None
+        if subscription is None and not one["lasting"]:
             self._settle(one, None, taken=True)
             return
         if not one["attempt"] and self._random.random() * 100 < self.wish["lose"]:
             self.lost += 1
             self._settle(one, None, taken=True)
             return
-        taken = self._post(subscription["uri"], one)
+        uri = subscription["uri"] if subscription else one["uri"]
+        taken = self._post(uri, one)
         self.sent += 1
         if taken and self._random.random() * 100 < self.wish["double"]:
             self.doubled += 1
-            self._post(subscription["uri"], one)
-        self._settle(one, subscription["id"], taken=taken)
+            self._post(uri, one)
+        self._settle(one, subscription["id"] if subscription else None, taken=taken)
 
     def _post(self, uri: str, one: Fields) -> bool:
         parts, body = urlsplit(uri), one["body"].encode()
-        if not _loopback(parts.hostname):
+        if not loopback(parts.hostname):
             return False
         secret = self._site.fact("client_secret").encode()
         headers = {
             "User-Agent": "Shopify-Captain-Hook",
             "Accept": "*/*",
             "Content-Type": "application/json",
-            "X-Shopify-Topic": header_topic(one["topic"]),
+            "X-Shopify-Topic": one["topic"],
             "X-Shopify-Shop-Domain": self._site.domain,
             "X-Shopify-API-Version": VERSION,
             "X-Shopify-Webhook-Id": one["webhookId"],
@@ -160,12 +160,3 @@ class Deliveries:
                 site.store.drop("WebhookSubscription", held["id"])
             else:
                 site.put("WebhookSubscription", held)
-
-
-def _loopback(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False

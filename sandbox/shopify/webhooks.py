@@ -38,20 +38,28 @@ def fire(site: Site, topic: str, kind: str, number: int) -> None:
         seen = body
         if one["includeFields"]:
             seen = json.dumps({k: v for k, v in json.loads(body).items() if k in one["includeFields"]})
-        site.put(
-            "Delivery",
-            {
-                "id": site.number("Delivery"),
-                "parent": one["id"],
-                "topic": topic,
-                "body": seen,
-                "webhookId": secrets.token_hex(16),
-                "eventId": event,
-                "triggered": site.now(),
-                "attempt": 0,
-                "modified": 0,  # when it is due
-            },
-        )
+        queue(site, header_topic(topic), seen, one["uri"], event=event, parent=one["id"])
+
+
+def queue(site: Site, topic: str, body: str, uri: str, *, event: str = "", parent: int | None = None) -> None:
+    """One delivery under the topic as its header names it. It is dropped when its subscription (`parent`) is gone."""
+    site.put(
+        "Delivery",
+        {
+            "id": site.number("Delivery"),
+            "parent": parent,
+            "uri": uri,
+            "lasting": parent is None,
+            "topic": topic,
+            "body": body,
+            "webhookId": secrets.token_hex(16),
+            "eventId": event or secrets.token_hex(16),
+            "triggered": site.now(),
+            "created": site.clock(),
+            "attempt": 0,
+            "modified": 0,  # when it is due
+        },
+    )
 
 
 def header_topic(topic: str) -> str:

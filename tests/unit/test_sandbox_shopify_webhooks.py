@@ -221,3 +221,36 @@ def test_what_waits_survives_a_restart(tmp_path: Path, ear: Ear) -> None:
     assert ear.heard == []
     with opened(tmp_path):
         until(lambda: len(ear.heard) == 1, seconds=10)
+
+
+def test_the_privacy_topics_come_by_the_app_s_configuration_even_after_it_was_taken_out(
+    client: Client, ear: Ear
+) -> None:
+    order = buy(client)["id"]
+    assert client.wish("POST", "privacy", topic="shop/redact")[0] == 400
+    client.switch("POST", "app", compliance=ear.url)
+    client.switch("POST", "privacy", topic="customers/data_request", orders=[order])
+    client.switch("POST", "uninstall")
+    client.switch("POST", "privacy", topic="customers/redact", orders=[order])
+    client.switch("POST", "privacy", topic="shop/redact")
+    until(lambda: len(ear.heard) == 3, seconds=10)
+    bodies = {headers["x-shopify-topic"]: json.loads(body) for headers, body in ear.heard}
+    number = int(order.rpartition("/")[2])
+    asked, forgotten = bodies["customers/data_request"], bodies["customers/redact"]
+    assert (asked["orders_requested"], asked["customer"]["email"]) == ([number], "erika@example.com")
+    assert (forgotten["orders_to_redact"], "data_request" in forgotten) == ([number], False)
+    assert bodies["shop/redact"] == {"shop_id": 1, "shop_domain": "sandbox.myshopify.com"}
+    headers, body = ear.heard[0]
+    signed = hmac.digest(client.known["client_secret"].encode(), body, hashlib.sha256)
+    assert headers["x-shopify-hmac-sha256"] == base64.b64encode(signed).decode()
+
+
+def test_a_late_post_is_late(client: Client, shop: Shop, ear: Ear) -> None:
+    subscribe(client, ear, "ORDERS_CREATE")
+    client.switch("POST", "webhooks", late=3600)
+    buy(client)
+    shop.deliveries.run()
+    assert ear.heard == []
+    assert client.switch("GET", "webhooks")["waiting"] == 1
+    client.switch("POST", "webhooks/run")
+    assert ear.topics() == ["orders/create"]
