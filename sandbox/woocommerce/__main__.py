@@ -1,11 +1,9 @@
 """`python -m sandbox.woocommerce`: a shop as a process that prints one JSON line when it is ready."""
 
 import argparse
-import json
-import signal
-import threading
 from pathlib import Path
 
+from sandbox.shops.running import serve
 from sandbox.woocommerce.shop import CRONS, Shop
 from sandbox.woocommerce.site import IMAGE_POLICIES, WEIGHT_UNITS
 
@@ -29,13 +27,7 @@ def main() -> None:
     parser.add_argument(
         "--plain-callbacks", action="store_true", help="the consent page sends keys over http too"
     )
-    shop = Shop(**vars(parser.parse_args()))
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    with shop:
-        print(json.dumps(shop.description()), flush=True)
-        stopped.wait()
+    serve(Shop(**vars(parser.parse_args())))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
 """The sandbox's own switches under /sandbox/: faults, what was asked, what the shop holds, a meddling hand."""
 
-import hmac
+from collections.abc import Callable
 from typing import Any
 
+from sandbox.shops.faults import Faults, Record
 from sandbox.shops.meter import Meter
+from sandbox.shops.switches import common, turned
 from sandbox.woocommerce import desk, orders, product_view, products, schema
-from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal, decode
+from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal
 from sandbox.woocommerce.deliveries import Deliveries, Way
-from sandbox.woocommerce.faults import Faults, Record
+from sandbox.woocommerce.faults import Fault
 from sandbox.woocommerce.keys import Keys
 from sandbox.woocommerce.latency import Latency
 from sandbox.woocommerce.site import IMAGE_POLICIES, Site
@@ -20,70 +22,44 @@ class Admin:
         self,
         site: Site,
         keys: Keys,
-        switches: Faults,
+        switches: Faults[Fault],
         record: Record,
         deliveries: Deliveries,
         latency: Latency,
         meter: Meter,
     ) -> None:
-        self._site, self._keys, self._switches, self._record = site, keys, switches, record
-        self._deliveries, self._latency, self._meter = deliveries, latency, meter
+        self._site, self._token, self._latency = site, keys.admin_token, latency
+        self._acts: dict[str, Callable[[Fields], Any]] = {
+            **common(switches, record),
+            "GET meter": lambda _: meter.figures(),
+            "DELETE meter": lambda _: meter.clear(),
+            "GET keys": lambda _: keys.granted(),
+            "DELETE keys": lambda wish: keys.revoke(str(wish["key"])),
+            "GET deliveries": lambda _: deliveries.told(),
+            "POST deliveries": lambda wish: setattr(deliveries, "way", Way(**wish)),
+            "POST cron": lambda _: deliveries.run(),
+            "POST settings": self._settings,
+        }
 
     def answer(self, call: Call) -> Answer:
         """JSON always: 401 without the token, 400 with the reason for a request that cannot be followed."""
-        given = call.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given, self._keys.admin_token):
-            return _no("The admin token is missing or wrong.", 401)
-        name = f"{call.method} {call.path.removeprefix('/sandbox/')}"
-        wish = _json(call)
+        site = self._site
+        here: dict[str, Callable[[Fields], Any]] = {
+            "GET products": lambda _: self._everything(call),
+            "POST edit": lambda wish: self._edit(call, wish),
+            "POST order": lambda wish: self._buy(call, wish),
+            "POST order/act": lambda wish: desk.act(site, call, wish),
+        }
         try:
-            if name == "GET requests":
-                return Answer(200, self._record.seen(), envelope="page")
-            if name == "DELETE requests":
-                self._record.clear()
-                return _yes()
-            if name == "GET meter":
-                return Answer(200, self._meter.figures(), envelope="page")
-            if name == "DELETE meter":
-                self._meter.clear()
-                return _yes()
-            if name == "GET faults":
-                return Answer(200, self._switches.waiting(), envelope="page")
-            if name == "POST faults":
-                self._switches.add(str(wish.pop("kind", "")), **wish)
-                return _yes()
-            if name == "DELETE faults":
-                self._switches.clear()
-                return _yes()
-            if name == "GET products":
-                return Answer(200, self._everything(call), envelope="page")
-            if name == "POST edit":
-                return Answer(200, self._edit(call, wish), envelope="page")
-            if name == "POST order":
-                with self._site.store.work():
-                    return Answer(201, orders.buy(self._site, call, wish), envelope="page")
-            if name == "POST order/act":
-                return Answer(200, desk.act(self._site, call, wish), envelope="page")
-            if name == "GET keys":
-                return Answer(200, self._keys.granted(), envelope="page")
-            if name == "DELETE keys":
-                self._keys.revoke(str(wish["key"]))
-                return _yes()
-            if name == "GET deliveries":
-                return Answer(200, self._deliveries.told(), envelope="page")
-            if name == "POST deliveries":
-                self._deliveries.way = Way(**wish)
-                return _yes()
-            if name == "POST cron":
-                self._deliveries.run()
-                return _yes()
-            if name == "POST settings":
-                return self._settings(wish)
-        except (ValueError, TypeError, KeyError, NotSimulated) as error:
-            return _no(str(error), 400)
+            status, found = turned(self._acts | here, call, self._token, (NotSimulated,))
         except Refusal as refusal:
-            return Answer(refusal.status, refusal.as_json(), envelope="page")
-        return _no(f"There is no switch {name}.", 404)
+            status, found = refusal.status, refusal.as_json()
+        bought = status == 200 and call.path == "/sandbox/order"
+        return Answer(201 if bought else status, found, envelope="page")
+
+    def _buy(self, call: Call, wish: Fields) -> Fields:
+        with self._site.store.work():
+            return orders.buy(self._site, call, wish)
 
     def _everything(self, call: Call) -> list[Fields]:
         """All products with their variations, trashed ones too, in the order they were made."""
@@ -112,7 +88,7 @@ class Admin:
             schema.check(fields, schema.PRODUCT)
             return products.update_product(site, call, fields)
 
-    def _settings(self, wish: Fields) -> Answer:
+    def _settings(self, wish: Fields) -> None:
         """`{"images", "latency": factor, "plain_callbacks": bool, "race_seconds"}`; what is not named stays."""
         unknown = set(wish) - {"images", "latency", "plain_callbacks", "race_seconds"}
         if unknown or not wish:
@@ -126,7 +102,6 @@ class Admin:
         site.plain_callbacks = bool(wish.get("plain_callbacks", site.plain_callbacks))
         site.race_seconds = float(wish.get("race_seconds", site.race_seconds))
         self._latency.factor = float(wish.get("latency", self._latency.factor))
-        return _yes()
 
 
 def _named(site: Site, wish: Fields) -> Fields:
@@ -138,16 +113,3 @@ def _named(site: Site, wish: Fields) -> Fields:
     if not found:
         raise ValueError(f"No product has {where.partition(' ')[0]} {value!r}.")
     return found[0]
-
-
-def _json(call: Call) -> Fields:
-    found: Any = decode(call.body) if call.body else {}
-    return found if isinstance(found, dict) else {}
-
-
-def _yes() -> Answer:
-    return Answer(200, {"done": True}, envelope="page")
-
-
-def _no(message: str, status: int) -> Answer:
-    return Answer(status, {"code": "sandbox", "message": message}, envelope="page")

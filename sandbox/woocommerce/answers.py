@@ -5,21 +5,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.shops import answers
+
 JSON = "application/json; charset=UTF-8"
 HTML = "text/html; charset=UTF-8"
 
-Fields = dict[str, Any]
+Fields = answers.Fields
 
 
 @dataclass(frozen=True)
-class Call:
-    """One request as it arrived. `headers` has lower-case names; `query` is decoded, PHP lists joined by commas."""
+class Call(answers.Call):
+    """One request as it arrived. `query` is decoded, PHP lists joined by commas."""
 
-    method: str
-    path: str
     query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
     secure: bool = True
     raw_query: str = ""
     fetched: Mapping[str, Any] = field(default_factory=dict)  # pictures by address; see media.fetch_all
@@ -36,12 +34,9 @@ class Call:
 
 
 @dataclass
-class Answer:
-    """One answer: status, body (a JSON value, or ready bytes) and the headers beyond the usual ones."""
+class Answer(answers.Answer):
+    """One answer, written as PHP writes it."""
 
-    status: int
-    body: Any
-    headers: dict[str, str] = field(default_factory=dict)
     content_type: str = JSON
     envelope: str = "rest"  # which of the recorded sets of usual headers goes with it; see server.py
 

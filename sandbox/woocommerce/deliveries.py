@@ -8,22 +8,19 @@ machine: an address that is not a loopback address counts as a failure.
 import base64
 import hashlib
 import hmac
-import http.client
 import random
 import secrets
-import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from sandbox.shops.post import loopback
+from sandbox.shops.post import Post, deliver
 from sandbox.woocommerce import order_view, product_view
 from sandbox.woocommerce.answers import Call, Fields, encode
 from sandbox.woocommerce.site import WOOCOMMERCE, WORDPRESS, Site
 
 FAILURES_ALLOWED = 6
-TIMEOUT = 5.0  # seconds
 AGENT = f"WooCommerce/{WOOCOMMERCE} Hookshot (WordPress/{WORDPRESS})"
 
 
@@ -50,13 +47,13 @@ class _Ready:
     due: float = 0.0
 
 
-class Deliveries:
+class Deliveries(Post):
     """The shop's cron: `wake()` after a visit; `run()` sends everything that waits, now, what is held up too."""
 
     def __init__(self, site: Site, base: str) -> None:
+        super().__init__()
         self._site = site
         self._call = Call("GET", "/", headers={"host": urlsplit(base).netloc})
-        self._wake, self._stopped, self._turn = threading.Event(), threading.Event(), threading.Lock()
         self._held: list[_Ready] = []
         self._count = Counter[str]()
         self.way = Way()
@@ -69,18 +66,6 @@ class Deliveries:
     def way(self, way: Way) -> None:
         self._way = way
         self._dice = random.Random(way.seed)
-
-    def start(self) -> None:
-        threading.Thread(target=self._work, daemon=True).start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._wake.set()
-        with self._turn:  # what is being sent is finished first
-            return
-
-    def wake(self) -> None:
-        self._wake.set()
 
     def told(self) -> dict[str, int]:
         """How many were sent, lost, doubled and late since the start, and how many still wait."""
@@ -139,16 +124,15 @@ class Deliveries:
     def _hit(self, percent: float) -> bool:
         return self._dice.uniform(0, 100) < percent
 
-    def _work(self) -> None:
-        while not self._stopped.is_set():
-            with self._turn:
-                first = min((one.due for one in self._held), default=None)
-            self._wake.wait(None if first is None else max(0.0, first - time.monotonic()))
-            self._wake.clear()
-            if not self._stopped.is_set():
-                with self._turn:
-                    self._send_waiting()
-                    self._send_held(time.monotonic())
+    def _patience(self) -> float | None:
+        with self._turn:
+            first = min((one.due for one in self._held), default=None)
+        return None if first is None else max(0.0, first - time.monotonic())
+
+    def _send_due(self) -> None:
+        with self._turn:
+            self._send_waiting()
+            self._send_held(time.monotonic())
 
     def _payload(self, waiting: Fields, webhook: Fields | None) -> bytes | None:
         """The latest state, not the one that fired; of what is gone, or was thrown away, only its id."""
@@ -177,27 +161,15 @@ class Deliveries:
         }
 
     def _post(self, webhook: Fields, body: bytes, extra: dict[str, str]) -> bool:
-        parts = urlsplit(webhook["delivery_url"])
-        if not loopback(parts.hostname):
-            return False
-        kind = "application/json" if extra else "application/x-www-form-urlencoded"
         headers = {
             "User-Agent": AGENT,
             "Accept": "*/*",
             "Accept-Encoding": "deflate, gzip, br, zstd",
-            "Content-Type": kind,
+            "Content-Type": "application/json" if extra else "application/x-www-form-urlencoded",
             **extra,
             "Connection": "close",
         }
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        line = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
-        try:
-            line.request("POST", target, body, headers)
-            return 200 <= line.getresponse().status < 300
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            line.close()
+        return deliver(webhook["delivery_url"], body, headers)
 
     def _settle(self, number: int, taken: bool) -> None:
         store = self._site.store

@@ -1,23 +1,21 @@
 """A WooCommerce shop of the sandbox: everything together, startable inside a test or as a process."""
 
-import ssl
-import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import urlsplit
 
 from sandbox import certificates
+from sandbox.shops.faults import Faults, Record
 from sandbox.shops.meter import Meter
+from sandbox.shops.running import Running
+from sandbox.shops.server import tls_with
 from sandbox.shops.store import Store
-from sandbox.woocommerce import consent, front, keys, routes
+from sandbox.woocommerce import consent, faults, front, keys, routes
 from sandbox.woocommerce.admin import Admin
 from sandbox.woocommerce.answers import Answer, Call
 from sandbox.woocommerce.deliveries import Deliveries
-from sandbox.woocommerce.faults import Faults, Record
 from sandbox.woocommerce.latency import Latency
 from sandbox.woocommerce.server import Listener
 from sandbox.woocommerce.site import IMAGE_POLICIES, WEIGHT_UNITS, Site
@@ -25,7 +23,7 @@ from sandbox.woocommerce.site import IMAGE_POLICIES, WEIGHT_UNITS, Site
 CRONS = ("visits", "always")
 
 
-class Shop:
+class Shop(Running):
     """One shop. `with Shop(folder) as shop:` serves it until the block ends.
 
     `folder` keeps products, keys, pictures and certificates: a shop started again in it is the same shop.
@@ -77,11 +75,9 @@ class Shop:
         )
         self.site.furnish()
         self.keys = keys.of(self.site.store)
-        self.faults, self.requests, self.meter = Faults(), Record(), Meter()
+        self.faults, self.requests, self.meter = Faults(faults.Fault, faults.KINDS), Record(), Meter()
         self.latency = Latency(latency, self.meter)
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        tls.load_cert_chain(self.certificates.server_file, self.certificates.key_file)
+        tls = tls_with(self.certificates.server_file, self.certificates.key_file)
         self._listeners = [
             Listener(
                 number,
@@ -135,7 +131,7 @@ class Shop:
         if self._cron == "always":
             self.deliveries.wake()
         for listener in self._listeners:
-            threading.Thread(target=listener.serve_forever, args=(0.05,), daemon=True).start()
+            listener.start()
 
     def stop(self) -> None:
         """Closes the ports, cuts what is open and closes the file; what was committed stays."""
@@ -144,12 +140,3 @@ class Shop:
             listener.stop()
         self.deliveries.stop()
         self.site.store.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
