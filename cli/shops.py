@@ -1,5 +1,6 @@
 """`entrepot shop`: sellers' shops, how to reach them, and whether they answer."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,11 +10,20 @@ import typer
 from cli.output import AsJson, hub, show
 from cli.waiting import given_up_since, last_dead_letter, quiet, until
 from core.clock import now
-from core.errors import Temporary
+from core.errors import Refused, Temporary
 from core.settings import load
 from models.events import VerifyDue
 from models.shops import Shop, find_shop
-from pipelines.making import NewShop, asked_for, connect_shop
+from pipelines.connecting import disconnect
+from pipelines.making import (
+    NewConnection,
+    NewShop,
+    asked_for,
+    begin_connection,
+    connect_shop,
+    hold_shop,
+    release_shop,
+)
 from pipelines.opening import connect
 
 app = typer.Typer(no_args_is_help=True, help="Shops: sellers' own stores, connected to the hub.")
@@ -50,6 +60,74 @@ def add(
         shop_id = connect_shop(db, load(), asked)
         with db.unit_of_work() as uow:
             answer = described(uow.session.get_one(Shop, shop_id))
+    show(answer, as_json)
+
+
+@app.command("connect")
+def connect_on_its_page(
+    seller: Annotated[str, typer.Argument(help="The seller's name, code or number.")],
+    name: Annotated[str, typer.Argument(help="What to call the shop.")],
+    url: Annotated[str, typer.Option(help="The shop's address; on Shopify NAME.myshopify.com.")],
+    channel: Annotated[str, typer.Option(help="The kind of shop: woocommerce or shopify.")],
+    ca_file: CaFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prints the address that the shop's owner opens to agree; whoever opens it connects his shop, once, within an hour."""
+    wish = {"name": name, "seller": seller, "url": url, "channel": channel}
+    asked = asked_for(NewConnection, {**wish, "ca_file": str(ca_file.resolve()) if ca_file else None})
+    with hub() as db, db.unit_of_work() as uow:
+        address = begin_connection(uow, load(), asked)
+    show({"open": address}, as_json)
+
+
+@app.command("disconnect")
+def let_go(shop: ShopName, as_json: AsJson = False) -> None:
+    """Forgets the shop's key: nothing goes there any more. Listings and orders stay; connecting it anew goes on."""
+    with hub() as db, db.unit_of_work() as uow:
+        answer = described(disconnect(uow, find_shop(uow.session, shop).id))
+    show(answer, as_json)
+
+
+@app.command("hold")
+def hold(
+    shop: ShopName,
+    why: Annotated[str, typer.Option(help="What whoever looks at the shop is to read.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Nothing but stock goes into the shop by itself, until a person lets a push go or releases it."""
+    with hub() as db, db.unit_of_work() as uow:
+        found = find_shop(uow.session, shop)
+        hold_shop(uow, found.id, why)
+        answer = described(found)
+    show(answer, as_json)
+
+
+@app.command("release")
+def release(shop: ShopName, as_json: AsJson = False) -> None:
+    """The hub keeps the shop true by itself again; what differs follows."""
+    with hub() as db, db.unit_of_work() as uow:
+        found = find_shop(uow.session, shop)
+        release_shop(uow, found.id)
+        answer = described(found)
+    show(answer, as_json)
+
+
+@app.command("settings")
+def settings(
+    shop: ShopName,
+    changes: Annotated[
+        list[str] | None,
+        typer.Argument(help="key=value …; key= goes back to the usual; lists and maps as JSON."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What the seller wants of the shop: texts by pattern, categories, stock to show, limits. Without changes it lists them."""
+    from pipelines.listings.settings import change, settings_of
+
+    with hub() as db, db.unit_of_work() as uow:
+        found = find_shop(uow.session, shop)
+        now_wanted = change(uow, found.id, settings_from(changes)) if changes else settings_of(found)
+        answer = now_wanted.model_dump(mode="json")
     show(answer, as_json)
 
 
@@ -102,9 +180,30 @@ def verify(shop: ShopName, as_json: AsJson = False) -> None:
         raise Temporary(given_up)
 
 
+def settings_from(changes: list[str]) -> dict[str, Any]:
+    """ "buffer=2", "tags=[\"new\"]", "title_template=" → values by name. Raises Refused for a word without "="."""
+    found: dict[str, Any] = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise Refused(f"{change!r} is no setting: write it like buffer=2.", rule="usage")
+        found[name.strip().replace("-", "_")] = _value(value) if value else None
+    return found
+
+
+def _value(text: str) -> Any:
+    if text[:1] not in "[{" and text not in ("true", "false"):
+        return text
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Refused(f"{text!r} is no JSON: {error.msg}.", rule="usage") from None
+
+
 def described(shop: Shop) -> dict[str, Any]:
     """A shop as an answer, without its credentials."""
     return {
         "id": shop.id, "seller": shop.seller_id, "name": shop.name, "channel": shop.channel, "url": shop.url,
-        "currency": shop.currency, "live_since": shop.live_since, "problem": shop.problem, "warnings": shop.facts.get("warnings", []),
+        "currency": shop.currency, "live_since": shop.live_since, "problem": shop.problem, "held_why": shop.held_why, "renews_at": shop.renews_at,
+        "warnings": shop.facts.get("warnings", []),
     }  # fmt: skip

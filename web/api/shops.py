@@ -5,12 +5,26 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from core.errors import there_is
 from models.events import VerifyDue
 from models.shops import Shop
-from pipelines.making import NewSelection, NewShop, connect_shop, end_selection, let_push, make_selection
+from pipelines.connecting import disconnect
+from pipelines.listings.settings import change
+from pipelines.making import (
+    NewConnection,
+    NewSelection,
+    NewShop,
+    begin_connection,
+    connect_shop,
+    end_selection,
+    hold_shop,
+    let_push,
+    make_selection,
+    release_shop,
+    undo_push,
+)
 from web.api.keys import After, Limit, Page
 from web.deps import Db, settings_of
 from web.pages.shops import drifted
@@ -46,7 +60,7 @@ class Shops(Page):
 
 
 class ShopView(BaseModel):
-    """One shop without its key; `listings` counts them by state."""
+    """One shop without its key; `listings` counts them by state, `settings` are those that differ from the usual."""
 
     id: int
     seller_id: int
@@ -57,9 +71,14 @@ class ShopView(BaseModel):
     currency: str
     state: ShopState
     problem: str | None
+    held_why: str | None
     live_since: datetime | None
     checked_at: datetime | None
+    swept_at: datetime | None
+    renews_at: datetime | None
     warnings: list[str]
+    facts: dict[str, Any]
+    settings: dict[str, Any]
     listings: dict[str, int]
 
 
@@ -129,6 +148,18 @@ class PushView(BaseModel):
     state: str | None
 
 
+class Way(BaseModel):
+    """The shop's own page on which its owner agrees."""
+
+    open: str
+
+
+class Held(BaseModel):
+    """Why the shop is held, for whoever looks at it."""
+
+    why: str = Field("", max_length=500)
+
+
 class Asked(BaseModel):
     """The hub was asked; it goes on by itself."""
 
@@ -167,8 +198,12 @@ def get_shop(db: Db, shop_id: int) -> ShopView:
             "url",
             "currency",
             "problem",
+            "held_why",
             "live_since",
             "checked_at",
+            "swept_at",
+            "renews_at",
+            "settings",
         )
         facts = {name: getattr(shop, name) for name in names}
         return ShopView(
@@ -176,6 +211,7 @@ def get_shop(db: Db, shop_id: int) -> ShopView:
             seller=found["seller"],
             state=found["state"],
             warnings=list(shop.facts.get("warnings", ())),
+            facts={name: value for name, value in shop.facts.items() if name != "warnings"},
             listings=states,
         )
 
@@ -254,6 +290,52 @@ def push(db: Db, shop_id: int) -> PushView:
     with db.unit_of_work() as uow:
         started = let_push(uow, shop_id)
         return PushView(push_id=started.id if started else None, state=started.state if started else None)
+
+
+@router.post("/shops/connections", status_code=201)
+def begin_to_connect(request: Request, db: Db, body: NewConnection) -> Way:
+    """The address that the shop's owner opens to agree; whoever opens it connects his shop, once, within an hour."""
+    with db.unit_of_work() as uow:
+        return Way(open=begin_connection(uow, settings_of(request), body))
+
+
+@router.patch("/shops/{shop_id}/settings")
+def change_settings(db: Db, shop_id: int, body: dict[str, Any]) -> dict[str, Any]:
+    """Changes the settings that are given, null takes one back to the usual; all of them as they are then."""
+    with db.unit_of_work() as uow:
+        return change(uow, shop_id, body).model_dump(mode="json")
+
+
+@router.post("/shops/{shop_id}/disconnect")
+def let_go(db: Db, shop_id: int) -> ShopView:
+    """Forgets the shop's key: nothing goes there any more. Listings and orders stay; connecting it anew goes on."""
+    with db.unit_of_work() as uow:
+        disconnect(uow, shop_id)
+    return get_shop(db, shop_id)
+
+
+@router.post("/shops/{shop_id}/hold")
+def hold(db: Db, shop_id: int, body: Held) -> ShopView:
+    """Nothing but stock goes into the shop by itself, until a person lets a push go or releases it."""
+    with db.unit_of_work() as uow:
+        hold_shop(uow, shop_id, body.why)
+    return get_shop(db, shop_id)
+
+
+@router.post("/shops/{shop_id}/release")
+def release(db: Db, shop_id: int) -> ShopView:
+    """The hub keeps the shop true by itself again; what differs follows."""
+    with db.unit_of_work() as uow:
+        release_shop(uow, shop_id)
+    return get_shop(db, shop_id)
+
+
+@router.post("/shops/{shop_id}/pushes/{push_id}/undo", status_code=202)
+def take_back(db: Db, shop_id: int, push_id: int) -> Asked:
+    """Has the listings put back as they were before a push; the shop is then held until a person lets a push go."""
+    with db.unit_of_work() as uow:
+        undo_push(uow, shop_id, push_id)
+    return Asked()
 
 
 @router.post("/shops/{shop_id}/verify", status_code=202)
