@@ -51,6 +51,16 @@ class Pricing:
         self._chosen: dict[tuple[Any, ...], Rule | None] = {}
         self._made: dict[int | Decimal, Calculation] = {}
 
+    @property
+    def currency(self) -> str:
+        """The shop's."""
+        return self._terms.currency
+
+    def with_first(self, rule: Rule, shop_id: int) -> "Pricing":
+        """The same with one more rule before all others, where it is for this shop."""
+        mine = rule.scope.get("shop") in (None, shop_id)
+        return Pricing(self._terms, [rule, *self._rules] if mine else self._rules)
+
     def of(self, row: Mapping[str, Any]) -> tuple[Priced | Blocked, dict[str, Any]]:
         """The price of a plan's row, and what `why` stores.
 
@@ -90,8 +100,12 @@ class Pricing:
 def pricing_of(cursor: Cursor[Any], shop: Shop) -> Pricing:
     """What prices a stored shop's listings today."""
     rows = cursor.execute(RULES, [shop.seller_id, shop.id, shop.id]).fetchall()
-    rules = [Rule(number, name, scope, Formula.read(formula)) for number, name, scope, formula in rows]
-    return Pricing(terms_of(cursor, shop, settings_of(shop)), rules)
+    return Pricing(terms_of(cursor, shop, settings_of(shop)), [rule_of(*row) for row in rows])
+
+
+def rule_of(number: int, name: str, scope: Mapping[str, Any], formula: Mapping[str, Any]) -> Rule:
+    """A rule from its stored columns."""
+    return Rule(number, name, scope, Formula.read(formula))
 
 
 def terms_of(cursor: Cursor[Any], shop: Shop, settings: ShopSettings) -> Terms:
