@@ -30,7 +30,10 @@ LineState = Literal[
 
 
 class LineView(BaseModel):
-    """A line that is ours: pieces `ordered` and still `wanted` by the buyer, `covered`, `shipped`, `refunded` by the hub."""
+    """A line that is ours: pieces `ordered` and still `wanted` by the buyer, `covered`, `shipped`, `refunded` by the hub.
+
+    `overruled` of them are not wanted any more and paid all the same: the supplier had them on their way.
+    """
 
     id: int
     sku: str
@@ -43,6 +46,7 @@ class LineView(BaseModel):
     covered: int
     shipped: int
     refunded: int
+    overruled: int
     reserved: int
     state: LineState
     reason: str | None

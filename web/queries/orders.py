@@ -64,7 +64,7 @@ def lines_of(session: Session, order_ids: Sequence[int]) -> dict[int, list[dict[
             OrderLine.order_id, OrderLine.id, OrderLine.sku, OrderLine.title, OrderLine.kind, OrderLine.variant_id,
             Offer.supplier_id, Company.name.label("supplier"), Offer.supplier_sku, OrderLine.unit_cost,
             OrderLine.unit_price_minor, OrderLine.ordered, OrderLine.wanted, OrderLine.covered, OrderLine.shipped,
-            OrderLine.refunded, OrderLine.state, OrderLine.reason, OrderLine.since,
+            OrderLine.refunded, OrderLine.overruled, OrderLine.state, OrderLine.reason, OrderLine.since,
             func.coalesce(Reservation.quantity, 0).label("reserved"), Reservation.expires_at,
         )
         .outerjoin(Offer, Offer.id == OrderLine.offer_id).outerjoin(Company, Company.id == Offer.supplier_id)
