@@ -1,8 +1,9 @@
 """The sandbox's Shopify under both contracts: the hands of strangers, buyers and the seller, its faults, its webhooks heard."""
 
+import secrets
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import httpx2
 
 from connectors.shops.shopify.client import ENDPOINT
 from connectors.shops.shopify.connector import ShopifyShop
+from core.money import Money
 from sandbox.shopify.shop import Shop
-from tests.contract.shops import PATIENCE
+from tests.conftest import GIVEN
+from tests.contract.shops import LIVE_SHOPIFY, PATIENCE, Page
 from tests.contract.woocommerce_order_rig import Ear
 
 LOOK = """query ($after: String) { products(first: 50, after: $after) { pageInfo { hasNextPage endCursor } nodes {
@@ -23,20 +26,36 @@ UPDATE = (
     "mutation ($product: ProductUpdateInput!) { productUpdate(product: $product) { userErrors { message } } }"
 )
 DELETE = "mutation ($input: ProductDeleteInput!) { productDelete(input: $input) { userErrors { message } } }"
+PAGE = """query ($id: ID!) { product(id: $id) { title descriptionHtml handle tags
+  collections(first: 50) { nodes { title } } variants(first: 100) { nodes { sku price compareAtPrice } } } }"""
+STOCKED = """query ($sku: String!) { productVariants(first: 2, query: $sku) { nodes { sku inventoryItem {
+  id inventoryLevels(first: 1) { nodes { location { id } quantities(names: ["available"]) { quantity } } } } } } }"""
+SHELVES = "query ($title: String!) { collections(first: 100, query: $title) { nodes { id title } } }"
+UNSHELVE = (
+    "mutation ($input: CollectionDeleteInput!) { collectionDelete(input: $input) { userErrors { message } } }"
+)
+RECOUNT = """mutation ($input: InventorySetQuantitiesInput!, $key: String!) {
+  inventorySetQuantities(input: $input) @idempotent(key: $key) { userErrors { message } } }"""
 SHIPPED = """query ($id: ID!) { order(id: $id) { fulfillments(first: 50) {
   status trackingInfo(first: 5) { number company url } } } }"""
 
 
 class ShopifyRig:
-    """A sandbox shop asked over GraphQL by hands of its own, never by the connector's."""
+    """A shop asked over GraphQL by hands of its own, never by the connector's; `shop` is the sandbox's. A live one has
+    none (nobody here could run it yet): what is only done by the sandbox's switches is not done there."""
 
-    can_fail = True
     unique_skus = hides_variants = False
 
-    def __init__(self, shop: Shop) -> None:
-        self.shop, self.told = shop, shop.description()
+    def __init__(self, shop: Shop | None, told: dict[str, Any]) -> None:
+        self._shop, self.told, self.can_fail = shop, told, shop is not None
         tls = ssl.create_default_context(cafile=self.told["ca_file"])
         self._http = httpx2.Client(verify=tls, timeout=60, trust_env=False)
+
+    @property
+    def shop(self) -> Shop:
+        """The sandbox's shop behind it."""
+        assert self._shop is not None
+        return self._shop
 
     def connect(self, **options: Any) -> ShopifyShop:
         """A wrong secret of the neutral tests is a wrong token here: that is what opens a Shopify."""
@@ -105,6 +124,47 @@ class ShopifyRig:
             if prefix.lower() in str(variant["sku"]).lower()
         ]
 
+    def page(self, external_id: str, currency: str) -> Page:
+        """The title, the texts and the prices as the shop has them."""
+        found = self.graphql(PAGE, id=external_id)
+        return Page(
+            title=found["title"],
+            description=found["descriptionHtml"].strip(),
+            handle=found["handle"],
+            tags=frozenset(found["tags"]),
+            places=frozenset(one["title"] for one in found["collections"]["nodes"]),
+            prices={one["sku"]: _prices(one, currency) for one in found["variants"]["nodes"]},
+        )
+
+    def tag(self, external_id: str, *names: str) -> None:
+        self.edit(external_id, tags=sorted({*self.graphql(PAGE, id=external_id)["tags"], *names}))
+
+    def sell(self, sku: str, quantity: int) -> None:
+        """In a live shop, which lets nobody pay by its API, the number falls as a sale lets it fall."""
+        if self.can_fail:
+            self.switch("order", lines=[{"sku": sku, "quantity": quantity}])
+        else:
+            self._write_stock(sku, lambda shown: shown - quantity)
+
+    def recount(self, sku: str, stock: int) -> None:
+        if self.can_fail:
+            self.switch("edit", sku=sku, set={"stock": stock})
+        else:
+            self._write_stock(sku, lambda _: stock)
+
+    def _write_stock(self, sku: str, wanted: Callable[[int], int]) -> None:
+        (variant,) = self.graphql(STOCKED, sku=f"sku:'{sku}'")["nodes"]
+        item = variant["inventoryItem"]
+        (level,) = item["inventoryLevels"]["nodes"]
+        shown = level["quantities"][0]["quantity"]
+        row = {"inventoryItemId": item["id"], "locationId": level["location"]["id"]}
+        row |= {"quantity": wanted(shown), "changeFromQuantity": shown}
+        fields = {"name": "available", "reason": "correction", "quantities": [row]}
+        self.graphql(RECOUNT, input=fields, key=secrets.token_hex(16))
+
+    def fail_stock(self, kind: str, *, parent: str = "") -> None:
+        self.fail(kind, field="inventorySetQuantities")
+
     def fail(self, kind: str, *, parent: str = "", times: int = 1, **more: Any) -> None:
         self.shop.faults.add(kind, times=times, **{"field": "productSet", "seconds": 2.5 * PATIENCE, **more})
 
@@ -112,8 +172,20 @@ class ShopifyRig:
         return self.shop.requests.seen()
 
     def tidy(self, prefix: str) -> None:
-        self.shop.faults.clear()
-        self.shop.requests.clear()
+        if self.can_fail:
+            self.shop.faults.clear()
+            self.shop.requests.clear()
+            return
+        for number in {thing["product"]["id"] for thing in self.held(prefix)}:
+            self.delete(number)
+        for shelf in self.graphql(SHELVES, title=f"title:{prefix}*")["nodes"]:
+            if prefix in shelf["title"]:
+                self.graphql(UNSHELVE, input={"id": shelf["id"]})
+
+
+def _prices(variant: Mapping[str, Any], currency: str) -> tuple[Money, Money | None]:
+    struck = variant["compareAtPrice"]
+    return Money.of(variant["price"], currency), Money.of(struck, currency) if struck else None
 
 
 class ShopifyOrderRig:
@@ -194,7 +266,13 @@ class ShopifyOrderRig:
 @contextmanager
 def sandbox_shopify(folder: Path) -> Iterator[ShopifyRig]:
     with Shop(folder) as shop:
-        yield ShopifyRig(shop)
+        yield ShopifyRig(shop, shop.description())
+
+
+def live_shopify(folder: Path) -> AbstractContextManager[ShopifyRig]:
+    url, token, secret = (GIVEN[f"{LIVE_SHOPIFY}{name}"] for name in ("URL", "TOKEN", "SECRET"))
+    told = {"url": url.rstrip("/"), "access_token": token, "client_secret": secret, "ca_file": None}
+    return nullcontext(ShopifyRig(None, told))
 
 
 @contextmanager
@@ -202,6 +280,6 @@ def order_rig(folder: Path) -> Iterator[ShopifyOrderRig]:
     ear = Ear()
     try:
         with Shop(folder, tax_included=True) as shop:
-            yield ShopifyOrderRig(ShopifyRig(shop), ear)
+            yield ShopifyOrderRig(ShopifyRig(shop, shop.description()), ear)
     finally:
         ear.close()

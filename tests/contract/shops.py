@@ -1,14 +1,16 @@
 """Shops under contract: the sandbox of each channel, a live one where it is given, and the drafts that go into them.
 
 A later channel adds a Rig and its name in RIGS and inherits every test. A live WooCommerce is given by
-ENTREPOT_LIVE_WOOCOMMERCE_URL, _KEY, _SECRET and _CA; it is left as it was found.
+ENTREPOT_LIVE_WOOCOMMERCE_URL, _KEY, _SECRET and _CA, a live Shopify by ENTREPOT_LIVE_SHOPIFY_URL, _TOKEN and _SECRET;
+each is left as it was found.
 """
 
 import secrets
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from html import unescape
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Protocol
@@ -22,10 +24,24 @@ from sandbox.woocommerce.shop import Shop
 from tests.conftest import GIVEN
 
 LIVE = "ENTREPOT_LIVE_WOOCOMMERCE_"
+LIVE_SHOPIFY = "ENTREPOT_LIVE_SHOPIFY_"
 LOST = ("late", "drop_after", "stray", "cut", "drop_before", "hang", "php_fatal")
 """Faults after which a writer cannot know what happened; in the first four it did happen."""
 PATIENCE = 0.8
 """Seconds a writer waits in these tests; the two slow faults take longer."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a shopper sees of a product, read by other hands than the connector's: names of tags and of the categories
+    or collections it stands in, and by SKU what it costs and the price struck through, None where there is none."""
+
+    title: str
+    description: str
+    handle: str
+    tags: frozenset[str]
+    places: frozenset[str]
+    prices: dict[str, tuple[Money, Money | None]]
 
 
 class Rig(Protocol):
@@ -45,7 +61,24 @@ class Rig(Protocol):
     def trash(self, external_id: str) -> None: ...
     def delete(self, external_id: str) -> None: ...
     def held(self, prefix: str) -> list[dict[str, Any]]: ...
+    def page(self, external_id: str, currency: str) -> Page: ...
+    def tag(self, external_id: str, *names: str) -> None:
+        """The owner gives it these tags beside those it has."""
+        ...
+
+    def sell(self, sku: str, quantity: int) -> None:
+        """A buyer buys so many, and the shop counts them off."""
+        ...
+
+    def recount(self, sku: str, stock: int) -> None:
+        """The owner writes another stock."""
+        ...
+
     def fail(self, kind: str, *, parent: str = "", times: int = 1) -> None: ...
+    def fail_stock(self, kind: str, *, parent: str = "") -> None:
+        """The next call that sets stock (below this product, where the shop keeps variants so) fails in this way."""
+        ...
+
     def calls(self) -> list[dict[str, Any]]: ...
     def tidy(self, prefix: str) -> None: ...
 
@@ -61,6 +94,7 @@ class WooRig:
         tls = ssl.create_default_context(cafile=ca_file)
         self._http = httpx2.Client(verify=tls, auth=(key, secret), timeout=60, trust_env=False)
         self._hosts = frozenset({"127.0.0.1", httpx2.URL(url).host})
+        self._orders: list[str] = []
 
     def connect(self, **options: Any) -> WooCommerceShop:
         given = {"url": self.url, "key": self.key, "secret": self.secret, "ca_file": self.ca_file, **options}
@@ -85,6 +119,44 @@ class WooRig:
 
     def delete(self, external_id: str) -> None:
         self.rest("DELETE", f"products/{external_id}", params={"force": "true"})
+
+    def page(self, external_id: str, currency: str) -> Page:
+        product = self.rest("GET", f"products/{external_id}")
+        things = [product]
+        if product["type"] == "variable":
+            things = list(self.pages(f"products/{external_id}/variations"))
+        return Page(
+            title=unescape(product["name"]),
+            description=product["description"].strip(),
+            handle=product["slug"],
+            tags=frozenset(unescape(tag["name"]) for tag in product["tags"]),
+            places=frozenset(unescape(one["name"]) for one in product["categories"]),
+            prices={one["sku"]: _prices(one, currency) for one in things},
+        )
+
+    def tag(self, external_id: str, *names: str) -> None:
+        held = [{"id": tag["id"]} for tag in self.rest("GET", f"products/{external_id}")["tags"]]
+        made = [{"id": self.rest("POST", "products/tags", json={"name": name})["id"]} for name in names]
+        self.edit(external_id, tags=[*held, *made])
+
+    def sell(self, sku: str, quantity: int) -> None:
+        (thing,) = self.rest("GET", "products", params={"sku": sku})
+        line = {"product_id": thing["parent_id"] or thing["id"], "quantity": quantity}
+        if thing["parent_id"]:
+            line["variation_id"] = thing["id"]
+        order = self.rest(
+            "POST", "orders", json={"status": "processing", "payment_method": "cod", "line_items": [line]}
+        )
+        self._orders.append(str(order["id"]))
+
+    def recount(self, sku: str, stock: int) -> None:
+        (thing,) = self.rest("GET", "products", params={"sku": sku})
+        below = f"{thing['parent_id']}/variations/" if thing["parent_id"] else ""
+        fields = {"manage_stock": True, "stock_quantity": stock}
+        self.rest("PUT", f"products/{below}{thing['id']}", json=fields)
+
+    def fail_stock(self, kind: str, *, parent: str = "") -> None:
+        self.fail(kind, parent=parent)
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
         page = 1
@@ -130,9 +202,18 @@ class WooRig:
         for product in self.products():
             if prefix.lower() in product["sku"].lower():
                 self.delete(str(product["id"]))
-        for category in list(self.pages("products/categories")):
-            if prefix in category["name"]:
-                self.rest("DELETE", f"products/categories/{category['id']}", params={"force": "true"})
+        for terms in ("products/categories", "products/tags"):
+            for term in list(self.pages(terms)):
+                if prefix in term["name"]:
+                    self.rest("DELETE", f"{terms}/{term['id']}", params={"force": "true"})
+        while self._orders:
+            self.rest("DELETE", f"orders/{self._orders.pop()}", params={"force": "true"})
+
+
+def _prices(thing: dict[str, Any], currency: str) -> tuple[Money, Money | None]:
+    regular, sale = thing["regular_price"], thing["sale_price"]
+    struck = Money.of(regular, currency) if sale else None
+    return Money.of(sale or regular, currency), struck
 
 
 @contextmanager
@@ -146,20 +227,26 @@ def live_woocommerce(folder: Path) -> AbstractContextManager[WooRig]:
     return nullcontext(WooRig(url.rstrip("/"), key, secret, GIVEN.get(f"{LIVE}CA"), None))
 
 
-def sandbox_shopify(folder: Path) -> AbstractContextManager[Rig]:
+def shopify(opener: str) -> Callable[[Path], AbstractContextManager[Rig]]:
     """Its rig stands in a module that itself needs this one."""
-    opener: Callable[[Path], AbstractContextManager[Rig]] = resolve_name(
-        "tests.contract.shopify_rig:sandbox_shopify"
-    )
-    return opener(folder)
+
+    def open_it(folder: Path) -> AbstractContextManager[Rig]:
+        found: Callable[[Path], AbstractContextManager[Rig]] = resolve_name(
+            f"tests.contract.shopify_rig:{opener}"
+        )
+        return found(folder)
+
+    return open_it
 
 
 RIGS: dict[str, Callable[[Path], AbstractContextManager[Rig]]] = {
-    "shopify": sandbox_shopify,
+    "shopify": shopify("sandbox_shopify"),
     "woocommerce": sandbox_woocommerce,
 }
 if f"{LIVE}URL" in GIVEN:
     RIGS["live-woocommerce"] = live_woocommerce
+if f"{LIVE_SHOPIFY}URL" in GIVEN:
+    RIGS["live-shopify"] = shopify("live_shopify")
 
 
 class Make:
