@@ -80,9 +80,13 @@ class PieceDue(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductsMerged(Event):
-    """The catalogue shows a run's offers; shops may want other listings now."""
+    """The catalogue shows a run's offers; shops may want other listings now.
+
+    `whole` is 1 where more may have changed than what the run did: a person gave an offer another variant.
+    """
 
     run_id: int
+    whole: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,13 @@ class ListingsDue(Event):
 
     shop_id: int
     run_id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharesMoved(Event):
+    """What a shop may show of scarce stock is another figure since another shop was planned, or orders were swept."""
+
+    shop_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +147,11 @@ class PushUndoDue(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RatesDue(Event):
+    """The clock or a person asks for the day's exchange rates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyDue(Event):
     """The clock or a person asks to read back what a shop holds."""
 
@@ -154,6 +170,13 @@ class OrderNoticed(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrdersDue(Event):
     """The clock or a person asks for every order of a shop that changed since the last look."""
+
+    shop_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersSwept(Event):
+    """Everything a shop sold until then is taken over: what it can still sell is known better now."""
 
     shop_id: int
 
@@ -180,8 +203,15 @@ class StockMoved(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DemandMoved(Event):
+    """Buyers want more or less of a variant than before; whether it is set aside for them shows later."""
+
+    variant_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ShopStockMoved(Event):
-    """A shop moved a figure that we had sent: it puts back what is refunded or cancelled there, we know better."""
+    """A shop moved a figure that we had sent: it puts back what is refunded or cancelled there, and is to be read."""
 
     shop_id: int
     variant_id: int

@@ -5,12 +5,14 @@
                           ListingsDue; ProductsMerged ─ clear
     by hand               UndoDue ─ undo ─ RunUndone ─ remerge ─ ProductsMerged; OfferMoved ─ rejoin ─ ProductsMerged;
                           CategoryChosen ─ settle_chosen
-    a seller's shop       ListingsDue ─ plan ─ PushDue ─ push ─ ListingsSent ─ verify
+    a seller's shop       ListingsDue ─ plan ─ PushDue ─ push ─ ListingsSent ─ verify; ListingsDue ─ plan ─ SharesMoved ─ follow ─ PushDue
+    exchange rates        RatesDue ─ fetch ─ ListingsDue
     what it has already   AdoptionDue ─ plan_adoption
     a buyer's order       OrderNoticed ─ pull ┐                ┌ reserve ─ LinesFunded
                              OrdersDue ─ sweep ┴ OrderChanged ─┴ release ─ CancellationAsked, DepositCredited
     what waits            DepositCredited ─ resume, StockMoved ─ resume_stock: they reserve; StockMoved ─ restock ─ PushDue
-    what a shop moves     ShopStockMoved ─ resend ─ PushDue
+    what is promised      DemandMoved ─ restock ─ PushDue
+    what a shop moves     ShopStockMoved ─ resend ─ PushDue; OrdersDue ─ sweep ─ OrdersSwept ─ settle ─ SharesMoved
     what is bought        LinesFunded ─ purchase ─ PurchaseOrderMade ─ submit; CancellationAsked ─ ask_cancel
     what leaves           ShipmentReported ─ report_shipment
     the clock's payout    ShipmentReported ─ capture; MaturityDue ─ mature; SettlementApproved ─ pay;
@@ -27,6 +29,7 @@ from models.events import (
     BankStatementReceived,
     CancellationAsked,
     CategoryChosen,
+    DemandMoved,
     DepositCredited,
     FeedDue,
     FeedStaged,
@@ -40,13 +43,16 @@ from models.events import (
     OrderChanged,
     OrderNoticed,
     OrdersDue,
+    OrdersSwept,
     PieceDue,
     ProductsMerged,
     PurchaseOrderMade,
     PushDue,
+    RatesDue,
     RunApproved,
     RunUndone,
     SettlementApproved,
+    SharesMoved,
     ShipmentReported,
     ShopStockMoved,
     StockMoved,
@@ -65,7 +71,9 @@ from pipelines.feeds.undo import undo
 from pipelines.listings.adopt import plan_adoption
 from pipelines.listings.plan import fan_out, plan_listings
 from pipelines.listings.push import push
-from pipelines.listings.restock import resend, restock
+from pipelines.listings.rates import fetch
+from pipelines.listings.restock import follow, resend, restock
+from pipelines.listings.settle import settle
 from pipelines.listings.verify import verify
 from pipelines.orders.cancel import ask_cancel
 from pipelines.orders.pull import pull, sweep
@@ -93,10 +101,12 @@ ROUTES = (
     on(OfferMoved, rejoin, queue="catalogue", one_unit=True),
     on(CategoryChosen, settle_chosen, queue="catalogue", one_unit=True),
     on(ProductsMerged, fan_out, queue="catalogue", one_unit=True),
-    on(ListingsDue, plan_listings, queue="catalogue", one_unit=True),
+    on(ListingsDue, plan_listings, queue="catalogue"),
+    on(SharesMoved, follow, queue="catalogue", one_unit=True),
     on(PushDue, push, queue="shops", seconds=1150),
     on(ListingsSent, verify, queue="shops"),
     on(VerifyDue, verify, queue="shops", retries=3),
+    on(RatesDue, fetch, queue="shops", retries=3),
     on(AdoptionDue, plan_adoption, queue="shops", retries=3, seconds=1150),
     on(OrderNoticed, pull, queue="orders"),
     on(OrdersDue, sweep, queue="orders", retries=3, seconds=1150),
@@ -111,7 +121,9 @@ ROUTES = (
     on(CancellationAsked, ask_cancel, queue="orders"),
     on(ShipmentReported, report_shipment, queue="orders"),
     on(StockMoved, restock, queue="catalogue", one_unit=True),
+    on(DemandMoved, restock, queue="catalogue", one_unit=True),
     on(ShopStockMoved, resend, queue="catalogue", one_unit=True),
+    on(OrdersSwept, settle, queue="catalogue", one_unit=True),
     on(ShipmentReported, capture, queue="money", one_unit=True),
     on(MaturityDue, mature, queue="money", one_unit=True),
     on(SettlementApproved, pay, queue="money", one_unit=True),

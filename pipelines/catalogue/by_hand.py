@@ -87,7 +87,7 @@ def rejoin(event: OfferMoved, db: Database) -> None:
         lock_catalogue(cursor)
         _touch(cursor, "SELECT unnest(%s::int[])", [[event.variant_id, offer.variant_id or 0]])
         merge_variants(cursor)
-        uow.emit(ProductsMerged(tenant=event.tenant, lane=event.lane, run_id=offer.feed_run_id))
+        uow.emit(ProductsMerged(tenant=event.tenant, lane=event.lane, run_id=offer.feed_run_id, whole=1))
 
 
 def remerge(event: RunUndone, db: Database) -> None:

@@ -3,68 +3,78 @@
 from collections import defaultdict
 from typing import Any
 
-import orjson
 from psycopg import Cursor
 from psycopg.rows import dict_row
 from sqlalchemy import text
 
 from core.database import SET_SECONDS, Database, UnitOfWork
-from models.events import ListingsDue, ProductsMerged, PushDue
+from models.events import ListingsDue, ProductsMerged, PushDue, SharesMoved
+from models.shelves import UNKNOWN
 from models.shops import Push, Shop
+from pipelines.listings.concerned import CHOOSES, products_concerned, shops_concerned
 from pipelines.listings.draft import distinct_options, wanted_product, wanted_variant
 from pipelines.listings.guard import reasons_to_wait, start_stock
 from pipelines.listings.price import Blocked
 from pipelines.listings.prices import pricing_of
 from pipelines.listings.settings import settings_of
+from pipelines.listings.stock import allot
+from pipelines.listings.written import store
 
-CHOSEN = """
+CHOSEN = f"""
 SELECT DISTINCT ON (v.id) v.id AS variant_id, v.product_id, v.sku, v.gtin, v.options, v.images AS variant_images, v.weight_g,
   p.title AS product_title, p.description, p.brand, p.category, p.kind, p.images AS product_images,
   o.id AS offer_id, o.cost, o.currency, o.free, s.id AS selection_id, s.margin_percent,
   o.price, o.rrp, (o.details->>'map_price')::numeric AS lowest, (o.details->>'price_includes_tax')::bool AS taxed,
   o.details->>'hs_code' AS hs_code, o.details->>'origin' AS origin, o.supplier_id, c.name AS supplier
 FROM selection s
-JOIN variant v ON true JOIN product p ON p.id = v.product_id
+JOIN {{variants}} v ON true JOIN product p ON p.id = v.product_id
 JOIN LATERAL (
   SELECT * FROM offer x WHERE x.variant_id = v.id AND x.state = 'offered'
   ORDER BY (x.currency = %(currency)s) IS TRUE DESC, x.free > 0 DESC, x.cost IS NULL, x.cost, x.id LIMIT 1) o ON true
 JOIN company c ON c.id = o.supplier_id
-WHERE s.shop_id = %(shop)s AND CASE s.by
-  WHEN 'supplier' THEN EXISTS (SELECT FROM offer x WHERE x.variant_id = v.id AND x.supplier_id = (s.what->>'supplier')::int AND x.state = 'offered')
-  WHEN 'category' THEN p.category = s.what->>'category' OR starts_with(p.category, (s.what->>'category') || ' > ')
-  ELSE s.what->'skus' ? v.sku END
+WHERE s.shop_id = %(shop)s AND {CHOOSES}
 ORDER BY v.id, s.id"""
 """What the selections choose, the earliest first, each with its best offer by the catalogue's rule (catalogue/merge.py)
-among those in the shop's currency, where there are such."""
+among those in the shop's currency, where there are such. `variants` are all, or those of some products."""
+
+SOME = "(SELECT * FROM variant WHERE product_id = ANY(%(products)s))"
 
 
 def fan_out(event: ProductsMerged, db: Database) -> None:
-    """Rings for every shop that selected something: which listings change is each shop's own plan."""
+    """Rings for every shop that a run can concern: which listings change is each shop's own plan."""
     with db.unit_of_work(last=True) as uow:
-        rows = uow.cursor().execute(
-            "SELECT id, seller_id FROM shop WHERE EXISTS (SELECT FROM selection WHERE shop_id = shop.id) ORDER BY id"
-        )
-        for shop_id, seller_id in rows.fetchall():
-            uow.emit(ListingsDue(tenant=seller_id, lane=f"shop:{shop_id}", shop_id=shop_id))
+        uow.allow(SET_SECONDS)
+        run_id = 0 if event.whole else event.run_id
+        for shop_id, seller_id in shops_concerned(uow, run_id):
+            uow.emit(ListingsDue(tenant=seller_id, lane=f"shop:{shop_id}", shop_id=shop_id, run_id=run_id))
 
 
 def plan_listings(event: ListingsDue, db: Database) -> None:
-    """Writes what the shop should hold now; where it is live already, its push follows by itself."""
+    """Writes what the shop should hold now; where it is live already, its push follows by itself.
+
+    Stock comes last and by itself: until it is decided, reservations and orders are not held up by a plan's length.
+    """
+    with db.unit_of_work() as uow:
+        uow.allow(SET_SECONDS)
+        shop = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
+        variants = want(uow, shop, products_concerned(uow, shop.id, event.run_id))
     with db.unit_of_work(last=True) as uow:
         uow.allow(SET_SECONDS)
         shop = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
-        want(uow.cursor(), shop)
+        ring_others(uow, shop, allot(uow.cursor(), variants, mends=True))
         if shop.live_since is not None:
             start_push(uow, shop, asked_by="hub", limit=True)
 
 
-def want(cursor: Cursor[Any], shop: Shop) -> None:
-    """Upserts `wanted` of the shop's products and listings; what is no longer chosen is wanted no longer."""
-    rows = (
-        cursor.connection.cursor(row_factory=dict_row)
-        .execute(CHOSEN, {"shop": shop.id, "currency": shop.currency})
-        .fetchall()
-    )
+def want(uow: UnitOfWork, shop: Shop, products_of: list[int] | None) -> list[int]:
+    """Upserts `wanted` of the shop's products and listings; what is no longer chosen is wanted no longer.
+
+    Only listings of `products_of` are looked at, None: all. The variants whose stock is to be decided now.
+    """
+    cursor = uow.cursor()
+    query = CHOSEN.format(variants="variant" if products_of is None else SOME)
+    facts = {"shop": shop.id, "currency": shop.currency, "products": products_of}
+    rows = cursor.connection.cursor(row_factory=dict_row).execute(query.encode(), facts).fetchall()
     products: dict[int, dict[str, Any]] = {}
     listings: dict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     records: dict[int, dict[str, Any]] = {}
@@ -85,93 +95,75 @@ def want(cursor: Cursor[Any], shop: Shop) -> None:
         records[row["variant_id"]] = record
     for variants in listings.values():
         distinct_options([wanted for _, wanted in variants])
-    store(cursor, shop.id, products, list(records.values()))
+    return [*records, *store(cursor, shop.id, products, list(records.values()), products_of)]
 
 
-def store(
-    cursor: Cursor[Any], shop_id: int, products: dict[int, dict[str, Any]], records: list[dict[str, Any]]
-) -> None:
-    """Writes only what differs, set by set; nobody else plans this shop meanwhile: its row is locked."""
-    pages = [{"product": product_id, "wanted": wanted} for product_id, wanted in products.items()]
-    facts = {
-        "shop": shop_id,
-        "products": orjson.dumps(pages).decode(),
-        "listings": orjson.dumps(records).decode(),
-    }
-    for statement in (PLANNED, MENDED, PAGES, CHANGED, NEW, UNCHOSEN):
-        cursor.execute(statement, facts)
+def ring_others(uow: UnitOfWork, shop: Shop, moved: set[int]) -> None:
+    """Lets the other live shops send what was decided for them; `moved` are shops with a new figure."""
+    others = uow.session.query(Shop).filter(Shop.id.in_(moved - {shop.id}), Shop.live_since.is_not(None))
+    for other in others.order_by(Shop.id):
+        uow.emit(SharesMoved(tenant=other.seller_id, lane=other.lane, shop_id=other.id))
 
 
-PLANNED = """
-CREATE TEMP TABLE planned ON COMMIT DROP AS
-SELECT * FROM jsonb_to_recordset(%(listings)s::jsonb)
-  AS r(product int, variant int, selection int, wanted jsonb, problem text, why jsonb)"""
+WAITS = f"l.unsettled AND {UNKNOWN} AND l.seen_at >= l.sent_at"
+"""Whether nobody knows what the shop can still sell of listing `l` until its orders are swept: it is left alone till then."""
 
-# A shop takes or refuses a product whole: what changes on its page or among its variants may mend a refusal.
-MENDED = """
-UPDATE listing SET state = 'waiting', problem = NULL
-WHERE shop_id = %(shop)s AND state = 'refused' AND product_id IN (
-  SELECT r.product FROM jsonb_to_recordset(%(products)s::jsonb) AS r(product int, wanted jsonb)
-  JOIN shop_product p ON p.shop_id = %(shop)s AND p.product_id = r.product AND p.wanted <> r.wanted
-  UNION
-  SELECT coalesce(r.product, l.product_id)
-  FROM planned r FULL JOIN (SELECT * FROM listing WHERE shop_id = %(shop)s) l ON l.variant_id = r.variant
-  WHERE l.wanted - 'stock' IS DISTINCT FROM r.wanted - 'stock')"""
+DIFFERENCES = f"""
+SELECT * FROM (
+  SELECT l.id, l.product_id, l.variant_id, l.state, l.external_id, l.wanted, l.sent, l.seen, v.title,
+    CASE WHEN l.wanted IS NULL THEN 'withdraw'
+         WHEN l.external_id IS NULL OR l.sent IS NULL THEN 'create'
+         WHEN l.state IN ('drifted', 'withdrawn', 'waiting') OR p.differs
+              OR l.wanted - 'stock' IS DISTINCT FROM l.sent - 'stock' THEN 'update'
+         ELSE 'stock' END AS difference
+  FROM (
+    SELECT id FROM listing WHERE shop_id = %(shop)s AND differs
+    UNION
+    SELECT l.id FROM shop_product p JOIN listing l ON l.shop_id = p.shop_id AND l.product_id = p.product_id
+    WHERE p.shop_id = %(shop)s AND p.differs AND l.wanted IS NOT NULL AND l.state <> 'refused') d
+  JOIN listing l ON l.id = d.id JOIN variant v ON v.id = l.variant_id
+  JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
+  WHERE ({WAITS}) IS NOT TRUE) every
+WHERE difference NOT IN ('create', 'update') OR product_id NOT IN (
+  SELECT l.product_id FROM listing l WHERE l.shop_id = %(shop)s AND l.wanted IS NOT NULL AND {WAITS})"""
+"""Every listing whose shop does not show what is wanted, in no order. A refused one waits until what is wanted changes, or a
+person pushes; a product waits whole where one of its listings does."""
 
-PAGES = """
-INSERT INTO shop_product (shop_id, product_id, wanted)
-SELECT %(shop)s, product, wanted FROM jsonb_to_recordset(%(products)s::jsonb) AS r(product int, wanted jsonb)
-ON CONFLICT (shop_id, product_id) DO UPDATE SET wanted = excluded.wanted WHERE shop_product.wanted <> excluded.wanted"""
+KINDS = ("withdraw", "create", "update", "stock")
+"""The unusual first."""
 
-CHANGED = """
-UPDATE listing l SET wanted = r.wanted, selection_id = r.selection, why = r.why,
-  problem = CASE WHEN r.wanted IS NULL THEN r.problem
-                 WHEN l.wanted IS DISTINCT FROM r.wanted THEN NULL ELSE l.problem END,
-  state = CASE WHEN r.wanted IS NULL AND l.external_id IS NULL THEN 'blocked'
-               WHEN r.wanted IS NOT NULL AND l.state IN ('blocked', 'withdrawn') THEN 'waiting'
-               WHEN l.state = 'refused' AND l.wanted IS DISTINCT FROM r.wanted THEN 'waiting'
-               ELSE l.state END
-FROM planned r
-WHERE l.shop_id = %(shop)s AND l.variant_id = r.variant
-  AND ((l.wanted, l.why) IS DISTINCT FROM (r.wanted, r.why) OR r.wanted IS NULL AND l.problem IS DISTINCT FROM r.problem)"""
+COUNTED = f"SELECT difference, count(*) FROM ({DIFFERENCES}) AS d GROUP BY difference"
 
-# Not ON CONFLICT: that would use up a number for each listing there is, at each plan.
-NEW = """
-INSERT INTO listing (shop_id, product_id, variant_id, selection_id, state, wanted, problem, why)
-SELECT %(shop)s, product, variant, selection, CASE WHEN wanted IS NULL THEN 'blocked' ELSE 'waiting' END, wanted, problem, why
-FROM planned r WHERE NOT EXISTS (SELECT FROM listing l WHERE l.shop_id = %(shop)s AND l.variant_id = r.variant)
-ORDER BY variant"""
-
-UNCHOSEN = """
-UPDATE listing l SET wanted = NULL, problem = 'No longer chosen, or no supplier offers it any more.',
-  state = CASE WHEN external_id IS NULL THEN 'withdrawn' WHEN state = 'refused' THEN 'waiting' ELSE state END
-WHERE shop_id = %(shop)s AND (wanted IS NOT NULL OR state = 'blocked')
-  AND NOT EXISTS (SELECT FROM planned r WHERE r.variant = l.variant_id)"""
-
-
-DIFFERENCES = """
-SELECT l.id, l.product_id, l.variant_id, l.state, l.external_id, l.wanted, l.sent, l.seen, v.title,
-  CASE WHEN l.wanted IS NULL THEN 'withdraw'
-       WHEN l.external_id IS NULL OR l.sent IS NULL THEN 'create'
-       WHEN l.state IN ('drifted', 'withdrawn', 'waiting') OR p.wanted IS DISTINCT FROM p.sent
-            OR l.wanted - 'stock' IS DISTINCT FROM l.sent - 'stock' THEN 'update'
-       ELSE 'stock' END AS difference
-FROM listing l JOIN variant v ON v.id = l.variant_id JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
-WHERE l.shop_id = %(shop)s AND CASE
-  WHEN l.wanted IS NULL THEN l.external_id IS NOT NULL AND l.state NOT IN ('withdrawn', 'refused')
-  ELSE l.state <> 'refused' AND (l.wanted IS DISTINCT FROM l.sent OR p.wanted IS DISTINCT FROM p.sent
-       OR l.external_id IS NULL OR l.state IN ('drifted', 'waiting')) END
-ORDER BY l.product_id, l.variant_id"""
-"""Every listing whose shop does not show what is wanted. A refused one waits until what is wanted changes, or a person pushes."""
+# The unusual first, then those whose price moves furthest; what has no price before or after comes behind.
+ONE_PAGE = f"""
+SELECT * FROM ({DIFFERENCES}) AS d WHERE %(kind)s = '' OR difference = %(kind)s
+ORDER BY array_position(%(kinds)s::text[], difference),
+  abs(((wanted->>'price')::numeric - (sent->>'price')::numeric) / nullif((sent->>'price')::numeric, 0)) DESC NULLS LAST, id
+LIMIT %(limit)s OFFSET %(skipped)s"""
 
 
 def differences(cursor: Cursor[Any], shop_id: int) -> list[dict[str, Any]]:
     """What a push would do now, one row a listing: `difference` is create, update, stock or withdraw."""
-    return cursor.connection.cursor(row_factory=dict_row).execute(DIFFERENCES, {"shop": shop_id}).fetchall()
+    query = f"{DIFFERENCES} ORDER BY product_id, variant_id"
+    return cursor.connection.cursor(row_factory=dict_row).execute(query.encode(), {"shop": shop_id}).fetchall()  # fmt: skip
+
+
+def count_differences(cursor: Cursor[Any], shop_id: int) -> dict[str, int]:
+    """How many listings each kind of difference concerns, without reading them."""
+    found = dict(cursor.execute(COUNTED.encode(), {"shop": shop_id}).fetchall())
+    return {kind: found.get(kind, 0) for kind in ("create", "update", "stock", "withdraw")}
+
+
+def page_of_differences(
+    cursor: Cursor[Any], shop_id: int, *, kind: str = "", limit: int = 50, skipped: int = 0
+) -> list[dict[str, Any]]:
+    """Rows of `differences` for a person: the unusual first; of one `kind` where it is given, behind the first `skipped`."""
+    facts = {"shop": shop_id, "kind": kind, "kinds": list(KINDS), "limit": limit, "skipped": skipped}
+    return cursor.connection.cursor(row_factory=dict_row).execute(ONE_PAGE.encode(), facts).fetchall()
 
 
 def counts(rows: list[dict[str, Any]]) -> dict[str, int]:
-    """How many listings each kind of difference concerns."""
+    """How many of these rows each kind of difference has."""
     kinds = ("create", "update", "stock", "withdraw")
     return {kind: sum(row["difference"] == kind for row in rows) for kind in kinds}
 
@@ -191,7 +183,7 @@ def start_push(uow: UnitOfWork, shop: Shop, *, asked_by: str, limit: bool) -> Pu
         cursor.execute(
             "UPDATE listing SET state = 'waiting' WHERE shop_id = %s AND state = 'refused'", [shop.id]
         )
-    planned = counts(differences(cursor, shop.id))
+    planned = count_differences(cursor, shop.id)
     if not any(planned.values()):
         return None
     limits = reasons_to_wait(uow, shop, planned) if limit else []

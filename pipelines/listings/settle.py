@@ -1,0 +1,119 @@
+"""Finds out what a shop can still sell where nobody knows: it is read, its orders are swept after that, and then it is known."""
+
+from typing import Any
+
+from psycopg import Cursor
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from connectors.base import ShopConnector, ShopListing
+from core.database import Database, UnitOfWork
+from models.events import OrdersDue, OrdersSwept
+from models.shelves import UNKNOWN
+from models.shops import Shop
+from pipelines.listings.draft import seen
+from pipelines.listings.plan import ring_others
+from pipelines.listings.restock import send
+from pipelines.listings.stock import allot
+
+PRODUCTS_A_CALL = 50
+"""Products read and recorded together."""
+
+# A push begins alone: a call that is still out is one whose process died, or whose answer got lost. It may have happened.
+CUT_OFF = f"""
+UPDATE listing l SET sending = greatest((l.sent->>'stock')::int, l.sending), sent = jsonb_set(l.sent, '{{stock}}', 'null'),
+  seen = NULL, seen_at = NULL, sent_at = clock_timestamp()
+FROM (SELECT id FROM listing WHERE shop_id = %(shop)s AND unsettled AND sending IS NOT NULL ORDER BY id FOR NO KEY UPDATE) c
+WHERE l.id = c.id AND l.sent IS NOT NULL AND ({UNKNOWN}) IS NOT TRUE"""
+
+UNREAD = f"""
+SELECT l.id, l.external_id, p.external_id AS product_external_id, l.sent_at
+FROM listing l JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
+WHERE l.shop_id = %(shop)s AND l.unsettled AND {UNKNOWN} AND l.external_id IS NOT NULL AND (l.seen_at >= l.sent_at) IS NOT TRUE
+ORDER BY p.product_id, l.id"""
+
+READ = """
+UPDATE listing SET seen = %s, seen_at = clock_timestamp() WHERE id = %s AND sent_at = %s"""
+
+# The shop shows more than we ever sent: what it sold in the meantime is not known either.
+HIGHER = f"""
+UPDATE listing l SET sending = (l.seen->>'stock')::int, sent = jsonb_set(l.sent, '{{stock}}', 'null')
+FROM (SELECT id FROM listing WHERE shop_id = %(shop)s AND state = 'drifted' ORDER BY id FOR NO KEY UPDATE) c
+WHERE l.id = c.id AND l.seen_at >= l.sent_at AND ({UNKNOWN}) IS NOT TRUE AND (l.seen->>'stock')::int > (l.sent->>'stock')::int"""
+
+TO_SETTLE = "SELECT FROM listing WHERE shop_id = %(shop)s AND unsettled AND seen_at >= sent_at LIMIT 1"
+ASKED = "SELECT FROM message WHERE event = 'OrdersDue' AND lane = %s AND state < 2 LIMIT 1"
+"""A sweep that has not begun."""
+
+HELD = "CASE WHEN l.seen->>'status' = 'live' THEN coalesce((l.seen->>'stock')::int, 0) ELSE 0 END"
+
+# Less than was sent, and still after every order from before the reading was taken over: nobody bought it, it is gone.
+SETTLED = f"""
+UPDATE listing l SET sending = NULL, sent = CASE WHEN l.sent IS NOT NULL THEN jsonb_set(l.sent, '{{stock}}', to_jsonb(
+    CASE WHEN {UNKNOWN} THEN {HELD} ELSE least((l.sent->>'stock')::int, {HELD}) END)) END
+FROM (SELECT id FROM listing WHERE shop_id = %(shop)s AND unsettled ORDER BY id FOR NO KEY UPDATE) c, shop s
+WHERE l.id = c.id AND s.id = l.shop_id AND CASE
+  WHEN l.sent IS NULL THEN l.state = 'withdrawn' AND l.sent_at < s.swept_at
+  ELSE l.seen_at >= l.sent_at AND l.seen_at < s.swept_at AND (({UNKNOWN}) IS TRUE OR l.sending IS NULL) END
+RETURNING l.variant_id"""
+
+
+def known_again(db: Database, shop: Shop, connector: ShopConnector) -> None:
+    """Before a push sends: reads the listings of which nobody knows what they show, and asks for a sweep of the orders.
+
+    They are sent once that sweep is over; `pipelines.listings.plan.differences` leaves them, and products that have
+    one, out until then. What an earlier push left without an answer is among them. Raises what the connector raises.
+    """
+    with db.unit_of_work() as uow:
+        uow.cursor().execute(CUT_OFF.encode(), {"shop": shop.id})
+        rows = _rows(uow.cursor(), UNREAD, shop.id)
+    products = list(dict.fromkeys(row["product_external_id"] for row in rows))
+    for start in range(0, len(products), PRODUCTS_A_CALL):
+        piece = products[start : start + PRODUCTS_A_CALL]
+        held = {listing.external_id: listing for listing in connector.read_back(piece)}
+        with db.unit_of_work() as uow:
+            for row in rows:
+                if row["product_external_id"] in piece:
+                    missing = ShopListing(row["external_id"], row["product_external_id"], "missing")
+                    there = seen(held.get(row["external_id"], missing))
+                    uow.cursor().execute(READ, [Jsonb(there), row["id"], row["sent_at"]])
+    with db.unit_of_work() as uow:
+        look_into(uow, shop)
+
+
+def look_into(uow: UnitOfWork, shop: Shop) -> None:
+    """After listings were read: where one shows another stock than was sent, the shop's orders are swept, which tells why.
+
+    More than was sent is drift; less may be sales that no webhook told yet, see `judge`.
+    """
+    facts = {"shop": shop.id}
+    uow.cursor().execute(HIGHER.encode(), facts)
+    if uow.cursor().execute(TO_SETTLE, facts).fetchone() is None:
+        return
+    if uow.cursor().execute(ASKED, [shop.lane]).fetchone() is None:
+        uow.emit(OrdersDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+
+
+def judge(sent: int | None, held: int | None) -> bool:
+    """Pure: whether a shop's stock `held` is drift from `sent`, at once and without asking anybody.
+
+    More is, and none where we keep count. Less is not: a sale may lie between, and the sweep will tell (`settle` then
+    takes what is there for what was sent, and it is raised). Where nothing is known of what was sent nothing is drift.
+    """
+    return sent is not None and (held is None or held > sent)
+
+
+def settle(event: OrdersSwept, db: Database) -> None:
+    """Takes what was read before the sweep for what the shop can still sell, and decides anew what shops show."""
+    with db.unit_of_work(last=True) as uow:
+        shop = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
+        cursor = uow.cursor()
+        settled = [row[0] for row in cursor.execute(SETTLED.encode(), {"shop": shop.id}).fetchall()]
+        if not settled:
+            return
+        ring_others(uow, shop, allot(cursor, settled))
+        send(uow, shop.id)
+
+
+def _rows(cursor: Cursor[Any], statement: str, shop_id: int) -> list[dict[str, Any]]:
+    return cursor.connection.cursor(row_factory=dict_row).execute(statement.encode(), {"shop": shop_id}).fetchall()  # fmt: skip
