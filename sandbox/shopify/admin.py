@@ -12,6 +12,7 @@ from sandbox.shopify import (
     money,
     privacy,
     products,
+    selling,
     tokens,
     variants,
 )
@@ -41,6 +42,9 @@ class Admin:
             "POST edit": self._edit,
             "POST collection": self._collection,
             "POST order": lambda wish: self._order(buying.buy(site, wish)),
+            "POST draft": lambda wish: {"id": gid("DraftOrder", buying.draft(site, wish)["id"])},
+            "POST draft/complete": lambda wish: self._order(buying.complete(site, wish)),
+            "POST bundle": lambda wish: selling.bundle(site, wish),
             "POST order/pay": lambda wish: self._changed(wish, lambda one: buying.pay(site, one)),
             "POST order/edit": lambda wish: self._changed(
                 wish, lambda one: buying.edit(site, one, wish["lines"])

@@ -3,8 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
-from sandbox.shopify import inventory, money, products
+from sandbox.shopify import inventory, money, selling
 from sandbox.shopify.answers import Fields
+from sandbox.shopify.selling import Sold
 from sandbox.shopify.site import Site, gid
 
 _NOWHERE = "There is nothing of that in the shop: {}."
@@ -15,22 +16,20 @@ ADDRESS = {
 }  # fmt: skip
 
 
-class Sold(ValueError):
-    """The shop front would not sell it; the message says why."""
+def buy(site: Site, wish: Fields, *, free: bool = False) -> Fields:
+    """`{"lines": [{"sku" | "title" and "price", "quantity", "discount"?}], "email"?, "address"?, "paid"?: true,
+    "shipping"?: "4.90", "tags"?, "test"?, "note"?, "gateway"?, "fee"?, "presentment"?: {"currency", "rate"}}` → the
+    order. `presentment` is what the buyer saw and paid: its amounts are the shop's times the rate.
 
-
-def buy(site: Site, wish: Fields) -> Fields:
-    """`{"lines": [{"sku", "quantity", "discount"?}], "email"?, "address"?, "paid"?: true, "shipping"?: "4.90",
-    "tags"?, "test"?, "note"?, "gateway"?, "fee"?}` → the order.
-
-    Raises Sold for what is not on sale or not in stock, and then nothing is sold.
+    Raises Sold for what is not on sale or not in stock, and then nothing is sold; `free` staff may sell all the same.
     """
     name = f"#{site.number('OrderName') - 1000000001 + 1001}"
     order = site.new(
         "Order", name=name, slug=name, email=wish.get("email", "erika@example.com"),
         phone=None, note=wish.get("note"), tags=list(wish.get("tags") or []), test=bool(wish.get("test")),
         cancelledAt=None, cancelReason=None, closedAt=None, closed=False, confirmed=True, edited=False,
-        processedAt=site.now(), taxesIncluded=site.tax_included, sourceName="web", customAttributes=[],
+        processedAt=site.now(), taxesIncluded=site.tax_included, customAttributes=[],
+        sourceName="shopify_draft_order" if free else "web", presentment=wish.get("presentment"),
         lines=[], shipping=[], transactions=[], refunds=[], parts=[], fulfillments=[],
     )  # fmt: skip
     address = {**ADDRESS, **(wish.get("address") or {}), "__typename": "MailingAddress"}
@@ -38,7 +37,7 @@ def buy(site: Site, wish: Fields) -> Fields:
     address["name"] = f"{address['firstName']} {address['lastName']}".strip()
     order.update(shippingAddress=address, billingAddress=dict(address))
     for one in wish["lines"]:
-        _add(site, order, one)
+        selling.add(site, order, one, free=free)
     if wish.get("shipping"):
         price = Decimal(str(wish["shipping"]))
         tax = money.tax_in(price, site.tax_rate, included=site.tax_included)
@@ -53,6 +52,25 @@ def buy(site: Site, wish: Fields) -> Fields:
         _receive(site, order, str(wish.get("gateway") or "bogus"), wish.get("fee"))
     site.put("Order", order)
     site.fired("ORDERS_CREATE", "Order", order["id"])
+    return order
+
+
+def draft(site: Site, wish: Fields) -> Fields:
+    """An order that the shop's staff writes for a buyer, as `buy` takes it; it is none and takes no stock until it is
+    completed."""
+    made = site.new("DraftOrder", name=f"#D{site.number('DraftName') - 1000000000}", status="OPEN", wish=wish)
+    site.put("DraftOrder", made)
+    return made
+
+
+def complete(site: Site, wish: Fields) -> Fields:
+    """`{"draft": gid, "paid"?: true}` → the order it has become. Raises Sold for one that is none or was completed."""
+    found = site.one("DraftOrder", wish["draft"])
+    if found is None or found["status"] != "OPEN":
+        raise Sold(_NOWHERE.format(wish["draft"]))
+    order = buy(site, {**found["wish"], "paid": wish.get("paid", True)}, free=True)
+    found.update(status="COMPLETED", order=order["id"])
+    site.touch(found)
     return order
 
 
@@ -74,7 +92,9 @@ def edit(site: Site, order: Fields, lines: list[Fields]) -> None:
         if held and wanted < current:
             _take_out(site, order, held, current - wanted, restock=True)
         elif wanted > current:
-            _add(site, order, {"sku": one.get("sku") or (held or {})["sku"], "quantity": wanted - current})
+            selling.add(
+                site, order, {"sku": one.get("sku") or (held or {})["sku"], "quantity": wanted - current}
+            )
     order["edited"] = True
     _changed(site, order, "ORDERS_EDITED")
 
@@ -153,63 +173,6 @@ def found(site: Site, named: Any) -> Fields:
     return order
 
 
-def _add(site: Site, order: Fields, wish: Fields) -> None:
-    """One more line, its stock promised to the buyer and a part of the order that is to be sent."""
-    variants = site.all("ProductVariant", "sku = ?", str(wish["sku"]).casefold())
-    on_sale = [(one, site.one("Product", one["parent"])) for one in variants]
-    variant, product = next(
-        ((one, its) for one, its in on_sale if its and products.on_sale(its)), (None, None)
-    )
-    quantity = int(wish["quantity"])
-    if variant is None or product is None:
-        raise Sold(f"{wish['sku']} is not on sale here.")
-    if quantity < 1:
-        raise Sold("A line has at least one piece.")
-    item = products.item_of(site, variant)
-    place = _place(site, variant, item, quantity)
-    price, discount = Decimal(variant["price"]), Decimal(str(wish.get("discount") or 0))
-    tax = money.tax_in(price * quantity - discount, site.tax_rate, included=site.tax_included)
-    title = "" if variant["values"] == ["Default Title"] else " / ".join(variant["values"])
-    line: Fields = {
-        "__typename": "LineItem", "id": site.number("LineItem"), "variant": variant["id"], "product": product["id"],
-        "item": item["id"], "sku": variant["sku"], "title": product["title"], "variantTitle": title or None,
-        "vendor": product["vendor"], "quantity": quantity, "current": quantity, "price": money.cents(price),
-        "discount": money.cents(discount), "tax": money.cents(tax if variant["taxable"] else Decimal(0)),
-        "place": place, "requiresShipping": item["requiresShipping"], "taxable": variant["taxable"],
-        "isGiftCard": False, "customAttributes": [],
-    }  # fmt: skip
-    order["lines"].append(line)
-    if item["tracked"]:
-        inventory.move(site, item, place, available=-quantity, committed=quantity)
-    part = next((one for one in order["parts"] if one["place"] == place and one["status"] == "OPEN"), None)
-    if part is None:
-        part = {
-            "__typename": "FulfillmentOrder", "id": site.number("FulfillmentOrder"), "order": order["id"],
-            "orderName": order["name"], "place": place, "status": "OPEN", "requestStatus": "UNSUBMITTED",
-            "createdAt": site.now(), "updatedAt": site.now(), "lines": [], "fulfillmentHolds": [],
-        }  # fmt: skip
-        order["parts"].append(part)
-        site.put("FulfillmentOrderPlace", {"id": part["id"], "parent": order["id"]})
-    part["lines"].append(
-        {
-            "id": site.number("FulfillmentOrderLineItem"), "order": order["id"], "line": line["id"], "total": quantity,
-            "remaining": quantity, "variant": variant["id"], "sku": variant["sku"], "productTitle": product["title"],
-            "variantTitle": line["variantTitle"], "requiresShipping": True,
-        }
-    )  # fmt: skip
-
-
-def _place(site: Site, variant: Fields, item: Fields, quantity: int) -> int:
-    """The first place that has enough; a tracked variant without stock is sold only where its policy is CONTINUE."""
-    places = [one for one in site.all("Location") if one["fulfillsOnlineOrders"] and one["isActive"]]
-    for one in places:
-        if item["tracked"] and item["levels"].get(str(one["id"]), {"available": 0})["available"] >= quantity:
-            return int(one["id"])
-    if item["tracked"] and variant["inventoryPolicy"] != "CONTINUE":
-        raise Sold(f"{variant['sku']} is out of stock.")
-    return int(places[0]["id"])
-
-
 def _receive(site: Site, order: Fields, gateway: str, fee: Any) -> None:
     due = money.totals(order, current=True)["total"] - money.paid(order)
     if due <= 0:
@@ -265,7 +228,7 @@ def _take_out(site: Site, order: Fields, line: Fields, quantity: int, *, restock
                 unsent -= less
         if not any(row["remaining"] for row in part["lines"]) and part["status"] in ("OPEN", "IN_PROGRESS"):
             part.update(status="CLOSED", updatedAt=site.now())
-    item = site.one("InventoryItem", line["item"])
+    item = inventory.of_line(site, line)
     if item is not None and item["tracked"]:
         back = quantity if restock else 0
         inventory.move(site, item, line["place"], available=back, committed=unsent - quantity)

@@ -177,7 +177,7 @@ def _send(site: Site, order: Fields, part: Fields, wished: list[Fields]) -> list
             raise UserError(_WRONG_QUANTITY, "", "fulfillment")
         row["remaining"] -= wanted
         line = next(one for one in order["lines"] if one["id"] == row["line"])
-        item = site.one("InventoryItem", line["item"])
+        item = inventory.of_line(site, line)
         if item is not None and item["tracked"]:
             inventory.move(site, item, part["place"], committed=-wanted)
         sent.append(

@@ -4,6 +4,7 @@ import functools
 import gzip
 import json
 from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,17 @@ def _resolve(source: Any, info: GraphQLResolveInfo[Site], **arguments: Any) -> A
         value = [] if info.field_name == "userErrors" else None
     else:
         raise not_simulated(".".join(place))
-    return _shaped(site, info, value)
+    shown = source.get("presentment") if isinstance(source, dict) else None
+    if shown:
+        _hand_down(shown, value)
+    return _shaped(site, info, value, shown)
+
+
+def _hand_down(shown: Fields, value: Any) -> None:
+    """What the buyer of an order saw holds for everything below the order."""
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, dict):
+            one.setdefault("presentment", shown)
 
 
 def _demand(site: Site, place: tuple[str, str]) -> None:
@@ -163,7 +174,7 @@ def _refused(error: UserError) -> Fields:
     return {"userErrors": error.rows()}
 
 
-def _shaped(site: Site, info: GraphQLResolveInfo[Site], value: Any) -> Any:
+def _shaped(site: Site, info: GraphQLResolveInfo[Site], value: Any, shown: Fields | None) -> Any:
     """Numbers and texts as the field's type wants them: ids, times and money."""
     kind = get_named_type(info.return_type).name
     if isinstance(value, list) or value is None:
@@ -176,10 +187,16 @@ def _shaped(site: Site, info: GraphQLResolveInfo[Site], value: Any) -> Any:
         return str(value)
     if kind == "MoneyBag" and isinstance(value, str):
         money = {"amount": value, "currencyCode": site.currency}
-        return {"shopMoney": money, "presentmentMoney": money}
+        return {"shopMoney": money, "presentmentMoney": presented(value, shown) if shown else money}
     if kind == "MoneyV2" and isinstance(value, str):
         return {"amount": value, "currencyCode": site.currency}
     return value
+
+
+def presented(amount: str, shown: Fields) -> Fields:
+    """An amount of the shop's as its buyer saw it."""
+    seen = (Decimal(amount) * Decimal(str(shown["rate"]))).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    return {"amount": str(seen), "currencyCode": shown["currency"]}
 
 
 def _must_list(kind: Any) -> bool:

@@ -47,6 +47,11 @@ def move(site: Site, item: Fields, place: int, *, available: int = 0, committed:
     stock_at(site, item, place, level["available"] + available)
 
 
+def of_line(site: Site, line: Fields) -> Fields | None:
+    """What an order's line takes from the shelves; nothing for a line without a variant, or of a product now gone."""
+    return None if line["item"] is None else site.one("InventoryItem", line["item"])
+
+
 def total(item: Fields) -> int:
     return sum(level["available"] for level in item["levels"].values())
 

@@ -47,9 +47,14 @@ def number(_site: Site, order: Fields, _arguments: Fields) -> int:
     return int(order["name"].lstrip("#"))
 
 
-@field("Order.currencyCode", "Order.presentmentCurrencyCode")
+@field("Order.currencyCode")
 def currency(site: Site, _order: Fields, _arguments: Fields) -> str:
     return site.currency
+
+
+@field("Order.presentmentCurrencyCode")
+def presentment(site: Site, order: Fields, _arguments: Fields) -> str:
+    return str((order.get("presentment") or {}).get("currency") or site.currency)
 
 
 @field("Order.displayFinancialStatus")
@@ -164,12 +169,18 @@ def line_current(_site: Site, line: Fields, _arguments: Fields) -> int:
 
 @field("LineItem.variant", "FulfillmentOrderLineItem.variant")
 def line_variant(site: Site, line: Fields, _arguments: Fields) -> Fields | None:
-    return site.one("ProductVariant", line["variant"])
+    return None if line["variant"] is None else site.one("ProductVariant", line["variant"])
 
 
 @field("LineItem.product")
 def line_product(site: Site, line: Fields, _arguments: Fields) -> Fields | None:
-    return site.one("Product", line["product"])
+    return None if line["product"] is None else site.one("Product", line["product"])
+
+
+@field("LineItem.lineItemGroup")
+def line_group(_site: Site, line: Fields, _arguments: Fields) -> Fields | None:
+    """The bundle that a line is a part of."""
+    return line.get("group")
 
 
 @field("LineItem.originalUnitPriceSet")
@@ -254,7 +265,8 @@ def refund_by_id(site: Site, _source: Any, arguments: Fields) -> Fields | None:
     place = site.one("RefundPlace", int(arguments["id"].rpartition("/")[2]))
     order = site.one("Order", place["parent"]) if place else None
     rows: list[Fields] = order["refunds"] if order else []
-    return next((one for one in rows if gid("Refund", one["id"]) == arguments["id"]), None)
+    found = next((one for one in rows if gid("Refund", one["id"]) == arguments["id"]), None)
+    return {**found, "presentment": order.get("presentment")} if found and order else None
 
 
 @field("Refund.totalRefundedSet")

@@ -80,18 +80,19 @@ def _term(token: re.Match[str], fields: Mapping[str, Callable[[Fields], Any]]) -
         return lambda doc: bool(_COMPARE[sign](of(doc), int(value.rsplit("/", 1)[-1])))
     if sign:
         raise not_simulated(f"a comparison by {name}")
-    wanted = value.casefold()
+    # Without quotes a comma means "or": status:active,draft.
+    wanted = [value.casefold()] if quoted is not None else value.casefold().split(",")
 
     def match(doc: Fields) -> bool:
         held = of(doc)
         if isinstance(held, bool):
-            return held == (wanted == "true")
+            return held == (wanted == ["true"])
         every = [
             str(one).casefold() for one in (held if isinstance(held, list) else [held]) if one is not None
         ]
-        if wanted.endswith("*") and quoted is None:
-            return any(one.startswith(wanted[:-1]) for one in every)
-        return wanted in every
+        if quoted is None and any(one.endswith("*") for one in wanted):
+            return any(one.startswith(start.removesuffix("*")) for one in every for start in wanted)
+        return any(one in every for one in wanted)
 
     return match
 

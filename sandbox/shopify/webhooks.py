@@ -156,7 +156,7 @@ def _demand(site: Site, topic: str) -> None:
 def _body(site: Site, kind: str, number: int) -> Fields:
     word, _, rest = kind.partition(" ")
     makers: dict[str, Callable[[], Fields]] = {
-        "Order": lambda: _order(site.one("Order", number) or {}),
+        "Order": lambda: _order(site, site.one("Order", number) or {}),
         "Refund": lambda: _refund(site, site.one("Order", number) or {}, int(rest)),
         "Product": lambda: _product(site, number),
         "BulkOperation": lambda: _bulk(site.one("BulkOperation", number) or {}),
@@ -166,7 +166,7 @@ def _body(site: Site, kind: str, number: int) -> Fields:
     return makers[word]()
 
 
-def _order(order: Fields) -> Fields:
+def _order(site: Site, order: Fields) -> Fields:
     """The REST order, as far as shopify.dev's webhook reference shows it and somebody may lean on it."""
     now, then = money.totals(order, current=True), money.totals(order, current=False)
     status = money.fulfillment_status(order)
@@ -188,6 +188,9 @@ def _order(order: Fields) -> Fields:
         "financial_status": money.financial_status(order).lower(),
         "fulfillment_status": {"FULFILLED": "fulfilled", "PARTIALLY_FULFILLED": "partial"}.get(status),
         "taxes_included": order["taxesIncluded"],
+        "currency": site.currency,
+        "presentment_currency": (order.get("presentment") or {}).get("currency") or site.currency,
+        "source_name": order["sourceName"],
         "total_price": money.cents(then["total"]),
         "subtotal_price": money.cents(then["subtotal"]),
         "total_tax": money.cents(then["tax"]),
