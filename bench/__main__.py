@@ -12,6 +12,7 @@ from core.errors import EntrepotError
 # name -> module; each has `measure() -> dict`, which may take minutes and says on stderr what it is doing
 BENCHES = {
     "feeds": "bench.feeds",
+    "shops": "bench.shops",
     "steps": "bench.steps",
 }
 

@@ -1,0 +1,227 @@
+"""Shops at the speed their limits allow: how much of it a load uses, how soon new stock is there, what a hanging shop costs.
+
+Sandbox shops and a worker run as processes of their own, as `./run up` starts them, on a real PostgreSQL.
+- `shopify`: 1,000 products of 10 variants into an empty shop that restores RATE points a second, beginning with an empty
+  bucket. limit_share = points spent / points restored until the last listing is there.
+- `woocommerce`: 10,000 simple products; the shop answers in a real one's measured times, multiplied by FACTOR.
+  limit_share = time in which the shop was answering / wall time until the last listing is there.
+- calls_per_listing counts the calls of that load, calls_per_stock_change those of 10,000 stock changes after it.
+- `stock_to_shop`: copies of both loaded shops (the sandbox's folder and the hub's rows) make ten of 10,000 listings. A
+  supplier's list in which one offer of a hundred has another stock is dropped; seconds from the clock asking for the file
+  until the last shop confirmed its last new stock, over DROPS drops. Shops answer as fast as they can, unthrottled.
+- `hanging_shop`: four shops with 10,000 stock changes each, beside a fifth that is idle, then beside it hanging; the
+  throughput of the four that is kept. BENCH_ROUNDS rounds (3), the median.
+BENCH_ONLY names the measurements wanted, BENCH_LISTINGS (10,000) makes all of it smaller.
+"""
+
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench.shop_rig import Sandbox, ShopHub, again, sandbox, shop_hub
+
+LISTINGS = int(os.environ.get("BENCH_LISTINGS", "10000"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+RATE = 200
+FACTOR = 0.25
+TWINS = 5
+DROPS = 10
+Figures = dict[str, Any]
+
+
+def measure() -> Figures:
+    """The figures of issue 5; those that were not asked for stay null."""
+    asked = os.environ.get("BENCH_ONLY", "shopify,woocommerce,stock_to_shop,hanging_shop").split(",")
+    channel: Figures = {"limit_share": None, "calls_per_listing": None, "calls_per_stock_change": None}
+    found: Figures = {
+        "shopify": {**channel}, "woocommerce": {**channel}, "stock_to_shop": {"p50_s": None, "p99_s": None},
+        "hanging_shop": {"throughput_kept": None},
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="ep-shops-", dir="/tmp") as name, shop_hub(Path(name)) as hub:
+        hub.catalogue(LISTINGS, LISTINGS)
+        _say(f"{LISTINGS} offers in grouped products and as many simple ones are in the catalogue")
+        loaded = []
+        for kind, load in (("shopify", _shopify), ("woocommerce", _woocommerce)):
+            if kind in asked or {"stock_to_shop", "hanging_shop"} & set(asked):
+                one, shop_id, figures = load(hub, measured=kind in asked)
+                found[kind] |= figures
+                loaded.append((one, shop_id))
+        if {"stock_to_shop", "hanging_shop"} & set(asked):
+            _many(hub, loaded, asked, found)
+        else:
+            for one, _ in loaded:
+                one.stop()
+    return found
+
+
+# ---------------------------------------------------------------- one shop at its limit
+def _shopify(hub: ShopHub, *, measured: bool) -> tuple[Sandbox, int, Figures]:
+    one = sandbox("shopify", hub.folder / "shopify", "--name", "Shopify 1")
+    one.ask("settings", {"rate": RATE if measured else 1_000_000})
+    shop_id = hub.connect(one, "shopify1", "Grouped")
+    if measured:
+        one.ask("settings", {"points": 0})
+    before = one.ask("bucket")
+    began = time.monotonic()
+    hub.live(shop_id)
+    hub.until(lambda: hub.count("shop_id = %s AND state NOT IN ('sent', 'live')", shop_id) == 0)
+    after = one.ask("bucket")
+    hub.quiet(shop_id)
+    share = (after["spent"] - before["spent"]) / (RATE * (after["at"] - before["at"]))
+    calls = after["taken"] - before["taken"]
+    _say(
+        f"Shopify, {LISTINGS} listings in {time.monotonic() - began:.1f} s: {after['spent'] - before['spent']:.0f} points, "
+        f"{calls} calls, {after['throttled'] - before['throttled']} throttled, {share:.3f} of the limit"
+    )
+    before = one.ask("bucket")
+    seconds = _restock_all(hub, shop_id)
+    changed = one.ask("bucket")["taken"] - before["taken"]
+    _say(f"Shopify, {LISTINGS} stock changes in {seconds:.1f} s: {changed} calls")
+    one.ask("settings", {"rate": 1_000_000})
+    return one, shop_id, _told(measured, share, calls, changed)
+
+
+def _woocommerce(hub: ShopHub, *, measured: bool) -> tuple[Sandbox, int, Figures]:
+    factor = FACTOR if measured else 0
+    one = sandbox("woocommerce", hub.folder / "woocommerce", "--latency", str(factor))
+    shop_id = hub.connect(one, "woo1", "Simple")
+    one.ask("meter", method="DELETE")
+    began = time.monotonic()
+    hub.live(shop_id)
+    hub.until(lambda: hub.count("shop_id = %s AND state NOT IN ('sent', 'live')", shop_id) == 0)
+    seconds, after = time.monotonic() - began, one.ask("meter")
+    hub.quiet(shop_id)
+    share = after["busy_seconds"] / seconds
+    _say(
+        f"WooCommerce at {factor:g} of its times, {LISTINGS} listings in {seconds:.1f} s: {after['calls']} calls, "
+        f"answering {after['busy_seconds']:.1f} s, {share:.3f} of the time"
+    )
+    one.ask("meter", method="DELETE")
+    seconds = _restock_all(hub, shop_id)
+    changed = one.ask("meter")["calls"]
+    _say(f"WooCommerce, {LISTINGS} stock changes in {seconds:.1f} s: {changed} calls")
+    return one, shop_id, _told(measured, share, after["calls"], changed)
+
+
+def _told(measured: bool, share: float, calls: int, changed: int) -> Figures:
+    if not measured:
+        return {}
+    return {
+        "limit_share": round(share, 3), "calls_per_listing": round(calls / LISTINGS, 4),
+        "calls_per_stock_change": round(changed / LISTINGS, 4),
+    }  # fmt: skip
+
+
+def _restock_all(hub: ShopHub, *shop_ids: int) -> float:
+    """Seconds until every listing of the shops has another stock, from the plan on."""
+    hub.db.run("UPDATE offer SET free = free - 1, stock = stock - 1")
+    began = time.monotonic()
+    hub.plan(*shop_ids)
+    ids = list(shop_ids)
+    hub.until(
+        lambda: (
+            hub.count(
+                "shop_id = ANY(%s) AND ((sent->>'stock')::int IS DISTINCT FROM (SELECT free FROM offer WHERE id = (why->>'offer')::int))",
+                ids,
+            )
+            == 0
+        )
+    )
+    seconds = time.monotonic() - began
+    for shop_id in ids:
+        hub.quiet(shop_id)
+    return seconds
+
+
+# ---------------------------------------------------------------- many shops
+def _many(hub: ShopHub, loaded: list[tuple[Sandbox, int]], asked: list[str], found: Figures) -> None:
+    shops: list[tuple[Sandbox, int]] = []
+    for one, shop_id in loaded:
+        one.stop()
+        for number in range(1, TWINS):
+            name = f"{one.channel[:3]}twin{number}"
+            twin = again(one, hub.folder / name)
+            shops.append((twin, hub.twin(shop_id, twin, name)))
+        same = sandbox(one.channel, one.folder)
+        hub.db.run("UPDATE shop SET url = %s WHERE id = %s", (same.told["url"], shop_id))
+        shops.append((same, shop_id))
+    try:
+        for one, _ in shops:
+            if one.channel == "shopify":
+                one.ask("settings", {"rate": 1_000_000})
+        hub.db.run("DELETE FROM shop_meter")
+        _say(f"{len(shops)} shops, {hub.count('true')} listings")
+        if "stock_to_shop" in asked:
+            found["stock_to_shop"] = _stock_to_shop(hub, [shop_id for _, shop_id in shops])
+        if "hanging_shop" in asked:
+            found["hanging_shop"] = _hanging(hub, shops)
+    finally:
+        for one, _ in shops:
+            one.stop()
+
+
+def _stock_to_shop(hub: ShopHub, shop_ids: list[int]) -> Figures:
+    lasts = []
+    hub.take(hub.stocked, hub.file())  # the hub's own figures are the supplier's again
+    _settled(hub, shop_ids)
+    for number in range(DROPS):
+        file = hub.restocked(100, number)
+        ((moment,),) = hub.db.run("SELECT clock_timestamp()")
+        hub.take(hub.stocked, file)
+        merged = hub.db.run("SELECT extract(epoch FROM clock_timestamp() - %s)::float", (moment,))[0][0]
+        _settled(hub, shop_ids)
+        ((last, changed),) = hub.db.run(
+            "SELECT extract(epoch FROM max(sent_at) - %s)::float, count(*) FROM listing WHERE sent_at > %s",
+            (moment, moment),
+        )
+        lasts.append(last)
+        _say(
+            f"drop {number + 1}: {changed} listings, merged after {merged:.2f} s, last shop after {last:.2f} s"
+        )
+    ordered = sorted(lasts)
+    return {
+        "p50_s": round(statistics.median(ordered), 2),
+        "p99_s": round(ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))], 2),
+    }
+
+
+def _settled(hub: ShopHub, shop_ids: list[int]) -> None:
+    """Until every shop shows what the catalogue has and nothing waits."""
+    waits = "SELECT count(*) FROM message"
+    hub.until(
+        lambda: hub.db.run(waits) == [(0,)] and hub.count("shop_id = ANY(%s) AND differs", shop_ids) == 0
+    )
+
+
+def _hanging(hub: ShopHub, shops: list[tuple[Sandbox, int]]) -> Figures:
+    """Of both channels two that work and, of the slower one, one that hangs."""
+    by_channel = {
+        kind: [each for each in shops if each[0].channel == kind] for kind in ("shopify", "woocommerce")
+    }
+    four = [shop_id for kind in by_channel.values() for _, shop_id in kind[:2]]
+    fifth, fifth_id = by_channel["woocommerce"][2]
+    others = [shop_id for _, shop_id in shops if shop_id not in (*four, fifth_id)]
+    hub.db.run("UPDATE shop SET live_since = NULL WHERE id = ANY(%s)", (others,))
+    kept = []
+    for number in range(1, ROUNDS + 1):
+        hub.db.run("UPDATE shop SET live_since = NULL WHERE id = %s", (fifth_id,))
+        alone = _restock_all(hub, *four)
+        hub.db.run("UPDATE shop SET live_since = now() WHERE id = %s", (fifth_id,))
+        fifth.ask("faults", {"kind": "hang", "times": None, "seconds": 600})
+        hub.plan(fifth_id)
+        beside = _restock_all(hub, *four)
+        fifth.ask("faults", method="DELETE")
+        hub.db.run("DELETE FROM message WHERE lane = %s AND state = 0", (f"shop:{fifth_id}",))
+        kept.append(alone / beside)
+        _say(
+            f"round {number} of {ROUNDS}: four shops in {alone:.1f} s, beside a hanging one in {beside:.1f} s"
+        )
+    return {"throughput_kept": round(statistics.median(kept), 3)}
+
+
+def _say(what: str) -> None:
+    print(f"entrepot: {what}", file=sys.stderr, flush=True)
