@@ -1,13 +1,11 @@
 """`python -m sandbox.shopify`: a shop as a process that prints one JSON line when it is ready."""
 
 import argparse
-import json
-import signal
-import threading
 from pathlib import Path
 
 from sandbox.shopify.bucket import PLANS
 from sandbox.shopify.shop import Shop
+from sandbox.shops.running import serve
 
 
 def main() -> None:
@@ -20,13 +18,7 @@ def main() -> None:
     parser.add_argument("--tax-included", action="store_true", help="prices are entered with tax")
     parser.add_argument("--plan", choices=PLANS, default="enterprise", help="how many points a second")
     parser.add_argument("--retry-seconds", type=float, default=1.0, help="wait before a webhook's second try")
-    shop = Shop(**vars(parser.parse_args()))
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    with shop:
-        print(json.dumps(shop.description()), flush=True)
-        stopped.wait()
+    serve(Shop(**vars(parser.parse_args())))
 
 
 if __name__ == "__main__":

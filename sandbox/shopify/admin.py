@@ -1,8 +1,8 @@
 """The sandbox's own switches under /sandbox/: buyers, a meddling hand, faults, webhooks, the token, what was asked."""
 
-import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sandbox.shopify import (
@@ -22,6 +22,7 @@ from sandbox.shopify.bulk import Bulk
 from sandbox.shopify.deliveries import Deliveries
 from sandbox.shopify.faults import Faults, Record
 from sandbox.shopify.site import SCOPES, Site, gid, new_token
+from sandbox.shops.switches import common, turned
 
 
 class Admin:
@@ -32,11 +33,7 @@ class Admin:
     ) -> None:
         self._site, self._deliveries = site, deliveries
         self._acts: dict[str, Callable[[Fields], Any]] = {
-            "GET requests": lambda _: record.seen(),
-            "DELETE requests": lambda _: record.clear(),
-            "GET faults": lambda _: switches.waiting(),
-            "POST faults": lambda wish: switches.add(str(wish.pop("kind", "")), **wish),
-            "DELETE faults": lambda _: switches.clear(),
+            **common(switches, record),
             "GET products": lambda _: [self._product(one) for one in site.all("Product")],
             "GET orders": lambda _: [self._order(one) for one in site.all("Order")],
             "POST edit": self._edit,
@@ -66,22 +63,19 @@ class Admin:
 
     def answer(self, call: Call) -> Answer:
         """JSON always: 401 without the token, 400 with the reason for a request that cannot be followed."""
-        given = call.headers.get("authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._site.fact("admin_token").encode()):
-            return Answer(401, {"message": "The admin token is missing or wrong."})
-        name = f"{call.method} {call.path.removeprefix('/sandbox/')}"
-        act = self._acts.get(name)
-        if act is None:
-            return Answer(404, {"message": f"There is no switch {name}."})
-        try:
-            with self._site.lock, self._site.store.work():
-                found = act(call.wish)
-        except (ValueError, TypeError, KeyError, UserError) as error:
-            return Answer(400, {"message": str(error)})
-        if name == "POST webhooks/run":
+        token = self._site.fact("admin_token")
+        status, found = turned(self._acts, call, token, (UserError,), self._together)
+        if status != 200:
+            return Answer(status, found)
+        if call.path == "/sandbox/webhooks/run":
             self._deliveries.run(early=True)
         self._deliveries.wake()
-        return Answer(200, {"done": True} if found is None else found)
+        return Answer(200, found)
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        with self._site.lock, self._site.store.work():
+            yield
 
     def _changed(self, wish: Fields, act: Callable[[Fields], Any]) -> Fields:
         order = buying.found(self._site, wish["order"])

@@ -1,48 +1,21 @@
 """What a request to the shop is and what it answers: the values that every other file of the shop passes on."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from graphql import GraphQLError
 
-JSON = "application/json; charset=utf-8"
-HTML = "text/html; charset=utf-8"
+from sandbox.shops import answers
 
-Fields = dict[str, Any]
+JSON, HTML = answers.JSON, answers.HTML
+Fields = answers.Fields
+Answer = answers.Answer
 
 
 @dataclass(frozen=True)
-class Call:
-    """One request as it arrived; `headers` has lower-case names, `query` is what stands behind the question mark."""
+class Call(answers.Call):
+    """One request as it arrived; `query` is what stands behind the question mark."""
 
-    method: str
-    path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
     query: str = ""
-
-    @property
-    def wish(self) -> Fields:
-        """The JSON object of the body. Raises ValueError where it is something else."""
-        found = json.loads(self.body or b"{}")
-        if not isinstance(found, dict):
-            raise ValueError("The body is not a JSON object.")
-        return found
-
-
-@dataclass
-class Answer:
-    """One answer: status, body (a JSON value, or ready bytes) and the headers beyond the usual ones."""
-
-    status: int
-    body: Any
-    headers: dict[str, str] = field(default_factory=dict)
-    content_type: str = JSON
-
-    def encoded(self) -> bytes:
-        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
 
 class UserError(Exception):

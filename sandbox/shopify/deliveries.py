@@ -7,42 +7,26 @@ failures in a row delete the subscription. Nothing is ever sent off this machine
 import base64
 import hashlib
 import hmac
-import http.client
 import random
-import threading
-from urllib.parse import urlsplit
 
 from sandbox.shopify.answers import Fields
 from sandbox.shopify.site import VERSION, Site, time_text
-from sandbox.shops.post import loopback
+from sandbox.shops.post import Post, deliver
 
 TRIES = 9  # the first and eight more
 FAILURES_ALLOWED = 7
-TIMEOUT = 5.0  # seconds
 
 
-class Deliveries:
+class Deliveries(Post):
     """`wake()` after anything happened; `control` makes the post unreliable."""
 
     def __init__(self, site: Site, retry_seconds: float) -> None:
         """`retry_seconds` is the wait before the second try; each later one waits twice as long, at most a minute."""
+        super().__init__()
         self._site, self._retry = site, retry_seconds
-        self._wake, self._stopped, self._turn = threading.Event(), threading.Event(), threading.Lock()
         self._random = random.Random()
         self.wish: Fields = {"lose": 0, "double": 0, "shuffle": False, "hold": False, "late": 0}
         self.lost = self.doubled = self.sent = 0
-
-    def start(self) -> None:
-        threading.Thread(target=self._work, daemon=True).start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._wake.set()
-        with self._turn:  # what is being sent is finished first
-            return
-
-    def wake(self) -> None:
-        self._wake.set()
 
     def control(self, wish: Fields) -> None:
         """`{"lose": %, "double": %, "shuffle": bool, "hold": bool, "late": seconds, "seed": n}`; what is not named stays. Raises
@@ -89,12 +73,11 @@ class Deliveries:
             )
         return self._random.choice(due) if due else None
 
-    def _work(self) -> None:
-        while not self._stopped.is_set():
-            self._wake.wait(timeout=self._retry)
-            self._wake.clear()
-            if not self._stopped.is_set():
-                self.run()
+    def _patience(self) -> float | None:
+        return self._retry
+
+    def _send_due(self) -> None:
+        self.run()
 
     def _send(self, one: Fields) -> None:
         with self._site.lock:
@@ -115,9 +98,7 @@ class Deliveries:
         self._settle(one, subscription["id"] if subscription else None, taken=taken)
 
     def _post(self, uri: str, one: Fields) -> bool:
-        parts, body = urlsplit(uri), one["body"].encode()
-        if not loopback(parts.hostname):
-            return False
+        body = one["body"].encode()
         secret = self._site.fact("client_secret").encode()
         headers = {
             "User-Agent": "Shopify-Captain-Hook",
@@ -132,16 +113,7 @@ class Deliveries:
             "X-Shopify-Hmac-Sha256": base64.b64encode(hmac.digest(secret, body, hashlib.sha256)).decode(),
             "Connection": "close",
         }
-        line = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
-        try:
-            line.request(
-                "POST", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), body, headers
-            )
-            return 200 <= line.getresponse().status < 300
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            line.close()
+        return deliver(uri, body, headers)
 
     def _settle(self, one: Fields, subscription: int | None, *, taken: bool) -> None:
         site = self._site

@@ -1,13 +1,9 @@
 """A Shopify shop of the sandbox: everything together, startable inside a test or as a process."""
 
-import ssl
-import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from sandbox import certificates
 from sandbox.shopify import api, bulk, front, graph, uploads, webhooks
@@ -19,10 +15,12 @@ from sandbox.shopify.deliveries import Deliveries
 from sandbox.shopify.faults import Faults, Record
 from sandbox.shopify.server import Listener
 from sandbox.shopify.site import Site
+from sandbox.shops.running import Running
+from sandbox.shops.server import tls_with
 from sandbox.shops.store import Store
 
 
-class Shop:
+class Shop(Running):
     """One shop. `with Shop(folder) as shop:` serves it until the block ends.
 
     `folder` keeps products, orders, the token and certificates: a shop started again in it is the same shop.
@@ -62,9 +60,7 @@ class Shop:
             self.site.scopes[:] = scopes.split()
         self.site.fired = lambda topic, kind, number: webhooks.fire(self.site, topic, kind, number)
         self.faults, self.requests = Faults(), Record()
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.minimum_version = ssl.TLSVersion.TLSv1_2
-        tls.load_cert_chain(self.certificates.server_file, self.certificates.key_file)
+        tls = tls_with(self.certificates.server_file, self.certificates.key_file)
         self._listener = Listener(
             port,
             self.answer,
@@ -114,7 +110,7 @@ class Shop:
         graph.schema()  # half a second once, rather than in the first request
         self.deliveries.start()
         self.bulk.start()
-        threading.Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True).start()
+        self._listener.start()
 
     def stop(self) -> None:
         """Closes the port, cuts what is open and closes the file; what was committed stays."""
@@ -122,15 +118,6 @@ class Shop:
         self.bulk.stop()
         self.deliveries.stop()
         self.site.store.close()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
 
 def _asked(call: Call) -> list[str]:

@@ -19,7 +19,6 @@ from typing import Any, Generic, TypeVar
 from sandbox.shops.answers import Answer, Call, Fields
 from sandbox.shops.faults import Fault, Faults, Record
 
-MAX_BODY = 64 * 1024 * 1024
 IDLE = 60.0  # seconds after which a silent connection is closed
 
 C = TypeVar("C", bound=Call)
@@ -38,6 +37,7 @@ class Listener(ThreadingMixIn, TCPServer, ABC, Generic[C, A, F]):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
+    max_body = 64 * 1024 * 1024
 
     def __init__(self, port: int, switches: Faults[F], record: Record, tls: ssl.SSLContext | None) -> None:
         """`port` 0 takes a free one."""
@@ -128,7 +128,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
         length = int(headers.get("content-length") or 0)
-        if length > MAX_BODY or "chunked" in headers.get("transfer-encoding", ""):
+        if length > self.server.max_body or "chunked" in headers.get("transfer-encoding", ""):
             raise Gone
         call = self.server.read(self.command, self.path, headers, self.rfile.read(length))
         self._send(self._noted(call) if self.server.may_fail(call) else self.server.own(call))

@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from sandbox.shops.answers import Call, Fields
@@ -22,12 +23,16 @@ def common(switches: Faults[Any], record: Record) -> dict[str, Act]:
 
 
 def turned(
-    acts: Mapping[str, Act], call: Call, token: str, refusals: tuple[type[Exception], ...] = ()
+    acts: Mapping[str, Act],
+    call: Call,
+    token: str,
+    refusals: tuple[type[Exception], ...] = (),
+    around: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> tuple[int, Any]:
     """Status and JSON of one request below /sandbox/, which carries `Authorization: Bearer <token>`.
 
     401 without the token, 404 for a switch there is not, 400 with the reason where it cannot be followed: ValueError,
-    TypeError, KeyError, and the channel's own `refusals`.
+    TypeError, KeyError, and the channel's own `refusals`. The switch is turned inside `around`, which a refusal leaves.
     """
     given = call.headers.get("authorization", "").removeprefix("Bearer ")
     if not hmac.compare_digest(given.encode(), token.encode()):
@@ -37,7 +42,8 @@ def turned(
         return 404, {"message": f"There is no switch {name}."}
     followed: tuple[type[Exception], ...] = (ValueError, TypeError, KeyError, *refusals)
     try:
-        found = acts[name](call.wish)
+        with around():
+            found = acts[name](call.wish)
     except followed as error:
         return 400, {"message": str(error)}
     return 200, {"done": True} if found is None else found
