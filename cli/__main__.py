@@ -22,6 +22,8 @@ NOUNS = {
     "shop": "shops:app",
     "adoption": "adoption:app",
     "select": "selections:app",
+    "price": "prices:price",
+    "rates": "prices:rates",
     "listing": "listings:app",
     "lineage": "lineage:why",
     "offer": "lineage:offer",

@@ -14,6 +14,7 @@ from models.companies import find_company
 from models.events import ListingsDue
 from models.shops import PriceRule, Shop, find_shop
 from pipelines.listings.draft import shop_category
+from pipelines.listings.explained import told
 from pipelines.listings.formula import Formula
 from pipelines.listings.price import Blocked, written
 from pipelines.listings.prices import Pricing, pricing_of, rule_of
@@ -90,6 +91,12 @@ def end_rule(uow: UnitOfWork, rule_id: int) -> None:
     _ring(uow, rule.seller_id, rule.scope)
 
 
+def seller_rules(session: Session, seller_id: int) -> list[PriceRule]:
+    """A seller's rules in the order in which they are asked."""
+    rules = session.query(PriceRule).filter_by(seller_id=seller_id)
+    return rules.order_by(PriceRule.priority, PriceRule.id).all()
+
+
 def found_rule(uow: UnitOfWork, rule_id: int) -> PriceRule:
     """The rule, locked. Raises Refused where it is not there."""
     return there_is(
@@ -145,6 +152,7 @@ def _told(row: Mapping[str, Any], pricing: Pricing) -> dict[str, Any]:
         "compare_at": written(priced.compare_at) if not isinstance(priced, Blocked) and priced.compare_at else None,
         "problem": priced.problem if isinstance(priced, Blocked) else None,
         "rule": why.get("rule"), "rule_name": why.get("rule_name"), "steps": [list(step) for step in priced.steps],
+        "sentences": told(why, pricing.currency),
         "chosen": row["selection_id"] is not None,
     }  # fmt: skip
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from models.catalogue import Variant
 from models.shops import Listing
+from pipelines.listings.explained import told
 from web.queries.shops import offer_behind
 
 
@@ -31,10 +32,12 @@ def why_price(session: Session, shop_id: int, sku: str) -> dict[str, Any] | None
         sentences.append(
             f"{offer['supplier']} asks {why['cost']} {why['currency']} ({offer['locator']} of {offer['file_name']})."
         )
-    if why.get("margin_percent") is not None:
+    if steps := told(why, str(currency)):
+        sentences += steps
+    elif why.get("margin_percent") is not None:
         sentences.append(f"The seller's selection {why['selection']} puts {why['margin_percent']} % on it.")
-    if price is not None:
-        sentences.append(f"Rounded half-up once, the price is {price} {currency}.")
+        if price is not None:
+            sentences.append(f"Rounded half-up once, the price is {price} {currency}.")
     if listing.problem:
         sentences.append(listing.problem)
     return {
@@ -46,6 +49,7 @@ def why_price(session: Session, shop_id: int, sku: str) -> dict[str, Any] | None
         "currency": currency,
         "cost": why.get("cost"),
         "margin_percent": why.get("margin_percent"),
+        "rule": why.get("rule"),
         "offer": why.get("offer"),
         "selection": why.get("selection"),
         "supplier": offer["supplier"] if offer else None,
