@@ -6,7 +6,7 @@ from typing import Any
 from sandbox.shopify import money
 from sandbox.shopify.answers import Fields
 from sandbox.shopify.graph import field
-from sandbox.shopify.search import matcher
+from sandbox.shopify.search import changed_since, matcher
 from sandbox.shopify.site import Site, connection, gid
 
 _READ_PARTS = "read_merchant_managed_fulfillment_orders"
@@ -34,7 +34,7 @@ def orders(site: Site, _source: Any, arguments: Fields) -> Fields:
             "created_at": lambda one: one["created"],
         },
     )
-    return site.page("Order", arguments, match)
+    return site.page("Order", arguments, match, since=changed_since(arguments.get("query")))
 
 
 @field("Order.legacyResourceId", "Product.legacyResourceId", "ProductVariant.legacyResourceId", "Refund.legacyResourceId", "Fulfillment.legacyResourceId", "InventoryItem.legacyResourceId", "Location.legacyResourceId")  # fmt: skip

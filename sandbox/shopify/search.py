@@ -33,6 +33,15 @@ def matcher(query: str | None, fields: Mapping[str, Callable[[Fields], Any]]) ->
     return match
 
 
+def changed_since(query: str | None) -> float:
+    """The moment that everything found changed at or after; 0 where the search does not say so."""
+    text = query or ""
+    found = re.search(r"""updated_at:>=?(?:"([^"]+)"|'([^']+)'|([^\s()'"]+))""", text)
+    if found is None or re.search(r"\bOR\b", text):
+        return 0
+    return _moment(found[1] or found[2] or found[3])
+
+
 def _either(
     tokens: list[re.Match[str]], at: int, fields: Mapping[str, Callable[[Fields], Any]]
 ) -> tuple[Match, int]:
