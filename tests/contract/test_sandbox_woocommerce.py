@@ -154,6 +154,12 @@ def differences(recorded: Any, answered: Any, where: str, *, trimmed: bool, igno
     return [] if same else [f"{where}: recorded {recorded!r}, answered {answered!r}"]
 
 
+def test_every_recording_is_replayed() -> None:
+    assert len(NAMES) == 81
+    assert set(NAMES) == set(PREPARATIONS) | DELIVERIES
+    assert not set(PREPARATIONS) & DELIVERIES
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in DELIVERIES])
 def test_answers_as_recorded(bench: Bench, name: str) -> None:
     recording = json.loads(random_parts(json.dumps(load(name))))
