@@ -5,7 +5,7 @@ from datetime import timedelta
 from connectors.orders import UnreadableOrder
 from core.clock import now
 from core.database import Database, UnitOfWork
-from models.events import OrderNoticed, OrdersDue
+from models.events import OrderNoticed, OrdersDue, OrdersSwept
 from models.shops import Shop
 from pipelines.opening import connect
 from pipelines.orders.take_over import gone, take_over
@@ -35,18 +35,20 @@ def pull(event: OrderNoticed, db: Database) -> None:
 def sweep(event: OrdersDue, db: Database) -> None:
     """Takes over every order changed since the watermark, each by itself; the watermark follows what is stored.
 
-    Shops tell the earliest change first, so a sweep that breaks off goes on near where it stopped.
+    Shops tell the earliest change first, so a sweep that breaks off goes on near where it stopped. One that ends whole
+    says when it began: what was sold before is taken over.
     """
     with db.unit_of_work() as uow:
         shop = uow.session.get_one(Shop, event.shop_id)
         uow.session.expunge_all()
     began = now()
     since = shop.orders_watermark - OVERLAP if shop.orders_watermark else shop.live_since or shop.created_at
-    latest = None
+    latest, whole = None, True
     for count, told in enumerate(connect(db, shop).orders_since(since), 1):
         with db.unit_of_work() as uow:
             if isinstance(told, UnreadableOrder):
                 ask_alone(uow, shop, told.external_id)
+                whole = False
                 continue
             take_over(uow, shop, told)
             latest = min(max(latest or told.updated_at, told.updated_at), began - LAG)
@@ -54,6 +56,10 @@ def sweep(event: OrdersDue, db: Database) -> None:
                 uow.cursor().execute(MOVE, [latest, shop.id])
     with db.unit_of_work(last=True) as uow:
         uow.cursor().execute(MOVE, [latest, shop.id])
+        if whole:
+            uow.cursor().execute(SWEPT, [began, shop.id])
+            if uow.cursor().execute(UNSETTLED, [shop.id]).fetchone() is not None:
+                uow.emit(OrdersSwept(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
 
 
 def ask_alone(uow: UnitOfWork, shop: Shop, external_id: str) -> None:
@@ -73,3 +79,7 @@ SELECT FROM message WHERE event = 'OrderNoticed'
   AND payload @> jsonb_build_object('shop_id', %(shop)s::int, 'external_id', %(order)s::text)"""
 
 MOVE = "UPDATE shop SET orders_watermark = greatest(orders_watermark, %s) WHERE id = %s"
+
+SWEPT = "UPDATE shop SET swept_at = greatest(swept_at, %s) WHERE id = %s"
+UNSETTLED = "SELECT FROM listing WHERE shop_id = %s AND unsettled LIMIT 1"
+"""Somebody waits for the end of a sweep, see pipelines/listings/settle.py."""

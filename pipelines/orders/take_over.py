@@ -1,5 +1,6 @@
 """Takes an order over as its shop tells it: our lines only, the newest telling only, and what the buyer wants of each."""
 
+from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -9,33 +10,37 @@ from sqlalchemy.dialects.postgresql import insert
 from connectors.orders import ShopOrder, ShopOrderLine
 from core.database import UnitOfWork
 from core.settings import load
-from models.events import OrderChanged, ShopStockMoved
+from models.events import DemandMoved, OrderChanged, ShopStockMoved
 from models.orders import Order, OrderBuyer, OrderEvent, OrderLine
+from models.shelves import moved_by_orders
 from models.shops import Shop
 from pipelines.orders.lines import told as state_told
 from pipelines.orders.lines import wanted_anew
 from pipelines.orders.stored import lock_order, move, pieces, tell
 
-# By the id the shop gave our listing; else by the SKU of a listing that was sent there, whose product was made anew.
+# By the id the shop gave our listing; else by the SKU of a listing that was sent there, whose product was made anew, or
+# that is being made right now. What an adopted product sold before it was found was its owner's own.
 OURS = """
 SELECT t.line, v.id, v.sku, p.kind
 FROM unnest(%(lines)s::text[], %(variants)s::text[], %(skus)s::text[]) AS t(line, variant, sku)
 CROSS JOIN LATERAL (SELECT coalesce(
   (SELECT min(l.variant_id) FROM listing l WHERE l.shop_id = %(shop)s AND l.external_id = t.variant),
   (SELECT l.variant_id FROM variant w JOIN listing l ON l.shop_id = %(shop)s AND l.variant_id = w.id
-   WHERE t.sku <> '' AND lower(w.sku) = lower(t.sku) AND l.external_id IS NOT NULL)) AS variant_id) found
-JOIN variant v ON v.id = found.variant_id JOIN product p ON p.id = v.product_id"""
+   WHERE t.sku <> '' AND lower(w.sku) = lower(t.sku) AND (l.external_id IS NOT NULL OR l.sending IS NOT NULL))) AS variant_id) found
+JOIN variant v ON v.id = found.variant_id JOIN product p ON p.id = v.product_id
+WHERE NOT EXISTS (SELECT FROM adoption a WHERE a.shop_id = %(shop)s AND a.variant_id = v.id AND a.state = 'adopted' AND a.found_at > %(placed)s)"""
 
 
 def take_over(uow: UnitOfWork, shop: Shop, told: ShopOrder) -> int | None:
     """Stores what differs from what the shop told before; the order's id, or None where it is none of ours or older.
 
-    OrderChanged is emitted only where what is to be covered may have changed.
+    OrderChanged is emitted only where what is to be covered may have changed. What the shop sold is taken off what it
+    can still sell here, together with the order: each piece once, however often and from wherever it is told.
     """
     ours = {line.external_id: line for line in told.lines}
     order_id = uow.session.scalar(select(Order.id).filter_by(shop_id=shop.id, external_id=told.external_id))
     known = set() if order_id is None else _known(uow, order_id)
-    fresh = variants_of(uow, shop, [line for line in told.lines if line.external_id not in known])
+    fresh = variants_of(uow, shop, told, [line for line in told.lines if line.external_id not in known])
     if order_id is None:
         if not fresh:
             return None
@@ -46,13 +51,18 @@ def take_over(uow: UnitOfWork, shop: Shop, told: ShopOrder) -> int | None:
     begun = not lines
     changed = _order_taken(uow, order, told)
     why = why_not_bought(order, load().currency)
+    moved: Counter[int] = Counter()
     for line in lines:
+        before = line.wanted
         changed |= _line_taken(uow, order, line, told, ours.get(line.external_id))
+        moved[line.variant_id] += line.wanted - before
     stored = {line.external_id for line in lines}
     for external_id, (variant_id, sku, kind) in fresh.items():
         if external_id not in stored:
             _line_made(uow, order, told, ours[external_id], variant_id, sku, kind, why)
+            moved[variant_id] += wanted_of(told, ours[external_id])
             changed = True
+    _shelves_moved(uow, order, moved)
     if begun:
         tell(
             uow,
@@ -77,10 +87,12 @@ def gone(uow: UnitOfWork, shop: Shop, external_id: str) -> None:
         return
     order.standing = "cancelled"
     order.version += 1
+    moved: Counter[int] = Counter()
     for line in lines:
+        moved[line.variant_id] -= line.wanted
         line.wanted = 0
         line.version += 1
-        _shop_counted(uow, order, line)
+    _shelves_moved(uow, order, moved)
     tell(uow, order.id, "changed", "The order is no longer in the shop: nothing of it is wanted any more.")
     uow.emit(OrderChanged(tenant=order.seller_id, lane=order.lane, order_id=order.id))
 
@@ -102,14 +114,17 @@ def why_not_bought(order: Order, currency: str) -> str | None:
     return None
 
 
-def variants_of(uow: UnitOfWork, shop: Shop, lines: list[ShopOrderLine]) -> dict[str, tuple[int, str, str]]:
-    """Which of the shop's lines are ours: external line id -> (variant id, our SKU, kind)."""
+def variants_of(
+    uow: UnitOfWork, shop: Shop, told: ShopOrder, lines: list[ShopOrderLine]
+) -> dict[str, tuple[int, str, str]]:
+    """Which lines of the shop's order are ours: external line id -> (variant id, our SKU, kind)."""
     if not lines:
         return {}
     found = uow.cursor().execute(
         OURS,
         {
             "shop": shop.id,
+            "placed": told.placed_at,
             "lines": [line.external_id for line in lines],
             "variants": [line.variant_id for line in lines],
             "skus": [line.sku for line in lines],
@@ -170,20 +185,30 @@ def _line_taken(
     if line.wanted != wanted:
         text = f"The buyer wants {pieces(wanted, line.sku)} instead of {line.wanted}."
         tell(uow, order.id, "changed", text, line.id)
-        _shop_counted(uow, order, line)
     line.overruled = wanted_anew(line, wanted).overruled
     line.wanted, line.ordered = wanted, max(ordered, wanted)
     move(line, state, line.reason)
     return True
 
 
-def _shop_counted(uow: UnitOfWork, order: Order, line: OrderLine) -> None:
-    """What is taken back in a shop goes back on its shelf there, whether or not the supplier has it again."""
-    uow.emit(
-        ShopStockMoved(
-            tenant=order.seller_id, lane=order.lane, shop_id=order.shop_id, variant_id=line.variant_id
-        )
-    )
+def _shelves_moved(uow: UnitOfWork, order: Order, moved: Counter[int]) -> None:
+    """`moved`: pieces by variant that buyers want more (or less) than before.
+
+    What is taken back in a shop goes back on its shelf there, whether or not the supplier has it again.
+    """
+    changed = {variant_id: number for variant_id, number in sorted(moved.items()) if number}
+    if not changed:
+        return
+    uow.session.flush()
+    moved_by_orders(uow.cursor(), order.shop_id, changed)
+    for variant_id, number in changed.items():
+        uow.emit(DemandMoved(tenant=order.seller_id, lane=order.lane, variant_id=variant_id))
+        if number < 0:
+            uow.emit(
+                ShopStockMoved(
+                    tenant=order.seller_id, lane=order.lane, shop_id=order.shop_id, variant_id=variant_id
+                )
+            )
 
 
 def _line_made(
