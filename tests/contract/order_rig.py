@@ -12,6 +12,8 @@ from typing import Any, Protocol, cast
 
 from connectors.base import ShopConnector
 from connectors.orders import OrderConnector
+from tests.conftest import GIVEN
+from tests.contract.shops import LIVE
 
 
 class OrderShop(ShopConnector, OrderConnector, Protocol):
@@ -21,9 +23,11 @@ class OrderShop(ShopConnector, OrderConnector, Protocol):
 class OrderRig(Protocol):
     """One shop under test and the hands of its buyers and its seller. Order and line ids are those the connector gives.
 
-    `buyer` is what each buyer of this shop gives at the checkout: name, street, postcode, city, country, email.
+    `buyer` is what each buyer of this shop gives at the checkout: name, street, postcode, city, country, email. Where it
+    cannot fail it is a live one: no answer can be lost on purpose there, and no webhook reaches a test.
     """
 
+    can_fail: bool
     buyer: Mapping[str, str]
 
     def connect(self, **options: Any) -> OrderShop:
@@ -72,6 +76,10 @@ class OrderRig(Protocol):
         """Where this rig listens for webhooks: what a test gives to `subscribe`."""
         ...
 
+    def forget(self, prefix: str) -> None:
+        """A live shop is left as it was found: what a test sold there, and what it bought, is taken away again."""
+        ...
+
     def tidy(self) -> None:
         """Ends faults and forgets webhooks; orders may stay."""
         ...
@@ -82,6 +90,8 @@ _PLACES = {
     "woocommerce": "tests.contract.woocommerce_order_rig:order_rig",
 }
 """channel -> the context manager that opens its rig in an empty folder."""
+if f"{LIVE}URL" in GIVEN:
+    _PLACES["live-woocommerce"] = "tests.contract.woocommerce_live_rig:order_rig"
 
 
 def order_rigs() -> Iterator[str]:

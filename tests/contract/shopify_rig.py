@@ -191,6 +191,7 @@ def _prices(variant: Mapping[str, Any], currency: str) -> tuple[Money, Money | N
 class ShopifyOrderRig:
     """Its buyers and its seller by the sandbox's switches; prices include tax, as a buyer sees them."""
 
+    can_fail = True
     buyer: Mapping[str, str] = {
         "name": "Käthe O'Neil",
         "street": "Weg 2",
@@ -257,6 +258,8 @@ class ShopifyOrderRig:
     @property
     def address(self) -> str:
         return self.ear.url
+
+    def forget(self, prefix: str) -> None: ...
 
     def tidy(self) -> None:
         self.rig.tidy("")

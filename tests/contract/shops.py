@@ -140,14 +140,14 @@ class WooRig:
         self.edit(external_id, tags=[*held, *made])
 
     def sell(self, sku: str, quantity: int) -> None:
+        fields = {"status": "processing", "payment_method": "cod", "line_items": [self.line(sku, quantity)]}
+        self._orders.append(str(self.rest("POST", "orders", json=fields)["id"]))
+
+    def line(self, sku: str, quantity: int) -> dict[str, int]:
+        """So many of this SKU as a line of an order."""
         (thing,) = self.rest("GET", "products", params={"sku": sku})
         line = {"product_id": thing["parent_id"] or thing["id"], "quantity": quantity}
-        if thing["parent_id"]:
-            line["variation_id"] = thing["id"]
-        order = self.rest(
-            "POST", "orders", json={"status": "processing", "payment_method": "cod", "line_items": [line]}
-        )
-        self._orders.append(str(order["id"]))
+        return line | ({"variation_id": thing["id"]} if thing["parent_id"] else {})
 
     def recount(self, sku: str, stock: int) -> None:
         (thing,) = self.rest("GET", "products", params={"sku": sku})

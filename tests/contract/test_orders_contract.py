@@ -35,19 +35,30 @@ class Shelf:
     """A mug at 12.50 and shirts at 19.50 in the shop: SKUs, and the ids the hub stores for them."""
 
     def __init__(self, shop: OrderShop) -> None:
-        prefix = f"OR{secrets.token_hex(4)}"
-        make = Make(prefix, shop.check().currency)
+        prefix, facts = f"OR{secrets.token_hex(4)}", shop.check()
+        make = Make(prefix, facts.currency)
         mug, shirt = make.simple(1, stock=50), make.variable(2)
         shirt = replace(shirt, variants=tuple(replace(one, stock=50) for one in shirt.variants))
         results = push(shop, mug, shirt)
         self.mug, self.small, self.medium = f"{prefix}-1", f"{prefix}-2-S", f"{prefix}-2-M"
         self.ids = {variant.sku: results[draft.key].variant_ids[variant.key] for draft in (mug, shirt) for variant in draft.variants}  # fmt: skip
-        self.currency = make.currency
+        self.prefix, self.currency = prefix, make.currency
+        self.gross = facts.prices_include_tax
+        """Else what a buyer pays hangs on a live shop's own taxes."""
 
 
 @pytest.fixture
-def shelf(shop: OrderShop) -> Shelf:
-    return Shelf(shop)
+def shelf(rig: OrderRig, shop: OrderShop) -> Iterator[Shelf]:
+    made = Shelf(shop)
+    yield made
+    rig.forget(made.prefix)
+
+
+@pytest.fixture
+def faulty(rig: OrderRig) -> OrderRig:
+    if not rig.can_fail:
+        pytest.skip("a live shop: no answer is lost on purpose, no webhook reaches a test")
+    return rig
 
 
 def there(shop: OrderShop, order_id: str) -> ShopOrder:
@@ -82,12 +93,13 @@ def test_an_order_is_read_whole(rig: OrderRig, shop: OrderShop, shelf: Shelf) ->
         sku: shelf.ids[sku] for sku in (shelf.mug, shelf.small)
     }
     assert counts(order) == {shelf.mug: (2, 0), shelf.small: (1, 0)}
-    assert {line.sku: line.unit_price for line in order.lines} == {
-        shelf.mug: Money.of("12.50", shelf.currency),
-        shelf.small: Money.of("19.50", shelf.currency),
-    }
     assert all(line.title for line in order.lines) and order.refunds == ()
-    assert order.total == Money.of("44.50", shelf.currency)
+    if shelf.gross:
+        assert {line.sku: line.unit_price for line in order.lines} == {
+            shelf.mug: Money.of("12.50", shelf.currency),
+            shelf.small: Money.of("19.50", shelf.currency),
+        }
+        assert order.total == Money.of("44.50", shelf.currency)
     buyer = {name: getattr(order.buyer, name) for name in rig.buyer}
     assert buyer == rig.buyer
     assert isinstance(order.buyer, Buyer)
@@ -120,7 +132,7 @@ def test_a_refund_of_lines_is_no_edit(rig: OrderRig, shop: OrderShop, shelf: She
     assert counts(order) == {shelf.mug: (3, 0), shelf.small: (1, 0)}
     (refund,) = order.refunds
     assert (refund.external_id, refund.lines) == (made, ((line, 2),))
-    assert refund.amount == Money.of("25.00", shelf.currency)
+    assert not shelf.gross or refund.amount == Money.of("25.00", shelf.currency)
     assert order.standing == "open"
 
 
@@ -162,7 +174,7 @@ def test_what_changed_since_comes_in_the_order_of_its_changes(
     numbers = [rig.buy([(shelf.mug, 1)]) for _ in range(3)]
     start = there(shop, numbers[0]).updated_at
     rig.cancel(numbers[1])
-    found = list(shop.orders_since(start))
+    found = [one for one in shop.orders_since(start) if isinstance(one, ShopOrder)]
     assert set(numbers) <= {order.external_id for order in found}
     moments = [order.updated_at for order in found]
     assert moments == sorted(moments)
@@ -213,17 +225,17 @@ def test_services_are_completed_without_a_number(rig: OrderRig, shop: OrderShop,
 
 
 def test_a_shipment_whose_answer_is_lost_is_not_shown_twice(
-    rig: OrderRig, shop: OrderShop, shelf: Shelf
+    faulty: OrderRig, shop: OrderShop, shelf: Shelf
 ) -> None:
-    number = rig.buy([(shelf.mug, 2)])
+    number = faulty.buy([(shelf.mug, 2)])
     report = ShipmentReport("lost", ((line_of(there(shop, number), shelf.mug), 1),), "DHL", "LOST-1")
-    rig.lose_answer()
+    faulty.lose_answer()
     try:
         shop.report_shipment(number, report)
     except Unknown:
-        assert len(rig.shipments(number)) == 1, "it was made all the same"
+        assert len(faulty.shipments(number)) == 1, "it was made all the same"
     assert shop.report_shipment(number, report)
-    assert [one["number"] for one in rig.shipments(number)] == ["LOST-1"]
+    assert [one["number"] for one in faulty.shipments(number)] == ["LOST-1"]
 
 
 def test_nothing_of_a_cancelled_order_is_shipped(rig: OrderRig, shop: OrderShop, shelf: Shelf) -> None:
@@ -244,31 +256,31 @@ def test_a_shipment_of_an_order_that_is_gone_is_refused(rig: OrderRig, shop: Ord
 
 
 # ---------------------------------------------------------------- webhooks
-def test_a_change_of_an_order_is_told_by_webhook(rig: OrderRig, shop: OrderShop, shelf: Shelf) -> None:
-    shop.subscribe(rig.address)
-    assert list(shop.subscribe(rig.address)) == []
-    rig.webhooks()
-    number = rig.buy([(shelf.mug, 1)])
-    calls = rig.webhooks()
+def test_a_change_of_an_order_is_told_by_webhook(faulty: OrderRig, shop: OrderShop, shelf: Shelf) -> None:
+    shop.subscribe(faulty.address)
+    assert list(shop.subscribe(faulty.address)) == []
+    faulty.webhooks()
+    number = faulty.buy([(shelf.mug, 1)])
+    calls = faulty.webhooks()
     notices = [shop.read_webhook(headers, body) for headers, body in calls]
     assert number in {notice.external_id for notice in notices if notice.kind == "order"}
     assert {notice.external_id for notice in notices if notice.kind == "order"} == {number}
     assert len({notice.delivery_id for notice in notices}) == len(notices)
-    rig.cancel(number)
-    later = [shop.read_webhook(headers, body) for headers, body in rig.webhooks()]
+    faulty.cancel(number)
+    later = [shop.read_webhook(headers, body) for headers, body in faulty.webhooks()]
     assert number in {notice.external_id for notice in later if notice.kind == "order"}
     assert not {notice.delivery_id for notice in later} & {notice.delivery_id for notice in notices}
 
 
-def test_a_forged_webhook_is_refused(rig: OrderRig, shop: OrderShop, shelf: Shelf) -> None:
-    shop.subscribe(rig.address)
-    rig.webhooks()
-    rig.buy([(shelf.mug, 1)])
-    signed = [(headers, body) for headers, body in rig.webhooks() if b"webhook_id=" not in body]
+def test_a_forged_webhook_is_refused(faulty: OrderRig, shop: OrderShop, shelf: Shelf) -> None:
+    shop.subscribe(faulty.address)
+    faulty.webhooks()
+    faulty.buy([(shelf.mug, 1)])
+    signed = [(headers, body) for headers, body in faulty.webhooks() if b"webhook_id=" not in body]
     headers, body = signed[0]
     forged = body.replace(b"{", b'{"x":1,', 1)
     assert forged != body
-    stranger = rig.connect(secret="another_canary_secret")
+    stranger = faulty.connect(secret="another_canary_secret")
     for reader, sent in ((shop, forged), (stranger, body)):
         with pytest.raises(Refused) as caught:
             reader.read_webhook(headers, sent)

@@ -48,6 +48,7 @@ class Ear:
 class WooOrderRig:
     """One sandbox shop with prices that include tax, as a buyer sees them."""
 
+    can_fail = True
     buyer: Mapping[str, str] = {
         "name": "Käthe O'Neil",
         "street": "Weg 2",
@@ -114,13 +115,7 @@ class WooOrderRig:
         self.desk(order_id, "delete")
 
     def shipments(self, order_id: str) -> list[Mapping[str, Any]]:
-        fields = self.woo.rest("GET", f"orders/{order_id}")["meta_data"]
-        kept = [
-            json.loads(one["value"])
-            for one in sorted(fields, key=lambda one: one["id"])
-            if one["key"].startswith(SHIPMENT)
-        ]
-        return [{name: one[name] for name in ("number", "carrier", "url")} for one in kept]
+        return shown_shipments(self.woo, order_id)
 
     def notes(self, order_id: str) -> list[str]:
         """What the buyer was told, the latest first."""
@@ -139,9 +134,22 @@ class WooOrderRig:
     def address(self) -> str:
         return self.ear.url
 
+    def forget(self, prefix: str) -> None: ...
+
     def tidy(self) -> None:
         self.woo.tidy("")
         self.ear.heard, self.ear.status = [], 200
+
+
+def shown_shipments(woo: WooRig, order_id: str) -> list[Mapping[str, Any]]:
+    """What an order shows as shipped, the oldest first."""
+    fields = woo.rest("GET", f"orders/{order_id}")["meta_data"]
+    kept = [
+        json.loads(one["value"])
+        for one in sorted(fields, key=lambda one: one["id"])
+        if one["key"].startswith(SHIPMENT)
+    ]
+    return [{name: one[name] for name in ("number", "carrier", "url")} for one in kept]
 
 
 @contextmanager

@@ -1,0 +1,108 @@
+"""A live WooCommerce under the order contract: buyer and seller act by its REST API, and what they made is taken away again."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from connectors.shops.woocommerce.connector import WooCommerceShop
+from tests.contract.shops import WooRig, live_woocommerce
+from tests.contract.woocommerce_order_rig import WooOrderRig, shown_shipments
+
+CENT = Decimal("0.01")
+
+
+class LiveOrderRig:
+    """What needs a switch of the sandbox (a lost answer, webhooks that arrive) cannot be done here."""
+
+    can_fail = False
+    buyer: Mapping[str, str] = WooOrderRig.buyer
+    address = ""
+
+    def __init__(self, woo: WooRig) -> None:
+        self.woo = woo
+        self._orders: list[str] = []
+
+    def connect(self, **options: Any) -> WooCommerceShop:
+        return self.woo.connect(**options)
+
+    def buy(self, lines: Sequence[tuple[str, int]], *, paid: bool = True) -> str:
+        first, _, last = self.buyer["name"].partition(" ")
+        billing = {
+            "first_name": first,
+            "last_name": last,
+            "address_1": self.buyer["street"],
+            **{name: self.buyer[name] for name in ("postcode", "city", "country", "email")},
+        }
+        fields: dict[str, Any] = {
+            "payment_method": "bacs",
+            "billing": billing,
+            "line_items": [self.woo.line(sku, quantity) for sku, quantity in lines],
+            **({"set_paid": True} if paid else {"status": "on-hold"}),
+        }
+        self._orders.append(str(self.woo.rest("POST", "orders", json=fields)["id"]))
+        return self._orders[-1]
+
+    def pay(self, order_id: str) -> None:
+        self._change(order_id, set_paid=True)
+
+    def edit(self, order_id: str, line_id: str, quantity: int) -> None:
+        line = self._line(order_id, line_id)
+        totals = {name: _part(line[name], quantity, line["quantity"]) for name in ("subtotal", "total")}
+        self._change(order_id, line_items=[{"id": line["id"], "quantity": quantity, **totals}])
+
+    def refund(self, order_id: str, lines: Sequence[tuple[str, int]], amount: str = "") -> str:
+        rows, whole = [], Decimal(0)
+        for line_id, quantity in lines:
+            line = self._line(order_id, line_id)
+            taxes = [(tax["id"], _part(tax["total"], quantity, line["quantity"])) for tax in line["taxes"]]
+            gross = Decimal(_part(str(Decimal(line["total"]) + Decimal(line["total_tax"])), quantity, line["quantity"]))  # fmt: skip
+            net = gross - sum((Decimal(tax) for _, tax in taxes), Decimal(0))
+            row = {"id": line["id"], "quantity": quantity, "refund_total": float(net)}
+            rows.append(row | {"refund_tax": [{"id": key, "refund_total": float(tax)} for key, tax in taxes]})
+            whole += gross
+        fields = {"amount": amount or str(whole), "api_refund": False, "line_items": rows}
+        return str(self.woo.rest("POST", f"orders/{order_id}/refunds", json=fields)["id"])
+
+    def cancel(self, order_id: str) -> None:
+        self._change(order_id, status="cancelled")
+
+    def delete(self, order_id: str) -> None:
+        self.woo.rest("DELETE", f"orders/{order_id}", params={"force": "true"})
+        self._orders.remove(order_id)
+
+    def shipments(self, order_id: str) -> list[Mapping[str, Any]]:
+        return shown_shipments(self.woo, order_id)
+
+    def lose_answer(self) -> None:
+        raise AssertionError("a live shop's answers cannot be lost on purpose")
+
+    def webhooks(self) -> list[tuple[Mapping[str, str], bytes]]:
+        raise AssertionError("a live shop's webhooks do not reach a test")
+
+    def forget(self, prefix: str) -> None:
+        """Takes the orders and the products of one test away again."""
+        while self._orders:
+            self.delete(self._orders[0])
+        self.woo.tidy(prefix)
+
+    def tidy(self) -> None: ...
+
+    def _line(self, order_id: str, line_id: str) -> dict[str, Any]:
+        lines = self.woo.rest("GET", f"orders/{order_id}")["line_items"]
+        found: dict[str, Any] = next(line for line in lines if str(line["id"]) == line_id)
+        return found
+
+    def _change(self, order_id: str, **fields: Any) -> None:
+        self.woo.rest("PUT", f"orders/{order_id}", json=fields)
+
+
+def order_rig(folder: Path) -> AbstractContextManager[LiveOrderRig]:
+    with live_woocommerce(folder) as woo:
+        return nullcontext(LiveOrderRig(woo))
+
+
+def _part(amount: str, quantity: int, whole: int) -> str:
+    """The part of a line's amount that so many of its pieces have."""
+    return str((Decimal(amount) * quantity / whole).quantize(CENT))
