@@ -6,6 +6,7 @@
     by hand               UndoDue ─ undo ─ RunUndone ─ remerge ─ ProductsMerged; OfferMoved ─ rejoin ─ ProductsMerged;
                           CategoryChosen ─ settle_chosen
     a seller's shop       ListingsDue ─ plan ─ PushDue ─ push ─ ListingsSent ─ verify; ListingsDue ─ plan ─ SharesMoved ─ follow ─ PushDue
+    what a shop noticed   ProductNoticed ─ verify_one ─ PushDue
     exchange rates        RatesDue ─ fetch ─ ListingsDue
     what it has already   AdoptionDue ─ plan_adoption
     a buyer's order       OrderNoticed ─ pull ┐                ┌ reserve ─ LinesFunded
@@ -45,6 +46,7 @@ from models.events import (
     OrdersDue,
     OrdersSwept,
     PieceDue,
+    ProductNoticed,
     ProductsMerged,
     PurchaseOrderMade,
     PushDue,
@@ -74,7 +76,7 @@ from pipelines.listings.push import push
 from pipelines.listings.rates import fetch
 from pipelines.listings.restock import follow, resend, restock
 from pipelines.listings.settle import settle
-from pipelines.listings.verify import verify
+from pipelines.listings.verify import verify, verify_one
 from pipelines.orders.cancel import ask_cancel
 from pipelines.orders.pull import pull, sweep
 from pipelines.orders.purchase import purchase
@@ -106,6 +108,7 @@ ROUTES = (
     on(PushDue, push, queue="shops", seconds=1150),
     on(ListingsSent, verify, queue="shops"),
     on(VerifyDue, verify, queue="shops", retries=3),
+    on(ProductNoticed, verify_one, queue="shops", retries=3),
     on(RatesDue, fetch, queue="shops", retries=3),
     on(AdoptionDue, plan_adoption, queue="shops", retries=3, seconds=1150),
     on(OrderNoticed, pull, queue="orders"),

@@ -16,6 +16,7 @@ from pipelines.listings.draft import draft
 from pipelines.listings.guard import STOCK_DIFFERS
 from pipelines.listings.plan import DIFFERENCES, running_push, start_push
 from pipelines.listings.recorder import Outcome, Recorder
+from pipelines.listings.settle import known_again
 from pipelines.opening import connect
 from pipelines.pacing import patience
 
@@ -114,14 +115,15 @@ class Sending:
         self._db, self._shop, self._push_id = db, shop, push_id
         self.outcome = Outcome()
         self._record = Recorder(db, shop.id, shop.seller_id, shop.lane, self.outcome)
-        self._connector = connect(db, shop, before=self._between)
-        # Its own connection: the other one may be in the middle of a load.
-        self._fast = connect(db, shop, before=self._record.flush)
         self._looked = 0.0
 
     def run(self, *, only_stock: bool) -> None:
         """Every network call of a push. Raises what the connector raises; what was answered before is stored."""
+        self._connector = connect(self._db, self._shop, before=self._between)
+        # Its own connection: the other one may be in the middle of a load.
+        self._fast = connect(self._db, self._shop, before=self._record.flush)
         try:
+            known_again(self._db, self._shop, self._fast)
             if not only_stock:
                 self._withdraw()
             self._send_stock()
@@ -205,7 +207,9 @@ class Sending:
             self._keep_way_back(uow, products=products)
         for row in rows:
             pages[row["product_id"]]["listings"].append(row)
-        return {product_id: pages[product_id] for product_id in products if product_id in pages}
+        # What the shop moved itself since the plan is to be read first, and a product goes whole.
+        unknown = {row["product_id"] for row in rows if row["sent"] is not None and row["before"] is None}
+        return {each: pages[each] for each in products if each in pages and each not in unknown}
 
     def _mark(self, uow: UnitOfWork, variants: list[int]) -> None:
         uow.cursor().execute(ON_ITS_WAY, {"shop": self._shop.id, "variants": variants})

@@ -136,7 +136,7 @@ def test_a_replayed_push_leaves_the_shop_to_the_one_that_runs_and_holds_it_where
     change(db, "UPDATE push SET state = 'done'")
     seen: list[Any] = []
 
-    def refuse(_: Shop) -> NoReturn:
+    def refuse(*_: object, **__: object) -> NoReturn:
         seen.append(one(db, "SELECT state FROM push WHERE id = %s", first))
         raise Misconfigured("No key.")
 
