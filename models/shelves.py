@@ -25,7 +25,7 @@ UPDATE listing l SET
     THEN jsonb_set(sent, '{stock}', to_jsonb(greatest(0, (sent->>'stock')::int - n.pieces))) ELSE sent END,
   wanted = CASE WHEN wanted IS NOT NULL
     THEN jsonb_set(wanted, '{stock}', to_jsonb(greatest(0, (wanted->>'stock')::int - n.pieces))) END,
-  sending = greatest(0, sending - n.pieces)
+  sending = CASE WHEN sending IS NOT NULL THEN greatest(0, sending - n.pieces) END
 FROM unnest(%s::int[], %s::int[]) AS n(id, pieces) WHERE l.id = n.id"""
 """What is wanted falls too: until it is decided anew, nobody shall put back what a buyer took."""
 
