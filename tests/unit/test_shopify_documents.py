@@ -22,9 +22,11 @@ from connectors.shops.shopify import (
     client,
     connector,
     facts,
+    limits,
     order_mapping,
     shipments,
     stock,
+    trade,
     upsert,
     webhooks,
 )
@@ -83,6 +85,15 @@ def test_the_version_of_the_address_is_that_of_the_schema() -> None:
 LARGEST: dict[str, dict[str, Any]] = {
     "Products": {"ids": ["x"] * connector.PRODUCTS_A_READ},
     "Stock": {"ids": ["x"] * stock.LOOK},
+    "ProductSet": {
+        "variants": upsert.PAGE,
+        "pictures": upsert.PAGE,
+        "input": {
+            "variants": [{}] * limits.MOST_VARIANTS,
+            "files": [{}] * limits.MOST_FILES,
+            "metafields": [{}],
+        },
+    },
 }
 """The longest lists the connector sends; every other document costs the same whatever it is asked."""
 
@@ -94,6 +105,21 @@ def test_no_document_costs_more_than_one_query_may(name: str) -> None:
 
 def test_an_order_page_costs_what_its_docstring_says() -> None:
     assert cost("Orders", {}) == 218
+
+
+def test_the_heaviest_product_is_carried_without_the_pictures_of_its_variants() -> None:
+    most = LARGEST["ProductSet"]["input"]
+    assert client.carried(most) <= upsert.MOST_CARRIED
+    wish = {"variants": [{"file": {}}] * 1000, "files": [{}] * 60, "metafields": [{}]}
+    variables = {"variants": upsert.PAGE, "pictures": upsert.PAGE, "input": wish}
+    assert client.carried(wish) <= upsert.MOST_CARRIED and cost("ProductSet", variables) <= 1000
+
+
+def test_listings_cost_what_their_docstring_says() -> None:
+    """Ten variants and two pictures: 40 points new, 52 known, 10 for price and stock alone, each for ten listings."""
+    wish: dict[str, Any] = {"variants": [{}] * 10, "files": [{}] * 2, "metafields": [{}]}
+    assert cost("ProductSet", {"variants": 10, "pictures": 2, "input": wish}) == 30
+    assert (cost("ProductsByKey", {}), cost("Publish", {}), cost("Trade", {})) == (upsert.KEYS, 10, 11)
 
 
 def cost(name: str, variables: dict[str, Any]) -> int:
@@ -110,8 +136,10 @@ def values(name: str) -> set[str]:
 
 def test_words_used_in_answers_exist_in_the_schema() -> None:
     assert values("InventorySetQuantitiesUserErrorCode") >= stock.AGAIN
-    assert values("ProductSetUserErrorCode") >= upsert.LOOK_AGAIN
+    assert values("ProductSetUserErrorCode") >= upsert.LOOK_AGAIN | {upsert.TAKEN}
+    assert values("ProductVariantsBulkUpdateUserErrorCode") >= trade.GONE
     assert values("OrderDisplayFinancialStatus") >= order_mapping.PAID
     assert values("FulfillmentOrderStatus") >= shipments.SHIPPABLE | shipments.WAITING
     assert set(webhooks.TOPICS) <= values("WebhookSubscriptionTopic")
     assert set(facts.UNITS) == values("WeightUnit")
+    assert values("CountryCode") == limits.COUNTRIES

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from connectors.base import ProductDraft, ShopListing, VariantDraft
-from connectors.shops.shopify import mapping
+from connectors.shops.shopify import limits, mapping
 from core.money import Money
 
 PRICE = Money(1950, "EUR")
@@ -56,6 +56,7 @@ def test_a_new_product_is_sent_whole_with_our_key() -> None:
                 "optionValues": [{"optionName": "Size", "name": "S"}, {"optionName": "Fit", "name": "slim"}],
                 "sku": "SH-S",
                 "price": "19.50",
+                "compareAtPrice": None,
                 "barcode": "4006381333931",
                 "inventoryPolicy": "DENY",
                 "inventoryItem": {
@@ -70,6 +71,7 @@ def test_a_new_product_is_sent_whole_with_our_key() -> None:
                 "optionValues": [{"optionName": "Size", "name": "M"}, {"optionName": "Fit", "name": "slim"}],
                 "sku": "SH-M",
                 "price": "19.50",
+                "compareAtPrice": None,
                 "barcode": "",
                 "inventoryPolicy": "DENY",
                 "inventoryItem": {"tracked": True, "requiresShipping": True, "sku": "SH-M"},
@@ -191,13 +193,13 @@ def test_a_variants_picture_is_the_products_too() -> None:
     ],
 )  # fmt: skip
 def test_what_a_product_may_not_be(change: dict[str, Any], words: str) -> None:
-    assert words in (mapping.why_not(replace(SHIRT, **change)) or "")
+    assert words in (limits.why_not(replace(SHIRT, **change)) or "")
 
 
 def test_good_drafts_have_no_problem() -> None:
     for draft in (SHIRT, MUG):
-        assert mapping.why_not(draft) is None
-        assert [mapping.why_not_variant(one, "EUR") for one in draft.variants] == [None] * len(draft.variants)
+        assert limits.why_not(draft) is None
+        assert [limits.why_not_variant(one, "EUR") for one in draft.variants] == [None] * len(draft.variants)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +216,7 @@ def test_good_drafts_have_no_problem() -> None:
     ],
 )
 def test_what_a_variant_may_not_be(change: dict[str, Any], words: str) -> None:
-    assert words in (mapping.why_not_variant(replace(SHIRT.variants[0], **change), "EUR") or "")
+    assert words in (limits.why_not_variant(replace(SHIRT.variants[0], **change), "EUR") or "")
 
 
 def test_a_listing_is_what_the_shop_holds() -> None:
@@ -231,7 +233,9 @@ def test_a_listing_is_what_the_shop_holds() -> None:
         "V", "P", "live", "SH-S", "Shirt", PRICE, 4, "4006381333931", (("Size", "S"),), 1, "item-V"
     )
     bare = held("V", "", ("Title", "Default Title"), stock=None, price=None)
-    assert mapping.listing(bare, product, "EUR") == ShopListing("V", "P", "live", "", "Shirt", image_count=1)
+    assert mapping.listing(bare, product, "EUR") == ShopListing(
+        "V", "P", "live", "", "Shirt", image_count=1, stock_id="item-V"
+    )
     loose = held("V", "", stock=4)
     loose["inventoryItem"]["tracked"] = False
     assert mapping.listing(loose, product, "EUR").stock is None

@@ -218,6 +218,17 @@ def sentence(errors: list[Fields]) -> str:
     return " ".join(dict.fromkeys(f"The shop says: {error['message'].rstrip('.')}." for error in errors))
 
 
+def carried(given: Fields) -> float:
+    """Points that productSet adds for what its input carries (design/shopify.md, "Rate")."""
+    pictures = sum("file" in one for one in given["variants"])
+    return (
+        0.2 * len(given["variants"])
+        + 1.9 * len(given.get("files") or [])
+        + 0.4 * len(given.get("metafields") or [])
+        + 0.6 * pictures
+    )
+
+
 def _throttled(said: Fields) -> float | None:
     """Seconds until the bucket holds enough for this call again; None where it was not throttled.
 
@@ -246,17 +257,8 @@ def _times(variables: Fields) -> int:
 
 
 def _carried(variables: Fields) -> float:
-    """What productSet adds for what it carries (design/shopify.md, "Rate")."""
     given = variables.get("input")
-    if not isinstance(given, dict) or "variants" not in given:
-        return 0.0
-    pictures = sum("file" in one for one in given["variants"])
-    return (
-        0.2 * len(given["variants"])
-        + 1.9 * len(given.get("files") or [])
-        + 0.4 * len(given.get("metafields") or [])
-        + 0.6 * pictures
-    )
+    return carried(given) if isinstance(given, dict) and "variants" in given else 0.0
 
 
 def _words(body: Any) -> str:

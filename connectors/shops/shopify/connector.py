@@ -7,13 +7,14 @@ from pathlib import Path
 
 from connectors.base import Pace, ProductDraft, PushResult, ShopFacts, ShopListing, StockLevel, Unpaced
 from connectors.orders import Notice, ShipmentReport, ShopOrder, UnreadableOrder
-from connectors.shops.shopify import mapping
-from connectors.shops.shopify.client import GraphQL, refusals, sentence
+from connectors.shops.shopify import limits, mapping
+from connectors.shops.shopify.client import Fields, GraphQL, refusals, sentence
 from connectors.shops.shopify.facts import Facts
 from connectors.shops.shopify.orders import Orders
 from connectors.shops.shopify.shipments import Shipments
 from connectors.shops.shopify.stock import Stock, Wish
-from connectors.shops.shopify.upsert import Upsert
+from connectors.shops.shopify.trade import Trade
+from connectors.shops.shopify.upsert import KEYS, Upsert
 from connectors.shops.shopify.webhooks import Webhooks
 from core.errors import Unknown
 from core.guard import Guard, Resolver, system_resolver
@@ -55,6 +56,7 @@ class ShopifyShop:
         )
         self._facts = Facts(self._graphql)
         self._stock = Stock(self._graphql, self._facts)
+        self._trade = Trade(self._graphql, self._stock)
         self._upsert = Upsert(self._graphql, self._facts, self._stock)
         self._orders = Orders(self._graphql)
         self._shipments = Shipments(self._graphql)
@@ -73,23 +75,25 @@ class ShopifyShop:
 
     def push(self, drafts: Sequence[ProductDraft]) -> Iterator[PushResult]:
         """Creates or updates products; see the Protocol. One that is new is yielded twice."""
-        for draft in drafts:
-            problem = mapping.why_not(draft)
-            faults = {one.key: mapping.why_not_variant(one, self._facts.currency) for one in draft.variants}
-            bad = {key: fault for key, fault in faults.items() if fault is not None}
-            if problem is None and len(bad) == len(draft.variants):
-                problem = " ".join(dict.fromkeys(bad.values()))
-            if problem is not None:
-                yield PushResult(draft.key, draft.external_id, problem=problem, problems=bad)
-            else:
-                yield from self._upsert.settle(draft, bad)
+        judged = [(draft, *self._faults(draft)) for draft in drafts]
+        for start in range(0, len(judged), KEYS):
+            some = judged[start : start + KEYS]
+            keys = [draft.key for draft, problem, _ in some if problem is None and _is_new(draft)]
+            absent = self._upsert.absent(keys) if keys else set()
+            for draft, problem, bad in some:
+                if problem is not None:
+                    yield PushResult(draft.key, draft.external_id, problem=problem, problems=bad)
+                elif draft.trade_only:
+                    yield from self._trade.settle(draft, bad)
+                else:
+                    yield from self._upsert.settle(draft, bad, absent=draft.key in absent)
 
     def set_stock(self, levels: Sequence[StockLevel]) -> Iterator[PushResult]:
         """Stock only, 250 variants a call, without a look where `before` and `stock_id` are known."""
         wanted: dict[str, Wish] = {}
         keys: dict[str, str] = {}
         for level in levels:
-            if type(level.stock) is not int or not 0 <= level.stock <= mapping.MOST_STOCK:
+            if type(level.stock) is not int or not 0 <= level.stock <= limits.MOST_STOCK:
                 yield PushResult(
                     level.key,
                     level.external_id,
@@ -118,7 +122,7 @@ class ShopifyShop:
             held = {str(one["id"]): one for one in found if one and "variants" in one}
             for number in some:
                 if number in held:
-                    product = self._upsert.whole(held[number])
+                    product = self._whole(held[number])
                     for variant in product["variants"]["nodes"]:
                         yield mapping.listing(variant, product, self._facts.currency)
                 else:
@@ -153,7 +157,7 @@ class ShopifyShop:
             page = self._graphql.read("Everything", after=after, **place)["products"]
             for found in page["nodes"]:
                 if mapping.status(found) != "trash":
-                    product = self._upsert.whole(found)
+                    product = self._whole(found)
                     for variant in product["variants"]["nodes"]:
                         yield mapping.listing(variant, product, self._facts.currency)
             if not page["pageInfo"]["hasNextPage"]:
@@ -180,6 +184,18 @@ class ShopifyShop:
         """Verifies and reads a call. Raises Refused with the rule "signature"."""
         return self._webhooks.read(headers, body)
 
+    def _whole(self, product: Fields) -> Fields:
+        return self._upsert.whole(product, "ProductVariants", location=self._facts.location)
+
+    def _faults(self, draft: ProductDraft) -> tuple[str | None, dict[str, str]]:
+        """(the sentence why the product cannot be sent, those for single variants by their keys)."""
+        faults = {one.key: limits.why_not_variant(one, self._facts.currency) for one in draft.variants}
+        bad = {key: fault for key, fault in faults.items() if fault is not None}
+        problem = None if draft.trade_only else limits.why_not(draft)
+        if problem is None and len(bad) == len(draft.variants):
+            problem = " ".join(dict.fromkeys(bad.values()))
+        return problem, bad
+
     def _hide(self, number: str) -> PushResult:
         """A draft stays a draft, so a lost answer is simply asked for again, once."""
         try:
@@ -192,3 +208,7 @@ class ShopifyShop:
         errors = refusals(payload)
         gone = any("does not exist" in error["message"] for error in errors)
         return PushResult(number, number, problem=sentence(errors) if errors and not gone else None)
+
+
+def _is_new(draft: ProductDraft) -> bool:
+    return draft.external_id is None and not draft.trade_only

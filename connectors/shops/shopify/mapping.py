@@ -1,14 +1,12 @@
-"""Drafts into Shopify's fields and its answers into listings: pure, strict before anything is sent.
-
-Limits are those of the Admin GraphQL API (design/shopify.md) and of Shopify's product pages: 255 characters for titles,
-SKUs, barcodes, options and vendors, 512 KB for descriptions.
-"""
+"""Drafts into Shopify's fields and its answers into listings: pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from connectors.base import ProductDraft, ShopListing, VariantDraft
+from connectors.shops.shopify import limits
+from connectors.shops.shopify.limits import choice, pictures
 from core.errors import Refused
 from core.money import Money
 
@@ -18,87 +16,13 @@ Face = str | tuple[str, ...]
 
 NAMESPACE, KEY = "entrepot", "key"
 """The metafield that holds our own key of a product; its type "id" makes Shopify keep its values unique."""
-LONGEST = 255
-LONGEST_TEXT = 500_000
-"""Bytes of a description."""
-MOST_VARIANTS = 2048
-MOST_OPTIONS = 3
-MOST_FILES = 250
-MOST_STOCK = 1_000_000_000
-"""Pieces; Shopify refuses more (INVALID_QUANTITY_TOO_HIGH)."""
 NO_CHOICE = (("Title", "Default Title"),)
 """What Shopify itself calls the option of a product without a choice."""
-
-
-def why_not(draft: ProductDraft) -> str | None:
-    """The sentence why this product cannot go into the shop, None where it can."""
-    title = draft.title.strip()
-    if not title:
-        return "The product has no title. Give it one."
-    if len(title) > LONGEST or len(draft.brand or "") > LONGEST:
-        return f"The title or brand is longer than the {LONGEST} characters the shop keeps; shorten it."
-    if len(draft.description.encode()) > LONGEST_TEXT:
-        return f"The description is longer than {LONGEST_TEXT} bytes; shorten it."
-    if not draft.variants:
-        return "The product has no variant to sell."
-    if len(draft.variants) > MOST_VARIANTS:
-        return f"The product has {len(draft.variants)} variants; the shop takes at most {MOST_VARIANTS}. Split it."
-    if len(pictures(draft)) > MOST_FILES:
-        return f"The product has more than the {MOST_FILES} pictures the shop takes; leave some out."
-    names = [tuple(name.strip() for name, _ in variant.options) for variant in draft.variants]
-    if len(set(names)) > 1:
-        return "The variants do not have the same options in the same order; give each of them every option."
-    if len(names[0]) > MOST_OPTIONS:
-        return (
-            f"The product has {len(names[0])} options ({', '.join(names[0])}); the shop takes at most {MOST_OPTIONS}. "
-            "Join two of them."
-        )
-    if len({name.casefold() for name in names[0]}) < len(names[0]) or "" in names[0]:
-        return f"The options {', '.join(names[0])} cannot be told apart by the shop; rename one."
-    if any(len(name) > LONGEST for name in names[0]):
-        return f"An option's name is longer than the {LONGEST} characters the shop keeps; shorten it."
-    if len({choice(variant.options) for variant in draft.variants}) < len(draft.variants):
-        return "Two variants have the same options; the shop could sell only one of them."
-    return None
-
-
-def why_not_variant(variant: VariantDraft, currency: str) -> str | None:
-    """The sentence why this variant cannot go into a shop of this currency, None where it can."""
-    sku = variant.sku
-    if not sku.strip():
-        return "The variant has no SKU; the hub could not find it again in the shop. Give it one."
-    if sku != sku.strip() or not sku.isprintable():
-        return (
-            f"The shop would change the SKU {sku!r}; remove blanks at its ends and signs that cannot be seen."
-        )
-    if len(sku) > LONGEST or len(variant.gtin or "") > LONGEST:
-        return f"The SKU or GTIN of {sku[:40]!r} is longer than the {LONGEST} characters the shop keeps."
-    if variant.price.currency != currency:
-        return f"The price of {sku} is in {variant.price.currency}, but the shop sells in {currency}."
-    if variant.price.minor < 0:
-        return f"The price of {sku} is negative."
-    if type(variant.stock) is not int or not 0 <= variant.stock <= MOST_STOCK:
-        return f"The stock of {sku} is {variant.stock!r}; it must be a whole number from 0 to {MOST_STOCK}."
-    if any(not value.strip() or len(value) > LONGEST for _, value in variant.options):
-        return f"An option of {sku} is empty or longer than the {LONGEST} characters the shop keeps."
-    return None
-
-
-def choice(options: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """What tells a variant from the others of its product; case and outer blanks do not."""
-    return tuple(value.strip().casefold() for _, value in options)
 
 
 def options_of(held: Fields) -> tuple[tuple[str, str], ...]:
     """A held variant's options; Shopify's own name for none is kept."""
     return tuple((str(one["name"]), str(one["value"])) for one in held.get("selectedOptions") or [])
-
-
-def pictures(draft: ProductDraft) -> tuple[str, ...]:
-    """The URLs of all pictures, the product's first: one of a variant must also be the product's."""
-    return tuple(
-        dict.fromkeys((*draft.images, *(variant.image for variant in draft.variants if variant.image)))
-    )
 
 
 def match(draft: ProductDraft, held: Sequence[Fields]) -> tuple[dict[str, str], list[Fields]]:
@@ -139,10 +63,13 @@ def set_input(
     *,
     location: str,
     new: bool,
+    handle: str | None = None,
+    collection: str | None = None,
 ) -> Fields:
     """The whole product for productSet. What a list leaves out is deleted, so `kept` variants are named unchanged.
 
-    Our key and the product type go along only when it is made: their lists and words are the owner's afterwards.
+    Our key, tags, handle, collection and the product type go along only when it is made: their lists and words are the
+    owner's afterwards, and an address that people know stays.
     """
     values: dict[str, dict[str, None]] = {}
     every = [variant.options or NO_CHOICE for variant in draft.variants] + [options_of(one) for one in kept]
@@ -166,8 +93,14 @@ def set_input(
         fields["files"] = [{name: part for name, part in one.items() if name != "url"} for one in files]
     if new:
         fields["metafields"] = [{"namespace": NAMESPACE, "key": KEY, "type": "id", "value": draft.key}]
+        if handle:
+            fields["handle"] = handle
+        if draft.tags:
+            fields["tags"] = [tag.strip() for tag in draft.tags]
+        if collection:
+            fields["collections"] = [collection]
         if draft.category:
-            fields["productType"] = draft.category[-1][:LONGEST]
+            fields["productType"] = draft.category[-1][: limits.LONGEST]
     return fields
 
 
@@ -209,6 +142,25 @@ def media_of(product: Fields, *, failed: bool = False) -> list[str]:
     ]
 
 
+def amount(money: Money) -> str:
+    """As Shopify's Money is written."""
+    return format(money.amount, "f")
+
+
+def trade(variant: VariantDraft) -> Fields:
+    """A variant's price, and what keeps its stock true, for productVariantsBulkUpdate. A struck price that is not ours
+    to say stays."""
+    fields: Fields = {
+        "id": variant.external_id,
+        "price": amount(variant.price),
+        "inventoryPolicy": "DENY",
+        "inventoryItem": {"tracked": True},
+    }
+    if variant.compare_at is not None:
+        fields["compareAtPrice"] = amount(variant.compare_at)
+    return fields
+
+
 def available(variant: Fields) -> int | None:
     """Pieces that may be sold at our location; None where it is not stocked there."""
     level = (variant.get("inventoryItem") or {}).get("inventoryLevel")
@@ -246,13 +198,20 @@ def status(product: Fields) -> str:
 def _variant(
     variant: VariantDraft, draft: ProductDraft, known: str | None, files: Sequence[Fields], location: str
 ) -> Fields:
-    item: Fields = {"tracked": True, "requiresShipping": draft.kind == "goods", "sku": variant.sku}
+    told, _ = limits.customs(variant)
+    item: Fields = {
+        "tracked": True,
+        "requiresShipping": draft.kind == "goods",
+        "sku": variant.sku,
+        **(told if draft.kind == "goods" else {}),
+    }
     if variant.weight_g is not None and draft.kind == "goods":
         item["measurement"] = {"weight": {"value": variant.weight_g, "unit": "GRAMS"}}
     fields: Fields = {
         "optionValues": _values(variant.options or NO_CHOICE),
         "sku": variant.sku,
-        "price": format(variant.price.amount, "f"),
+        "price": amount(variant.price),
+        "compareAtPrice": amount(variant.compare_at) if variant.compare_at else None,
         "barcode": variant.gtin or "",
         "inventoryPolicy": "DENY",
         "inventoryItem": item,

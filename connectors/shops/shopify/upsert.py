@@ -1,4 +1,4 @@
-"""Brings one product into the shop: looks for it, sets it whole, publishes it, sets its stock; lost answers are looked up."""
+"""Brings one product into the shop: looks where it may be there, sets it whole, publishes it, sets its stock; lost answers are looked up."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -6,11 +6,12 @@ from functools import cached_property
 from itertools import pairwise
 
 from connectors.base import ProductDraft, PushResult
-from connectors.shops.shopify import mapping
-from connectors.shops.shopify.client import Fields, GraphQL, refusals, sentence
+from connectors.shops.shopify import limits, mapping
+from connectors.shops.shopify.client import Fields, GraphQL, carried, refusals, sentence
+from connectors.shops.shopify.collections import Collections
 from connectors.shops.shopify.facts import Facts
 from connectors.shops.shopify.stock import Stock, Wish
-from core.errors import EntrepotError, Misconfigured, Temporary, Unknown
+from core.errors import EntrepotError, Misconfigured, Refused, Temporary, Unknown
 
 LOST = 2
 """Lost answers about one product before it is reported as unknown."""
@@ -18,19 +19,34 @@ ROUNDS = 12
 """Attempts at one product in all; each refusal takes a variant or a picture out of the next."""
 LOOK_AGAIN = {"PRODUCT_DOES_NOT_EXIST", "DUPLICATED_METAFIELD_VALUE", "PRODUCT_VARIANT_DOES_NOT_EXIST"}
 """Refusals because the shop changed between our look and our write."""
+TAKEN = "HANDLE_NOT_UNIQUE"
+KEYS = 20
+"""Keys of one look: a point each."""
+MOST_CARRIED = 930.0
+"""Points a product may carry, so that with its answer it costs no more than one query may."""
+PAGE = 250
+"""Variants and pictures that one answer names at most."""
 
 
 @dataclass
 class Attempt:
     """What is known of one product while it goes in: `asked` as the hub knew it, `draft` with what was learned since.
-    `variants` and `dead` are refusals by variant key and URL."""
+
+    `variants` and `dead` are refusals by variant key and URL, `remarks` what was left out without a refusal. `made` says
+    that the shop has its variants from this very write, their stock included. `handle` and `collection` are what it may
+    still be made with.
+    """
 
     asked: ProductDraft
     draft: ProductDraft
     files: list[Fields] = field(default_factory=list)
     variants: dict[str, str] = field(default_factory=dict)
     dead: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
     lost: int = 0
+    handle: str | None = None
+    collection: str | None = None
+    known: frozenset[str] = frozenset()
 
     @property
     def sent(self) -> ProductDraft:
@@ -40,7 +56,7 @@ class Attempt:
 
     def result(self, **facts: object) -> PushResult:
         """What is known so far, as the answer for the draft."""
-        problems = self.variants | {f"image:{url}": words for url, words in self.dead.items()}
+        problems = self.variants | {f"image:{url}": words for url, words in self.dead.items()} | self.remarks
         bare = PushResult(
             self.draft.key,
             self.draft.external_id,
@@ -48,29 +64,57 @@ class Attempt:
             image_ids={
                 url: number
                 for url, number in self.draft.image_ids.items()
-                if url in mapping.pictures(self.draft) and url not in self.dead
+                if url in limits.pictures(self.draft) and url not in self.dead
             },
         )
         return replace(bare, **facts)  # type: ignore[arg-type]
 
 
 class Upsert:
-    """A product is found by the id we know, else by our own key, which Shopify keeps unique: it is never made twice."""
+    """A product is found by the id we know, else by our own key, which Shopify keeps unique: it is never made twice.
+
+    Points of one with ten variants and two new pictures: new 1 for its key, 30 to set it, 10 to publish it; known 22 to
+    look and 30 to set it. What is looked up costs the less the fewer variants it has.
+    """
 
     def __init__(self, graphql: GraphQL, facts: Facts, stock: Stock) -> None:
         self._graphql, self._facts, self._stock = graphql, facts, stock
+        self._collections = Collections(graphql, facts)
 
-    def settle(self, draft: ProductDraft, refused: dict[str, str]) -> Iterator[PushResult]:
-        """Yields the product's id as soon as it is known, then the last word. `refused` are variants not to be sent.
+    def absent(self, keys: list[str]) -> set[str]:
+        """Those of at most KEYS keys that no product of the shop bears."""
+        _ = self.namespace
+        padded = [*keys, *keys[:1] * (KEYS - len(keys))]
+        found = self._graphql.read("ProductsByKey", **{f"v{at}": key for at, key in enumerate(padded)})
+        return {key for at, key in enumerate(keys) if found[f"k{at}"] is None}
+
+    def begun(self, draft: ProductDraft, refused: dict[str, str]) -> Attempt:
+        """A first attempt, with what is left out before anything is sent. `refused` are variants not to be sent."""
+        bad = [url for url in limits.pictures(draft) if not url.startswith(("https://", "http://"))]
+        dead = {url: f"The picture {url} has no address that begins with https://." for url in bad}
+        told = {f"customs:{one.sku}": limits.customs(one)[1] for one in draft.variants}
+        remarks = {name: words for name, words in told.items() if words is not None}
+        attempt = Attempt(
+            draft, draft, variants=dict(refused), dead=dead, remarks=remarks, handle=draft.handle
+        )
+        try:
+            attempt.collection = self._collections.of(draft.category)
+        except Refused as error:
+            attempt.remarks["collection"] = str(error)
+        return attempt
+
+    def settle(
+        self, draft: ProductDraft, refused: dict[str, str], *, absent: bool = False
+    ) -> Iterator[PushResult]:
+        """Yields the product's id as soon as it is known, then the last word. `absent`: the shop was just seen not to have
+        it.
 
         Where an answer is lost and the look-up fails too, the product is yielded as unknown and the error is raised.
         """
-        bad = [url for url in mapping.pictures(draft) if not url.startswith(("https://", "http://"))]
-        dead = {url: f"The picture {url} has no address that begins with https://." for url in bad}
-        attempt = Attempt(draft, draft, variants=dict(refused), dead=dead)
-        for _ in range(ROUNDS):
+        attempt = self.begun(draft, refused)
+        for turn in range(ROUNDS):
             try:
-                held = self._find(attempt.draft)
+                held = None if absent and turn == 0 else self._find(attempt.draft)
             except EntrepotError as error:
                 if attempt.lost:
                     yield attempt.result(problem=str(error), unknown=True)
@@ -90,72 +134,26 @@ class Upsert:
                     continue
                 errors = refusals(payload)
                 if not errors and payload.get("product"):
-                    yield from self._finish(attempt, payload["product"])
+                    yield from self.finish(attempt, payload["product"], held)
                     return
-                problem = self._judge(attempt, errors)
+                problem = self.judge(attempt, errors)
             if problem is not None:
                 yield attempt.result(problem=problem)
                 return
         yield attempt.result(problem="The shop refused every attempt at this product; look at its variants.")
 
-    def _find(self, draft: ProductDraft) -> Fields | None:
-        place = {"location": self._facts.location, "publication": self._facts.publication}
-        found: Fields | None = None
-        if draft.external_id and draft.external_id.startswith("gid://shopify/Product/"):
-            found = self._graphql.read("Product", id=draft.external_id, **place)["product"]
-        if found is None:
-            name = {"namespace": self._namespace, "key": mapping.KEY, "value": draft.key}
-            found = self._graphql.read("ProductByKey", **name, **place)["productByIdentifier"]
-        return None if found is None else self.whole(found)
-
-    def whole(self, product: Fields) -> Fields:
-        """The product with all its variants, read page by page."""
+    def whole(self, product: Fields, pages: str = "LookVariants", **place: str) -> Fields:
+        """The product with all its variants, the others read by the document `pages`."""
         nodes, page = list(product["variants"]["nodes"]), product["variants"]["pageInfo"]
         while page["hasNextPage"]:
-            more = self._graphql.read(
-                "ProductVariants", id=product["id"], after=page["endCursor"], location=self._facts.location
-            )["product"]
+            more = self._graphql.read(pages, id=product["id"], after=page["endCursor"], **place)["product"]
             if more is None:
                 raise Temporary(f"The product {product['id']} was deleted while it was read.")
             nodes += more["variants"]["nodes"]
             page = more["variants"]["pageInfo"]
         return {**product, "variants": {"nodes": nodes, "pageInfo": page}}
 
-    def _too_much(self, attempt: Attempt, held: Fields | None) -> str | None:
-        if not attempt.sent.variants:
-            return " ".join(dict.fromkeys(attempt.variants.values()))
-        if held is not None:
-            _, others = mapping.match(attempt.sent, held["variants"]["nodes"])
-            number = len(attempt.sent.variants) + len(mapping.keepable(attempt.sent, others))
-            if number > mapping.MOST_VARIANTS:
-                return (
-                    f"With those it has already the product would have {number} variants; the shop takes at most "
-                    f"{mapping.MOST_VARIANTS}. Delete some in the shop."
-                )
-        return None
-
-    def _set(self, attempt: Attempt, held: Fields | None) -> Fields:
-        known, others = mapping.match(attempt.sent, held["variants"]["nodes"]) if held else ({}, [])
-        shown = mapping.media_of(held) if held else []
-        attempt.files = mapping.files_of(attempt.draft, shown, attempt.dead)
-        name = {"namespace": self._namespace, "key": mapping.KEY, "value": attempt.draft.key}
-        fields = mapping.set_input(
-            attempt.sent,
-            known,
-            mapping.keepable(attempt.sent, others),
-            attempt.files,
-            location=self._facts.location,
-            new=held is None,
-        )
-        return self._graphql.change(
-            "ProductSet",
-            identifier={"id": held["id"]} if held else {"customId": name},
-            input=fields,
-            location=self._facts.location,
-            publication=self._facts.publication,
-        )
-
-    def _judge(self, attempt: Attempt, errors: list[Fields]) -> str | None:
+    def judge(self, attempt: Attempt, errors: list[Fields]) -> str | None:
         """Takes out what the shop refused; the sentence for the whole product where it refused that."""
         variants = attempt.sent.variants
         told = False
@@ -166,12 +164,49 @@ class Upsert:
             elif where == "files" and place < len(attempt.files) and attempt.files[place]["url"]:
                 url = str(attempt.files[place]["url"])
                 attempt.dead[url] = f"The picture {url} was refused. {sentence([error])}"
+            elif attempt.handle and (error["code"] == TAKEN or "handle" in error["field"]):
+                attempt.remarks["handle"] = (
+                    f"Another page has the address {attempt.handle}; the shop made its own."
+                )
+                attempt.handle = None
+            elif attempt.collection and "collections" in error["field"]:
+                attempt.remarks["collection"] = f"It stands in no collection of the hub. {sentence([error])}"
+                attempt.collection = None
             elif error["code"] not in LOOK_AGAIN:
                 return sentence(errors)
             told = True
         return None if told else "The shop answered without a product and without a reason."
 
-    def _finish(self, attempt: Attempt, product: Fields) -> Iterator[PushResult]:
+    def fields(self, attempt: Attempt, held: Fields | None) -> tuple[Fields, Fields]:
+        """(identifier, input) of productSet; what is sent of pictures is kept with the attempt."""
+        known, others = mapping.match(attempt.sent, held["variants"]["nodes"]) if held else ({}, [])
+        attempt.known = frozenset(known)
+        shown = mapping.media_of(held) if held else []
+        attempt.files = mapping.files_of(attempt.draft, shown, attempt.dead)
+        wish = mapping.set_input(
+            attempt.sent,
+            known,
+            mapping.keepable(attempt.sent, others),
+            attempt.files,
+            location=self._facts.location,
+            new=held is None,
+            handle=attempt.handle,
+            collection=attempt.collection,
+        )
+        if carried(wish) > MOST_CARRIED:
+            for one in wish["variants"]:
+                one.pop("file", None)
+            attempt.remarks["pictures"] = (
+                "The product has too many variants for the shop to take each one's picture; choose them in the shop."
+            )
+        if held:
+            return {"id": held["id"]}, wish
+        return {
+            "customId": {"namespace": self.namespace, "key": mapping.KEY, "value": attempt.draft.key}
+        }, wish
+
+    def finish(self, attempt: Attempt, product: Fields, held: Fields | None) -> Iterator[PushResult]:
+        """The product is in: tells its ids, then shows it and sees to what productSet does not do."""
         number = str(product["id"])
         attempt.draft = replace(attempt.draft, external_id=number)
         found = mapping.image_ids(attempt.files, mapping.media_of(product))
@@ -180,34 +215,94 @@ class Upsert:
         if learned != (attempt.asked.external_id, attempt.asked.image_ids):
             yield attempt.result(problems={})
         if not product["published"]:
-            errors = self._publish(number)
+            errors = self._twice("Publish", id=number, input=[{"publicationId": self._facts.publication}])
             if isinstance(errors, Unknown):
                 yield attempt.result(problem=str(errors), unknown=True)
                 return
             if errors:
                 yield attempt.result(problem=f"It could not be shown in the online store. {sentence(errors)}")
                 return
+        if held is not None:
+            self._complete(attempt, held)
         whole = self.whole(product)
         known, _ = mapping.match(attempt.sent, whole["variants"]["nodes"])
+        if len(known) < len(attempt.sent.variants):
+            # Two of its variants have the same SKU: only their options tell them apart, which a look shows.
+            whole = self._find(attempt.draft) or whole
+            known, _ = mapping.match(attempt.sent, whole["variants"]["nodes"])
         yield self._stocked(attempt, known, whole)
 
-    def _publish(self, number: str) -> list[Fields] | Unknown:
-        """Publishing what is published already changes nothing, so a lost answer is simply asked for again."""
-        wish = {"id": number, "input": [{"publicationId": self._facts.publication}]}
+    def _find(self, draft: ProductDraft) -> Fields | None:
+        found: Fields | None = None
+        if draft.external_id and draft.external_id.startswith("gid://shopify/Product/"):
+            found = self._graphql.read("Product", id=draft.external_id)["product"]
+        if found is None:
+            name = {"namespace": self.namespace, "key": mapping.KEY, "value": draft.key}
+            found = self._graphql.read("ProductByKey", **name)["productByIdentifier"]
+        return None if found is None else self.whole(found)
+
+    def _too_much(self, attempt: Attempt, held: Fields | None) -> str | None:
+        if not attempt.sent.variants:
+            return " ".join(dict.fromkeys(attempt.variants.values()))
+        if held is not None:
+            _, others = mapping.match(attempt.sent, held["variants"]["nodes"])
+            number = len(attempt.sent.variants) + len(mapping.keepable(attempt.sent, others))
+            if number > limits.MOST_VARIANTS:
+                return (
+                    f"With those it has already the product would have {number} variants; the shop takes at most "
+                    f"{limits.MOST_VARIANTS}. Delete some in the shop."
+                )
+        return None
+
+    def _set(self, attempt: Attempt, held: Fields | None) -> Fields:
+        identifier, wish = self.fields(attempt, held)
+        return self._graphql.change(
+            "ProductSet",
+            identifier=identifier,
+            input=wish,
+            publication=self._facts.publication,
+            variants=min(len(wish["variants"]), PAGE),
+            pictures=min(max(len(wish.get("files") or ()), 1), PAGE),
+        )
+
+    def _complete(self, attempt: Attempt, held: Fields) -> None:
+        """Our tags beside the owner's, our collection beside his, and our key on a product that was his."""
+        number = str(held["id"])
+        has = {str(tag).casefold() for tag in held.get("tags") or []}
+        tags = [tag.strip() for tag in attempt.draft.tags if tag.strip().casefold() not in has]
+        if tags:
+            self._remark(attempt, "tags", self._twice("AddTags", id=number, tags=tags))
+        if attempt.collection:
+            problem = self._collections.join(number, attempt.collection)
+            if problem:
+                attempt.remarks["collection"] = f"It stands in no collection of the hub. {problem}"
+        if not held.get("key"):
+            name = {"namespace": self.namespace, "key": mapping.KEY, "type": "id"}
+            wish = [{"ownerId": number, **name, "value": attempt.draft.key}]
+            self._remark(attempt, "key", self._twice("SetKey", metafields=wish))
+
+    @staticmethod
+    def _remark(attempt: Attempt, name: str, errors: list[Fields] | Unknown) -> None:
+        if errors:
+            attempt.remarks[name] = str(errors) if isinstance(errors, Unknown) else sentence(errors)
+
+    def _twice(self, document: str, **variables: object) -> list[Fields] | Unknown:
+        """The refusals of a change that changes nothing the second time: a lost answer is simply asked for again."""
         try:
             try:
-                return refusals(self._graphql.change("Publish", **wish))
+                return refusals(self._graphql.change(document, **variables))
             except Unknown:
-                return refusals(self._graphql.change("Publish", **wish))
+                return refusals(self._graphql.change(document, **variables))
         except Unknown as error:
             return error
 
     def _stocked(self, attempt: Attempt, known: dict[str, str], product: Fields) -> PushResult:
-        held = {str(one["id"]): mapping.available(one) for one in product["variants"]["nodes"]}
+        """Sets the stock of variants that were there before; what this write made has its own already."""
+        items = {str(one["id"]): str(one["inventoryItem"]["id"]) for one in product["variants"]["nodes"]}
         wanted = {
-            known[variant.key]: Wish(variant.stock, variant.before)
-            for variant in attempt.sent.variants
-            if variant.key in known and held[known[variant.key]] != variant.stock
+            known[one.key]: Wish(one.stock, one.before, items[known[one.key]])
+            for one in attempt.sent.variants
+            if one.key in known and one.key in attempt.known
         }
         unknown: str | None = None
         keys = {number: key for key, number in known.items()}
@@ -220,14 +315,13 @@ class Upsert:
         for variant in attempt.sent.variants:
             if variant.key not in known:
                 attempt.variants[variant.key] = f"The shop did not keep the variant {variant.sku}."
-        items = {str(one["id"]): str(one["inventoryItem"]["id"]) for one in product["variants"]["nodes"]}
         stock_ids = {key: items[number] for key, number in known.items()}
         return attempt.result(
             variant_ids=known, stock_ids=stock_ids, problem=unknown, unknown=unknown is not None
         )
 
     @cached_property
-    def _namespace(self) -> str:
+    def namespace(self) -> str:
         """The namespace of our key, once its definition is there: a look by custom id needs it, and it makes the values
         unique. Making it again is refused as TAKEN and changes nothing."""
         definition = {
