@@ -139,7 +139,7 @@ class Admin:
         }
 
     def _settings(self, wish: Fields) -> None:
-        """`{"plan", "rate", "points", "scopes", "state": 200 | 402 | 403 | 423}`; `rate` is points a second in place
+        """`{"plan", "rate", "points", "scopes", "state": 200 | 402 | 403 | 423 | 503}`; `rate` is points a second in place
         of the plan's and holds until the shop is started again."""
         site = self._site
         if "plan" in wish or "rate" in wish:

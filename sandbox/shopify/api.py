@@ -26,6 +26,7 @@ from sandbox.shopify import (
 )
 from sandbox.shopify.answers import Answer, Call, Fields
 from sandbox.shopify.cost import MAX_OF_ONE, Cost
+from sandbox.shopify.faults import STRANGER
 from sandbox.shopify.site import VERSION, Site
 
 ANSWERING = (
@@ -38,12 +39,13 @@ ANSWERING = (
     webhooks,
 )  # imported so that they register their fields
 PATH = f"/admin/api/{VERSION}/graphql.json"
-_STRANGER = "[API] Invalid API key or access token (unrecognized login or wrong password)"
-# What a shop answers that is frozen, fraudulent or locked (shopify.dev, "API response status and error codes").
+# What a shop answers that is frozen, fraudulent, locked or in maintenance (shopify.dev, "API response status and
+# error codes").
 CLOSED = {
     402: "This shop is unavailable",
     403: "[API] This action requires merchant approval for the shop.",
     423: "Locked",
+    503: "Service Unavailable",
 }
 MOST_IN_A_LIST = 250
 _LONG_LISTS = ("variants", "inventoryQuantities")  # they have limits of their own
@@ -60,9 +62,10 @@ def answer(site: Site, call: Call) -> Answer:
         return Answer(404, {"errors": "Not Found"})
     state = int(site.store.fact("state") or 200)
     if state in CLOSED:
-        return Answer(state, {"errors": CLOSED[state]})
+        retry = {"Retry-After": "2.0"} if state == 503 else {}
+        return Answer(state, {"errors": CLOSED[state]}, retry)
     if not tokens.opens(site, call.headers.get("x-shopify-access-token", "")):
-        return Answer(401, {"errors": _STRANGER})
+        return Answer(401, {"errors": STRANGER})
     try:
         wish = call.wish
     except ValueError:

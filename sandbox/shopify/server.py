@@ -51,7 +51,7 @@ class Listener(server.Listener[Call, Answer, Fault]):
         return faults.instead(fault, self._throttle())
 
     def spoiled(self, fault: Fault, answer: Answer) -> Answer:
-        return answer
+        return faults.spoiled(fault, answer)
 
     def head(self, answer: Answer, host: str) -> dict[str, str]:
         return {

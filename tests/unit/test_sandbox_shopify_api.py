@@ -15,7 +15,7 @@ import pytest
 from graphql import OperationDefinitionNode, parse, print_ast, validate
 
 from sandbox.shopify import Shop, graph
-from tests.unit.shopify_client import FIRST_PRODUCT, PATH, SET, Client, opened
+from tests.unit.shopify_client import FIRST_PRODUCT, PATH, SET, SET_STOCK, Client, opened
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "shopify" / "operations.graphql"
 STRANGER = {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"}
@@ -74,7 +74,7 @@ def test_a_token_expires_and_another_is_granted(client: Client) -> None:
     assert client.ask(SHOP)["shop"]["currencyCode"] == "EUR"
 
 
-@pytest.mark.parametrize("state", [402, 403, 423])
+@pytest.mark.parametrize("state", [402, 403, 423, 503])
 def test_a_closed_shop_answers_nothing_else(client: Client, state: int) -> None:
     client.switch("POST", "settings", state=state)
     status, _, body = client.raw("POST", PATH, {"query": SET, "variables": {"input": FIRST_PRODUCT}})
@@ -170,6 +170,8 @@ def test_a_late_answer_leaves_the_product_made(shop: Shop, client: Client) -> No
         ({"kind": "internal"}, 200, 0),
         ({"kind": "html"}, 200, 0),
         ({"kind": "cut"}, 200, 1),
+        ({"kind": "unauthorized"}, 401, 0),
+        ({"kind": "stray"}, 200, 1),
     ],
 )
 def test_an_answer_can_be_spoiled_once_for_the_field_named(
@@ -179,7 +181,7 @@ def test_an_answer_can_be_spoiled_once_for_the_field_named(
     assert client.ask(SHOP)["shop"]["currencyCode"] == "EUR"
     got, headers, body = client.raw("POST", PATH, {"query": SET, "variables": {"input": FIRST_PRODUCT}})
     assert (got, headers.get("retry-after")) == (status, "2.0" if status == 429 else None)
-    if fault["kind"] in ("html", "cut"):
+    if fault["kind"] in ("html", "cut", "stray"):
         with pytest.raises(ValueError, match=r"Expecting|Unterminated|delimiter"):
             json.loads(body)
     else:
@@ -293,3 +295,11 @@ def test_what_was_spent_is_told_and_the_rate_can_be_set(client: Client) -> None:
         "at": 1000.0,
     }  # fmt: skip
     assert client.wish("POST", "settings", rate=0)[0] == 400
+
+
+def test_a_mutation_can_be_refused_by_a_switch_as_if_another_were_under_way(client: Client) -> None:
+    client.switch("POST", "faults", kind="refused", field="inventorySetQuantities")
+    wish = {"name": "available", "reason": "correction", "quantities": []}
+    refused = client.change(SET_STOCK, input=wish, key="a")
+    assert refused["userErrors"][0]["code"] == "IDEMPOTENCY_CONCURRENT_REQUEST"
+    assert client.change(SET_STOCK, input=wish, key="a")["userErrors"] == []
