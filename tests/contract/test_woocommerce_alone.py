@@ -1,15 +1,17 @@
 """What only the WooCommerce connector keeps: its fields, its taxonomies, the sizes of its calls, its owners' mistakes."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
 
+from connectors.base import StockLevel
 from connectors.shops.woocommerce import mapping
 from core.errors import EntrepotError, Misconfigured, Temporary
 from sandbox.woocommerce.shop import Shop
-from tests.contract.shops import PATIENCE, Make, WooRig, assert_true, known, push
+from tests.contract.shops import PATIENCE, Make, WooRig, assert_true, known, push, read
 
 
 def raw(woo: WooRig, prefix: str) -> dict[str, dict[str, Any]]:
@@ -150,6 +152,82 @@ def test_other_wrong_addresses(woo: WooRig, sandbox: Shop) -> None:
         woo.connect(url=f"https://127.0.0.1:{port}").check()
     with pytest.raises(Misconfigured, match="the public certificate authorities cannot confirm"):
         woo.connect(ca_file=None).check()
+
+
+def test_over_http_calls_are_signed_and_the_secret_stays_at_home(
+    woo: WooRig, sandbox: Shop, make: Make, prefix: str
+) -> None:
+    with pytest.raises(Misconfigured, match="http://"):
+        woo.connect(url=sandbox.http_url)
+    shop = woo.connect(url=sandbox.http_url, insecure_http=True)
+    assert "over http" in " ".join(shop.check().warnings)
+    draft = make.simple(1, title="Käse & Co", tags=(f"{prefix} a,b",))
+    result = push(shop, draft)
+    assert_true(shop, [draft], result)
+    number = result[draft.key].external_id
+    assert [one.problem for one in shop.set_stock([StockLevel("v1", str(number), None, 3, 7)])] == [None]
+    assert read(shop, number)[f"{prefix}-1"].stock == 3
+    with pytest.raises(Misconfigured, match="does not accept the key"):
+        woo.connect(url=sandbox.http_url, insecure_http=True, secret="cs_canary_wrong").check()
+    heard = json.dumps(woo.calls())
+    assert heard and woo.secret not in heard and "canary" not in heard
+
+
+def test_a_host_allowed_over_http_is_judged_all_the_same(woo: WooRig, sandbox: Shop) -> None:
+    with pytest.raises(Misconfigured, match="not a public address"):
+        woo.connect(url=sandbox.http_url, insecure_http=True, private_hosts=frozenset()).check()
+
+
+def test_stock_switched_off_by_the_owner_is_switched_on_and_set_whole(
+    woo: WooRig, make: Make, prefix: str
+) -> None:
+    """Also where the product counts for its variations: the shop then ignores what is set below it."""
+    shop = woo.connect()
+    mug, shirt = make.simple(1), make.variable(2, sizes="S")
+    results = push(shop, mug, shirt)
+    number, parent = (str(results[draft.key].external_id) for draft in (mug, shirt))
+    below = results[shirt.key].variant_ids["v2S"]
+    woo.edit(number, manage_stock=False)
+    woo.edit(parent, manage_stock=True, stock_quantity=90)
+    woo.rest("PUT", f"products/{parent}/variations/{below}", json={"manage_stock": False})
+    held = raw(woo, prefix)
+    assert (held[f"{prefix}-1"]["manage_stock"], held[f"{prefix}-2-S"]["manage_stock"]) == (False, "parent")
+    levels = [StockLevel("a", number, None, 6, 7), StockLevel("b", below, parent, 4, 0)]
+    assert [one.problem for one in shop.set_stock(levels)] == [None, None]
+    held = raw(woo, prefix)
+    told = {sku: (held[sku]["manage_stock"], held[sku]["stock_quantity"]) for sku in held}
+    assert (told[f"{prefix}-1"], told[f"{prefix}-2-S"]) == ((True, 6), (True, 4))
+
+
+def test_stock_costs_one_call_for_a_hundred(woo: WooRig, sandbox: Shop, make: Make) -> None:
+    shop = woo.connect()
+    drafts = [make.simple(number) for number in range(100)]
+    results = push(shop, *drafts)
+    woo.tidy("")
+    levels = [StockLevel(key, str(one.external_id), None, 5, 7) for key, one in results.items()]
+    assert {one.problem for one in shop.set_stock(levels)} == {None}
+    assert [(call["method"], call["path"]) for call in woo.calls()] == [
+        ("POST", "/wp-json/wc/v3/products/batch")
+    ]
+
+
+def test_the_owners_own_sale_stays_and_ours_ends(woo: WooRig, make: Make, prefix: str) -> None:
+    shop = woo.connect()
+    draft = make.simple(1, compare_at=make.money("15.00"))
+    result = push(shop, draft)[draft.key]
+    woo.edit(str(result.external_id), sale_price="11.00")
+    assert read(shop, result.external_id)[f"{prefix}-1"].price == make.money("15.00")
+    plain = replace(
+        known(draft, result), variants=(replace(draft.variants[0], external_id=result.external_id),)
+    )
+    over = replace(plain, variants=(replace(plain.variants[0], compare_at=None),))
+    push(shop, over)
+    held = raw(woo, prefix)[f"{prefix}-1"]
+    assert (held["regular_price"], held["sale_price"]) == ("12.50", "11.00")
+    push(shop, plain)
+    push(shop, over)
+    held = raw(woo, prefix)[f"{prefix}-1"]
+    assert (held["regular_price"], held["sale_price"]) == ("12.50", "")
 
 
 def test_stray_output_on_reads_names_the_plugin(woo: WooRig, sandbox: Shop) -> None:

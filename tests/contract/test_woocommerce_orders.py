@@ -88,6 +88,22 @@ def test_an_order_in_the_trash_is_not_to_be_shipped_and_in_no_list(rig: WooOrder
         rig.connect().report_shipment(number, ShipmentReport("t", ()))
 
 
+def test_an_order_back_from_the_trash_is_told_again(rig: WooOrderRig) -> None:
+    number = rig.buy([(MUG, 1)])
+    rig.desk(number, "trash")
+    rig.woo.rest("PUT", f"orders/{number}", json={"status": "processing"})
+    assert read(rig, number).standing == "open"
+    assert number in {one.external_id for one in rig.connect().orders_since(EPOCH)}
+
+
+def test_an_order_in_another_currency_keeps_it(rig: WooOrderRig) -> None:
+    number = rig.buy([(MUG, 2)])
+    rig.woo.rest("PUT", f"orders/{number}", json={"currency": "USD"})
+    found = read(rig, number)
+    assert (found.currency, found.total) == ("USD", Money(2500, "USD"))
+    assert found.lines[0].unit_price == Money(1250, "USD")
+
+
 @pytest.mark.parametrize("number", ["999999", "", "12x", "../products"])
 def test_what_is_no_order_is_none(rig: WooOrderRig, number: str) -> None:
     assert rig.connect().order(number) is None
@@ -153,6 +169,7 @@ def test_no_order_is_missed_while_others_change_between_the_pages(
             bought.append(rig.buy([(MUG, 1)]))
         seen: list[tuple[str, datetime]] = []
         for place, one in enumerate(rig.connect().orders_since(EPOCH)):
+            assert isinstance(one, ShopOrder)
             seen.append((one.external_id, one.updated_at))
             if place in (3, 11):
                 clock.clock = partial(float, tick + 100 + place)

@@ -111,6 +111,57 @@ def test_a_part_of_a_piece_is_nothing_the_hub_ever_sold() -> None:
     assert order_mapping.line({**given_line, "quantity": 2, "product_id": 0}, "EUR").variant_id is None
 
 
+def test_the_parts_of_a_bundle_are_lines_beside_it() -> None:
+    """Fields as WooCommerce Product Bundles writes them: the parts cost nothing of their own, or a share."""
+    bundle = {"id": 1, "product_id": 70, "variation_id": 0, "quantity": 1, "total": "30.00", "total_tax": "0.00", "sku": "SET", "name": "Set", "bundled_by": "", "bundled_items": [2, 3]}  # fmt: skip
+    free = {"id": 2, "product_id": 10, "variation_id": 0, "quantity": 2, "total": "0.00", "total_tax": "0.00", "sku": "HUB-1", "name": "Mug", "bundled_by": 1}  # fmt: skip
+    share = {
+        **free,
+        "id": 3,
+        "product_id": 14,
+        "variation_id": 15,
+        "quantity": 1,
+        "total": "10.00",
+        "sku": "HUB-2",
+    }
+    order = order_mapping.order({**answer("order_create_api"), "line_items": [bundle, free, share]})
+    assert [(one.variant_id, one.sku, one.quantity, one.unit_price) for one in order.lines] == [
+        ("70", "SET", 1, euro(3000)),
+        ("10", "HUB-1", 2, euro(0)),
+        ("15", "HUB-2", 1, euro(1000)),
+    ]
+
+
+def test_an_order_is_told_in_the_currency_it_was_paid_in() -> None:
+    paid = {**answer("order_create_api"), "currency": "JPY", "total": "7507"}
+    line = {"id": 1, "product_id": 10, "variation_id": 0, "quantity": 2, "total": "5000", "total_tax": "500", "sku": "HUB-1", "name": "Mug"}  # fmt: skip
+    refund = {"id": 2, "amount": "2750", "line_items": []}
+    order = order_mapping.order({**paid, "line_items": [line]}, [refund])
+    assert (order.currency, order.total) == ("JPY", Money(7507, "JPY"))
+    assert order.lines[0].unit_price == Money(2750, "JPY")
+    assert order.refunds[0].amount == Money(2750, "JPY")
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"currency": None},
+        {"total": "a lot"},
+        {"line_items": [{"id": 1, "quantity": "some", "total": "1"}]},
+        {"line_items": [{"quantity": 1, "total": "1"}]},
+        {"line_items": [{"id": 1, "quantity": 1, "total": "1", "product_id": "x"}]},
+        {"line_items": ["?"]},
+        {"date_created_gmt": None},
+    ],
+)
+def test_an_order_a_plugin_spoilt_is_refused_with_its_number(spoilt: dict[str, Any]) -> None:
+    with pytest.raises(Refused):
+        order_mapping.order({**answer("order_create_api"), **spoilt})
+    whole = {name: value for name, value in answer("order_create_api").items() if name != "total"}
+    with pytest.raises(Refused, match="Order 548 cannot be read"):
+        order_mapping.order(whole)
+
+
 def test_the_address_is_taken_whole_from_one_place() -> None:
     billing = {"first_name": "Bea", "last_name": "Bill", "company": "Bill AG", "address_1": "B 1", "city": "Bonn", "country": "DE", "email": "b@example.test", "phone": "1"}  # fmt: skip
     shipping = {"first_name": "Sam", "last_name": "", "address_1": "S 1", "address_2": "hinten", "postcode": "75001", "city": "Paris", "state": "IDF", "country": "FR"}  # fmt: skip

@@ -1,6 +1,7 @@
 """WooCommerce's orders and refunds into the hub's: pure, and never by the float that stands in a line as its `price`."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,25 +39,17 @@ def order(found: Fields, refunds: Sequence[Fields] = ()) -> ShopOrder:
     """An order as the REST API gives it, with the answers of orders/{id}/refunds.
 
     The shop overwrites a line's quantity where its owner edits it and drops a line he takes out: what was first
-    ordered is not told, so `removed` is always 0.
+    ordered is not told, so `removed` is always 0. A bundle (WooCommerce Product Bundles) is a line of its own beside the
+    lines of its parts: those the hub knows are shipped, whatever they cost inside the bundle. Raises Refused where a
+    plugin left something out or wrote something else than it should.
     """
-    currency = str(found["currency"])
-    lines = tuple(line(one, currency) for one in found.get("line_items") or [])
-    paid_back = tuple(refund(one, currency) for one in sorted(refunds, key=lambda one: int(one["id"])))
-    if found.get("status") == "refunded":
-        paid_back = nothing_left(lines, paid_back)
-    return ShopOrder(
-        external_id=str(found["id"]),
-        number=str(found.get("number") or found["id"]),
-        currency=currency,
-        standing=standing(found),
-        placed_at=moment(found["date_created_gmt"]),
-        updated_at=moment(found["date_modified_gmt"] or found["date_created_gmt"]),
-        total=Money.of(str(found["total"]), currency),
-        lines=lines,
-        refunds=paid_back,
-        buyer=buyer(found),
-    )
+    try:
+        return _order(found, refunds)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise Refused(
+            f"Order {found.get('number') or found.get('id')} cannot be read ({type(error).__name__}: {error}); a plugin may "
+            "have changed what the shop tells of it."
+        ) from None
 
 
 def standing(found: Fields) -> Standing:
@@ -165,3 +158,25 @@ def _pieces(refund: ShopRefund) -> Counter[str]:
     for name, quantity in refund.lines:
         found[name] += quantity
     return found
+
+
+def _order(found: Fields, refunds: Sequence[Fields]) -> ShopOrder:
+    currency = str(found["currency"])
+    if not re.fullmatch(r"[A-Z]{3}", currency):
+        raise ValueError(f"the currency {currency!r}")
+    lines = tuple(line(one, currency) for one in found.get("line_items") or [])
+    paid_back = tuple(refund(one, currency) for one in sorted(refunds, key=lambda one: int(one["id"])))
+    if found.get("status") == "refunded":
+        paid_back = nothing_left(lines, paid_back)
+    return ShopOrder(
+        external_id=str(found["id"]),
+        number=str(found.get("number") or found["id"]),
+        currency=currency,
+        standing=standing(found),
+        placed_at=moment(found["date_created_gmt"]),
+        updated_at=moment(found["date_modified_gmt"] or found["date_created_gmt"]),
+        total=Money.of(str(found["total"]), currency),
+        lines=lines,
+        refunds=paid_back,
+        buyer=buyer(found),
+    )
