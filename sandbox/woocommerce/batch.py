@@ -12,6 +12,7 @@ LIMIT = 100
 
 def of_products(site: Site, call: Call) -> Answer:
     return _batch(
+        site,
         call,
         create=lambda fields: products.create_product(site, call, fields),
         update=lambda fields: products.update_product(site, call, fields),
@@ -20,8 +21,10 @@ def of_products(site: Site, call: Call) -> Answer:
 
 
 def of_variations(site: Site, call: Call, parent: int) -> Answer:
-    products.the_parent(site, parent)
+    with site.store.work():
+        products.the_parent(site, parent)
     return _batch(
+        site,
         call,
         create=lambda fields: products.create_variation(site, call, parent, fields),
         update=lambda fields: products.update_variation(site, call, parent, fields),
@@ -39,6 +42,7 @@ def sizes(body: Any) -> dict[str, int]:
 
 
 def _batch(
+    site: Site,
     call: Call,
     *,
     create: Callable[[Fields], Fields],
@@ -48,16 +52,25 @@ def _batch(
     fields = fields_of(call)
     if "_fields" in call.query:
         raise NotSimulated("_fields on a batch")
-    if sum(sizes(fields).values()) > LIMIT:
+    total = sum(sizes(fields).values())
+    if total > LIMIT:
         message = f"Unable to accept more than {LIMIT} items for this request."
         raise Refusal("woocommerce_rest_request_entity_too_large", message, 413)
+    changes = [*(fields.get("create") or []), *(fields.get("update") or [])]
+    if not all(isinstance(wish, dict) for wish in changes):
+        raise NotSimulated("a batch whose members are no objects")
     shown: dict[str, list[Fields]] = {}
-    for fields_of_one in fields.get("create") or []:
-        shown.setdefault("create", []).append(_one(create, fields_of_one, 0))
-    for fields_of_one in fields.get("update") or []:
-        shown.setdefault("update", []).append(_one(update, fields_of_one, fields_of_one.get("id")))
-    for number in fields.get("delete") or []:
-        shown.setdefault("delete", []).append(_one(delete, number, number))
+    kinds: tuple[tuple[str, Callable[[Any], Fields]], ...] = (
+        ("create", create),
+        ("update", update),
+        ("delete", delete),
+    )
+    for kind, change in kinds:
+        for wish in fields.get(kind) or []:
+            number = wish.get("id") if kind == "update" else wish if kind == "delete" else 0
+            site.pause(call.pause / total)
+            with site.store.work():  # each for itself: others read, buy and write in between
+                shown.setdefault(kind, []).append(_one(change, wish, number))
     return Answer(200, shown or [])
 
 

@@ -10,6 +10,7 @@ KINDS = (
     "database_down",  # WordPress' own 500
     "php_fatal",  # a plugin threw before anything was done
     "stray",  # done, and a plugin's text stands before the JSON
+    "slow",  # done over `seconds`, a batch piece by piece, whether the client still waits or not; then answered
     "content_type",  # done, and labelled text/plain
 )
 STRAY = b"<br />Warning: something deprecated in plugin.php on line 3<br />"

@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import replace
 
 from sandbox.shops.meter import Meter
 from sandbox.woocommerce.answers import Answer, Call
 
 WORKERS = 2  # measured: 1, 2 and 4 parallel PUTs are 12, 19 and 20 a second
+_SPREAD = 0.6  # what is left of a batch's time is the sandbox's own work, and the answer
 CROWDED = 1.38  # so many times longer takes an answer while the other worker is busy
 _READ, _ROW = 0.046, 0.00344  # an empty poll; 100 orders take 0.39 s
 _SINGLE = {"POST": 0.101, "PUT": 0.076, "PATCH": 0.076, "DELETE": 0.076}
@@ -39,20 +40,21 @@ class Latency:
         """Nothing waits any longer."""
         self._stopped.set()
 
-    @contextmanager
-    def turn(self, call: Call, batch: dict[str, int]) -> Iterator[list[Answer]]:
-        """Around the making of one answer, which is put into the list given; ends when it would have been ready.
+    def answered(self, call: Call, batch: dict[str, int], make: Callable[[Call], Answer]) -> Answer:
+        """The answer, when a real shop would have it ready; the changes of a batch are spread over its time.
 
         Waits for a free worker first, as a shop's web server does. The time counts as answering from then on.
         """
         factor = self.factor
         if factor == 0:
             with self._meter.answering():
-                yield list[Answer]()
-            return
+                return make(call)
         with self._workers, self._meter.answering() as under_way:
-            began, made = time.monotonic(), list[Answer]()
-            yield made
-            rows = sum(len(one.body) for one in made if isinstance(one.body, list))
-            due = seconds(call, batch, rows) * factor * (CROWDED if under_way > 1 else 1)
+            began, stretch = time.monotonic(), factor * (CROWDED if under_way > 1 else 1)
+            if batch:
+                call = replace(call, pause=seconds(call, batch, 0) * stretch * _SPREAD)
+            made = make(call)
+            rows = len(made.body) if isinstance(made.body, list) else 0
+            due = seconds(call, batch, rows) * stretch
             self._stopped.wait(max(0.0, began + due - time.monotonic()))
+            return made

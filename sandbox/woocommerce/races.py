@@ -5,7 +5,6 @@ sum; 20 parallel changes by -1 made 83 of 100. A sale in between is lost the sam
 `Site.race_seconds`: 0 leaves no room for anything.
 """
 
-import time
 from typing import Any
 
 from sandbox.woocommerce.answers import Call, Fields
@@ -26,7 +25,7 @@ def stocks_before(site: Site, call: Call, fields: Fields) -> dict[int, int]:
             if doc is not None and doc["manage_stock"]:
                 found[number] = doc["stock_quantity"] or 0
     if found:
-        time.sleep(site.race_seconds)
+        site.pause(site.race_seconds)
     return found
 
 

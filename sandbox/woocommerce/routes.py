@@ -154,8 +154,12 @@ def answer(shop: Site, shop_keys: Keys, call: Call) -> Answer:
             fields = fields_of(call)
             stocks = races.stocks_before(shop, call, fields)
             call = replace(call, fetched=media.fetch_all(shop, call, fields), stocks=stocks)
-        with shop.store.work():
+        if purpose == "batch":
             found = endpoint(shop, call, *numbers)
+        else:
+            shop.pause(call.pause)
+            with shop.store.work():
+                found = endpoint(shop, call, *numbers)
         if "_fields" in call.query:
             found.body = listing.only(found.body, call.query["_fields"])
     except Refusal as refusal:

@@ -4,6 +4,7 @@ import email.utils
 import json
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 from sandbox.shops import server
@@ -83,11 +84,11 @@ class Listener(server.Listener[Call, Answer, Fault]):
     def own(self, call: Call) -> Answer:
         if not self.may_fail(call):
             return self._answer(call)
-        with self._latency.turn(call, _batch_sizes(call)) as made:
-            made.append(self._answer(call))
-        return made[0]
+        return self._latency.answered(call, _batch_sizes(call), self._answer)
 
     def instead(self, fault: Fault, call: Call) -> Answer | None:
+        if fault.kind == "slow":
+            return self._answer(replace(call, pause=fault.seconds))
         return faults.instead(fault, call)
 
     def spoiled(self, fault: Fault, answer: Answer) -> Answer:

@@ -135,6 +135,7 @@ class Shop(Running):
 
     def stop(self) -> None:
         """Closes the ports, cuts what is open and closes the file; what was committed stays."""
+        self.site.closing.set()
         self.latency.stop()
         for listener in self._listeners:
             listener.stop()

@@ -1,12 +1,14 @@
 """The shop's own settings and clock, and the few read-only addresses that tell a client about them."""
 
 import html
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from sandbox.shops.server import Gone
 from sandbox.shops.store import Store
 from sandbox.woocommerce import text
 from sandbox.woocommerce.answers import Answer, Call, Fields
@@ -39,6 +41,7 @@ class Site:
     race_seconds: float = 0
     clock: Callable[[], float] = time.time
     own_hosts: set[str] = field(default_factory=set)
+    closing: threading.Event = field(default_factory=threading.Event)
 
     def now(self) -> int:
         return int(self.clock())
@@ -50,6 +53,11 @@ class Site:
     @staticmethod
     def gmt(moment: int | None) -> str | None:
         return None if moment is None else time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(moment))
+
+    def pause(self, seconds: float) -> None:
+        """Raises Gone when the shop is stopped meanwhile: what was not done by then is not done."""
+        if seconds > 0 and self.closing.wait(seconds):
+            raise Gone
 
     def net(self, amount: Decimal) -> Decimal:
         """The amount without tax, where prices are entered with it."""

@@ -1,15 +1,19 @@
 """The sandbox shop takes the measured times of a real one where it is asked to, and says how long it was answering."""
 
+import http.client
+import ssl
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sandbox.shops.meter import Meter
 from sandbox.woocommerce import Shop, latency
 from sandbox.woocommerce.answers import Call
-from tests.unit.test_sandbox_shop import Client
+from tests.unit.test_sandbox_shop import Client, skus
+from tests.workers import until
 
 
 class Clock:
@@ -85,3 +89,38 @@ def test_a_slow_shop_answers_two_at_a_time_and_tells_the_bench(tmp_path: Path) -
         assert found["calls"] == 1
         assert found["seconds"] < 0.046 * 5
         assert shop.site.images == "strict"
+
+
+def test_a_slow_batch_is_done_piece_by_piece_whether_the_client_waits_or_not(tmp_path: Path) -> None:
+    with Shop(tmp_path) as shop:
+        shop.faults.add("slow", seconds=1.2)
+        hasty = Client(shop.description(), timeout=0.3)
+        wishes = [{"name": name, "sku": name} for name in ("A", "B", "C", "D")]
+        with pytest.raises(TimeoutError):
+            hasty.ask("POST", "/products/batch", {"create": wishes})
+        client = Client(shop.description())
+        early = skus(client)
+        assert len(early) < 4
+        _, again = client.ask("POST", "/products/batch", {"create": wishes[3:]})  # asked again too soon
+        until(lambda: shop.requests.seen()[0]["status"] == 200)
+        assert sorted(skus(client)) == ["A", "B", "C", "D"]
+        assert "error" not in again["create"][0]
+
+
+def test_a_shop_that_stops_in_the_middle_of_a_batch_keeps_what_was_done(tmp_path: Path) -> None:
+    wishes = [{"name": name, "sku": name} for name in ("A", "B", "C", "D")]
+    with Shop(tmp_path) as shop:
+        shop.faults.add("slow", seconds=8)
+        batch = threading.Thread(target=broken, args=(shop.description(), {"create": wishes}))
+        batch.start()
+        client = Client(shop.description())
+        until(lambda: skus(client) == ["A"])
+    batch.join(5)
+    assert not batch.is_alive()
+    with Shop(tmp_path) as again:
+        assert skus(Client(again.description())) == ["A"]
+
+
+def broken(known: dict[str, str], fields: Any) -> None:
+    with pytest.raises((ConnectionError, http.client.RemoteDisconnected, ssl.SSLError)):
+        Client(known).ask("POST", "/products/batch", fields)
