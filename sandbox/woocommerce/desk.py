@@ -16,9 +16,10 @@ from sandbox.woocommerce.site import Site
 
 
 def act(site: Site, call: Call, wish: Fields) -> Fields:
-    """`{"id": order, "act": "pay" | "cancel" | "edit" | "refund" | "trash" | "delete", …}`; the order as it is then.
+    """`{"id": order, "act": "pay" | "cancel" | "edit" | "refund" | "status" | "trash" | "delete", …}`; the order as it is then.
 
     edit: `"line"`, `"quantity"` (0 takes the line out). refund: `"lines": [[line, quantity]]` or `"amount": "5.00"`.
+    status: `"status"`, any word, as where an extension has words of its own.
     Raises ValueError for an act or a line there is not, Refusal for an order there is not.
     """
     name, number = str(wish["act"]), int(wish["id"])
@@ -34,6 +35,11 @@ def act(site: Site, call: Call, wish: Fields) -> Fields:
 def _pay(site: Site, call: Call, doc: Fields, wish: Fields) -> None:
     doc["paid"] = doc["paid"] or site.now()
     orders.move(site, doc, "processing" if doc["needs_processing"] else "completed")
+    _changed(site, doc)
+
+
+def _status(site: Site, call: Call, doc: Fields, wish: Fields) -> None:
+    orders.move(site, doc, str(wish["status"]))
     _changed(site, doc)
 
 
@@ -90,6 +96,7 @@ _ACTS: dict[str, Callable[[Site, Call, Fields, Fields], None]] = {
     "cancel": _cancel,
     "edit": _edit,
     "refund": _refund,
+    "status": _status,
     "trash": _trash,
     "delete": _delete,
 }

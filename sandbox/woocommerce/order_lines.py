@@ -164,6 +164,17 @@ def shipping(site: Site, wish: Fields, instance: str) -> Fields:
     }
 
 
+def fee(site: Site, wish: Fields) -> Fields:
+    """Money for no goods, net: a surcharge, or a discount where it is below zero."""
+    total = text.as_decimal(text.decimal_text(wish.get("total"))) or Decimal(0)
+    return {
+        "id": site.store.next("line"),
+        "name": text.kses(coerce.string(wish.get("name") or "Fee")),
+        "total": shown(total),
+        "total_tax": shown(total * site.tax_rate),
+    }
+
+
 def coupon_lines(site: Site, doc: Fields, coupons: list[str], *, rounded: bool) -> list[Fields]:
     """Through the API each line's discount is rounded before they are summed, at the checkout after."""
     found = []

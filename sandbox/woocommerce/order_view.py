@@ -21,7 +21,10 @@ def order(site: Site, call: Call, doc: Fields) -> Fields:
         for name in ("subtotal", "total")
     }
     sent, sent_tax = _sum(shipping, "total"), _sum(shipping, "total_tax")
-    total = net["total"] + sent + tax["total_tax"] + sent_tax
+    fees = doc.get("fees", [])
+    fee_tax = _sum(fees, "total_tax")
+    goods_tax = tax["total_tax"] + fee_tax
+    total = net["total"] + sent + _sum(fees, "total") + goods_tax + sent_tax
     refunds = site.store.find("kind = 'refund' AND parent = ?", (doc["id"],), "ORDER BY id DESC")
     address, currency = f"orders/{doc['id']}", doc.get("currency", site.currency)
     found = {
@@ -37,9 +40,9 @@ def order(site: Site, call: Call, doc: Fields) -> Fields:
         "discount_tax": shown(tax["subtotal_tax"] - tax["total_tax"]),
         "shipping_total": shown(sent),
         "shipping_tax": shown(sent_tax),
-        "cart_tax": shown(tax["total_tax"]),
+        "cart_tax": shown(goods_tax),
         "total": shown(total),
-        "total_tax": shown(tax["total_tax"] + sent_tax),
+        "total_tax": shown(goods_tax + sent_tax),
         "customer_id": 0,
         "order_key": doc["key"],
         "billing": doc["billing"],
@@ -55,9 +58,9 @@ def order(site: Site, call: Call, doc: Fields) -> Fields:
         "number": str(doc["id"]),
         "meta_data": doc["meta"],
         "line_items": [_line(site, call, line) for line in lines],
-        "tax_lines": [tax_line(doc["tax_id"], tax["total_tax"], sent_tax)],
+        "tax_lines": [tax_line(doc["tax_id"], goods_tax, sent_tax)],
         "shipping_lines": [_shipping(line) for line in shipping],
-        "fee_lines": [],
+        "fee_lines": [_fee(line) for line in fees],
         "coupon_lines": doc["coupons"],
         "refunds": [_refund_in_order(refund) for refund in refunds],
         "payment_url": f"{call.base}/checkout/order-pay/{doc['id']}/?pay_for_order=true&key={doc['key']}",
@@ -186,6 +189,20 @@ def _shipping(line: Fields) -> Fields:
         "taxes": [{"id": 1, "total": line["total_tax"], "subtotal": ""}],
         "tax_status": "taxable",
         "meta_data": line["meta"],
+    }
+
+
+def _fee(line: Fields) -> Fields:
+    return {
+        "id": line["id"],
+        "name": line["name"],
+        "tax_class": "",
+        "tax_status": "taxable",
+        "amount": line["total"],
+        "total": line["total"],
+        "total_tax": line["total_tax"],
+        "taxes": [{"id": 1, "total": line["total_tax"], "subtotal": ""}],
+        "meta_data": [],
     }
 
 

@@ -28,7 +28,7 @@ _RULES = {
         "array", inside={"id": schema.INTEGER, "product_id": schema.INTEGER, "quantity": schema.INTEGER}
     ),
 }
-_NOT_SIMULATED = ("fee_lines", "customer_id", "parent_id", "cart_tax")
+_NOT_SIMULATED = ("customer_id", "parent_id", "cart_tax")
 _ADDRESS = (
     "first_name",
     "last_name",
@@ -89,6 +89,7 @@ def new_order(site: Site, call: Call) -> Answer:
     for line, wish in zip(doc["lines"], wishes, strict=True):
         order_lines.own_words(site, line, wish)
     doc["shipping"] = [order_lines.shipping(site, wish, "") for wish in fields.get("shipping_lines") or []]
+    doc["fees"] = [order_lines.fee(site, wish) for wish in fields.get("fee_lines") or []]
     doc["tax_id"] = site.store.next("line")
     doc["coupons"] = order_lines.coupon_lines(site, doc, coupons, rounded=True)
     doc["id"] = site.store.next("post")
@@ -105,8 +106,8 @@ def change_order(site: Site, call: Call, number: int) -> Answer:
     fields = fields_of(call)
     _check(fields)
     doc = the_order(site, number)
-    if fields.get("shipping_lines") or fields.get("coupon_lines"):
-        raise NotSimulated("changing the shipping or the coupons of an order")
+    if any(fields.get(name) for name in ("shipping_lines", "coupon_lines", "fee_lines")):
+        raise NotSimulated("changing the shipping, the coupons or the fees of an order")
     _details(site, doc, fields)
     for wish in fields.get("line_items") or []:
         order_lines.change_line(site, doc, wish)
@@ -137,7 +138,7 @@ def remove_order(site: Site, call: Call, number: int) -> Answer:
 
 def buy(site: Site, call: Call, wish: Fields) -> Fields:
     """A guest at the checkout: `{"lines": [{"sku" | "id", "quantity"}], "payment_method": "cod" | "bacs" | "card",
-    "currency", "coupon", "shipping": "4.12", "billing": {…}, "note"}`.
+    "currency", "coupon", "shipping": "4.12", "fees": [{"name", "total"}], "billing": {…}, "note"}`.
 
     Raises Refusal where the shop front would not sell: nothing may be sold that is not in stock.
     """
@@ -159,6 +160,7 @@ def buy(site: Site, call: Call, wish: Fields) -> Fields:
         bought = ", ".join(f"{line['name']} &times; {line['quantity']}" for line in doc["lines"])
         doc["shipping"] = [order_lines.shipping(site, method, "1")]
         doc["shipping"][0]["meta"] = [order_lines.shown_meta(site, "Items", bought)]
+    doc["fees"] = [order_lines.fee(site, one) for one in wish.get("fees") or []]
     doc["coupons"] = order_lines.coupon_lines(site, doc, coupons, rounded=False)
     for key in ("_shipping_hash", "_coupons_hash", "_fees_hash", "_taxes_hash"):
         doc["meta"].append(order_lines.bare_meta(site, key, secrets.token_hex(16)))
@@ -234,6 +236,7 @@ def _blank(site: Site, via: str) -> Fields:
         "meta": [],
         "lines": [],
         "shipping": [],
+        "fees": [],
         "coupons": [],
         "needs_processing": False,
     }

@@ -131,3 +131,24 @@ def test_a_bundle_is_one_line_with_a_price_and_lines_without(client: Client) -> 
     assert cups["bundled_by"] == leaves["bundled_by"] == whole["id"]
     assert {"key": "_bundled_by", "value": str(whole["id"])}.items() <= cups["meta_data"][0].items()
     assert (stock(client, mug), stock(client, tea), made["currency"]) == (6, 8, "USD")
+
+
+def test_fees_count_with_their_tax_and_may_be_below_zero(client: Client) -> None:
+    mug = product(client, "MUG")
+    fees = [{"name": "Gift wrap", "total": "2.50"}, {"name": "Loyalty", "total": "-1.00"}]
+    made = order(client, {"product_id": mug, "quantity": 1}, fee_lines=fees)
+    assert [(fee["name"], fee["total"], fee["total_tax"]) for fee in made["fee_lines"]] == [
+        ("Gift wrap", "2.50", "0.48"),
+        ("Loyalty", "-1.00", "-0.19"),
+    ]
+    assert (made["total"], made["total_tax"], made["cart_tax"]) == ("13.69", "2.19", "2.19")
+    assert made["discount_total"] == "0.00"
+
+
+def test_an_extension_has_words_of_its_own_for_where_an_order_stands(client: Client) -> None:
+    mug = product(client, "MUG")
+    made = order(client, {"product_id": mug, "quantity": 1})
+    moved = client.switch("POST", "order/act", {"id": made["id"], "act": "status", "status": "in-transit"})
+    assert moved["status"] == "in-transit"
+    assert [one["status"] for one in client.ask("GET", "/orders")[1]] == ["in-transit"]
+    assert stock(client, mug) == 9
