@@ -1,5 +1,6 @@
 """Stock: an item has a quantity only where it is stocked; setting it compares first and needs a key."""
 
+import re
 from typing import Any
 
 from sandbox.shopify.answers import Fields, UserError, UserErrors, not_simulated
@@ -8,6 +9,7 @@ from sandbox.shopify.search import matcher
 from sandbox.shopify.site import Site, connection, gid
 
 MOST = 1_000_000_000
+_DOCUMENT = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]+/\S+")
 # shopify.dev, "Inventory management: set quantities", table of reasons.
 _REASONS = [
     "correction",
@@ -38,6 +40,9 @@ def stock_at(site: Site, item: Fields, place: int, available: int) -> None:
     site.touch(item)
     if changed:
         site.fired("INVENTORY_LEVELS_UPDATE", f"InventoryLevel {place}", item["id"])
+        variant = site.one("ProductVariant", item["parent"]) if site.chatty else None
+        if variant:
+            site.fired("PRODUCTS_UPDATE", "Product", variant["parent"])
 
 
 def move(site: Site, item: Fields, place: int, *, available: int = 0, committed: int = 0) -> None:
@@ -180,6 +185,10 @@ def set_quantities(site: Site, _source: Any, arguments: Fields) -> Fields:
         )
     if wish["reason"] not in _REASONS:
         raise UserError("The specified reason is invalid.", "INVALID_REASON", "input", "reason")
+    document = wish.get("referenceDocumentUri")
+    if document is not None and not _DOCUMENT.fullmatch(document):
+        message = "The specified reference document is invalid."
+        raise UserError(message, "INVALID_REFERENCE_DOCUMENT", "input", "referenceDocumentUri")
     changes: list[Fields] = []
     errors: list[UserError] = []
     seen: set[tuple[str, str]] = set()
@@ -220,6 +229,9 @@ def _set(site: Site, at: int, one: Fields, name: str, seen: set[tuple[str, str]]
         )
     if place is None:
         raise _refusal(at, "INVALID_LOCATION", "locationId", "The specified location could not be found.")
+    if item.get("bundle"):
+        message = "The specified inventory item is not allowed to be adjusted via API."
+        raise _refusal(at, "NON_MUTABLE_INVENTORY_ITEM", "inventoryItemId", message)
     held = item["levels"].get(str(place["id"]))
     if held is None:
         raise _refusal(

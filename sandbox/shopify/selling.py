@@ -41,6 +41,9 @@ def bundle(site: Site, wish: Fields) -> None:
         {"sku": str(one["sku"]), "quantity": int(one["quantity"])} for one in wish["components"]
     ]
     site.touch(variant)
+    item = products.item_of(site, variant)
+    item["bundle"] = True
+    site.touch(item)
 
 
 def _bundle(

@@ -39,7 +39,8 @@ _SORTS = {"ID": "id", "CREATED_AT": "created", "UPDATED_AT": "modified"}
 @dataclass
 class Site:
     """One shop. `tax_rate` 0.19 = 19 %; `lock` is held by whoever works in it; `fired` gets (topic, kind, id);
-    `folder` holds its files and `address` is where it answers, e.g. https://127.0.0.1:8443."""
+    `chatty` tells products/update for
+    a change of stock as well, as merchants report of real shops [3rd]; `folder` holds its files and `address` is where it answers, e.g. https://127.0.0.1:8443."""
 
     store: Store
     bucket: Bucket
@@ -53,6 +54,7 @@ class Site:
     lock: threading.RLock = field(default_factory=threading.RLock)
     fired: Callable[[str, str, int], None] = lambda *_: None
     address: str = ""
+    chatty: bool = False
 
     @property
     def domain(self) -> str:

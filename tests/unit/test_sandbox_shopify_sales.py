@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.shopify_client import SET, Client, opened
+from tests.unit.shopify_client import SET, SET_STOCK, Client, opened
 
 BOTH = "shopMoney { amount currencyCode } presentmentMoney { amount currencyCode }"
 ORDER = f"""query($id: ID!) {{ order(id: $id) {{
@@ -39,7 +39,7 @@ def money(eur: str, usd: str) -> dict[str, Any]:
 
 def test_a_bundle_is_sold_as_its_components_and_they_cost_what_it_costs(client: Client) -> None:
     choice = [{"optionName": "Title", "name": "Default Title"}]
-    wish = {
+    wish: dict[str, Any] = {
         "title": "Pair of bowls",
         "productOptions": [{"name": "Title", "values": [{"name": "Default Title"}]}],
         "variants": [{"sku": "PAIR", "price": "20.00", "optionValues": choice}],
@@ -62,6 +62,18 @@ def test_a_bundle_is_sold_as_its_components_and_they_cost_what_it_costs(client: 
     # 20.00 shared as 10.00 : 12.50
     assert [one["originalUnitPriceSet"]["shopMoney"]["amount"] for one in lines] == ["8.89", "11.11"]
     assert client.stock() == {"BOWL-B": 8, "BOWL-R": 8, "PAIR": None}
+    item = client.ask('{ inventoryItems(first: 1, query: "sku:PAIR") { nodes { id } } }')["inventoryItems"][
+        "nodes"
+    ][0]["id"]
+    row = {"inventoryItemId": item, "locationId": client.place(), "quantity": 1, "changeFromQuantity": None}
+    wish = {"name": "available", "reason": "correction", "quantities": [row]}
+    assert (
+        client.change(SET_STOCK, input=wish, key="a")["userErrors"][0]["code"] == "NON_MUTABLE_INVENTORY_ITEM"
+    )
+    wish["referenceDocumentUri"] = "no address"
+    assert (
+        client.change(SET_STOCK, input=wish, key="b")["userErrors"][0]["code"] == "INVALID_REFERENCE_DOCUMENT"
+    )
 
 
 def test_a_buyer_pays_in_his_own_currency_and_the_shop_counts_in_its(client: Client) -> None:

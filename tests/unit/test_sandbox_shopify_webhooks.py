@@ -254,3 +254,13 @@ def test_a_late_post_is_late(client: Client, shop: Shop, ear: Ear) -> None:
     assert client.switch("GET", "webhooks")["waiting"] == 1
     client.switch("POST", "webhooks/run")
     assert ear.topics() == ["orders/create"]
+
+
+def test_a_chatty_shop_calls_a_sale_a_change_of_the_product_too(client: Client, ear: Ear) -> None:
+    subscribe(client, ear, "PRODUCTS_UPDATE", "INVENTORY_LEVELS_UPDATE")
+    buy(client)
+    client.switch("POST", "settings", chatty=True)
+    buy(client)
+    until(lambda: settled(client), seconds=10)
+    told = ["inventory_levels/update", "inventory_levels/update", "products/update"]
+    assert sorted(ear.topics()) == told
