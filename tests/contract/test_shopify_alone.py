@@ -322,12 +322,53 @@ def test_without_a_place_or_a_store_nothing_can_be_sold(rig: ShopifyRig) -> None
     assert rig.connect().check().warnings == ()
 
 
+def test_a_shop_tells_its_places_scopes_and_limits(rig: ShopifyRig) -> None:
+    facts = rig.connect().check()
+    with rig.shop.site.lock:
+        names = [one["name"] for one in rig.shop.site.all("Location")]
+        scopes = sorted(rig.shop.site.scopes)
+    assert list(facts.locations) == names[:1] and sorted(facts.scopes) == scopes
+    assert facts.limits == {
+        "variants of a product": "2,048",
+        "options of a product": "3",
+        "pictures of a product": "250",
+        "points a second": "2,000",
+        "points at once": "40,000",
+    }
+
+
+def test_calls_name_no_buyer(rig: ShopifyRig, make: Make) -> None:
+    """What is told of an order is its number: name and address are read by the hub itself when it needs them."""
+    shop, ear = rig.connect(), Ear()
+    try:
+        draft = make.simple(1, stock=7)
+        first = push(shop, draft)[draft.key]
+        shop.subscribe(ear.url)
+        made = rig.switch("order", lines=[{"sku": draft.variants[0].sku, "quantity": 1}], email="a@b.test")
+        rig.edit(str(first.external_id), title="Renamed")
+        rig.delete(str(first.external_id))
+        rig.switch("webhooks/run")
+        heard = {(notice.topic, notice.kind, notice.external_id) for notice in (shop.read_webhook(headers, body) for headers, body in ear.heard)}  # fmt: skip
+        assert heard >= {
+            ("orders/create", "order", made["id"]),
+            ("products/update", "product", first.external_id),
+            ("products/delete", "product", first.external_id),
+            ("inventory_levels/update", "stock", first.stock_ids["v1"]),
+        }
+        assert all(len(body) < 80 for _, body in ear.heard)
+    finally:
+        ear.close()
+
+
 def test_only_what_is_missing_is_subscribed_and_a_moved_hub_is_found(rig: ShopifyRig) -> None:
     shop, ear = rig.connect(), Ear()
     try:
         stranger = "https://elsewhere.example/other/path"
         rig.graphql(HOOK, t="ORDERS_CREATE", w={"uri": stranger})
-        topics = ["orders/create", "orders/updated", "orders/cancelled", "refunds/create", "app/uninstalled"]
+        topics = [
+            "orders/create", "orders/updated", "orders/cancelled", "refunds/create", "products/update", "products/delete",
+            "inventory_levels/update", "app/uninstalled",
+        ]  # fmt: skip
         assert list(shop.subscribe(ear.url)) == topics
         assert list(shop.subscribe(ear.url)) == []
         held = rig.graphql(HOOKS)["nodes"]
@@ -337,6 +378,6 @@ def test_only_what_is_missing_is_subscribed_and_a_moved_hub_is_found(rig: Shopif
         moved = ear.url.replace("127.0.0.1", "localhost")
         assert list(shop.subscribe(moved)) == topics
         uris = [one["uri"] for one in rig.graphql(HOOKS)["nodes"]]
-        assert uris.count(moved) == 5 and uris.count(stranger) == 1 and len(uris) == 6
+        assert uris.count(moved) == 8 and uris.count(stranger) == 1 and len(uris) == 9
     finally:
         ear.close()

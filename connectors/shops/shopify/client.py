@@ -70,6 +70,8 @@ class GraphQL:
         self.host = urlsplit(site).netloc
         self._patience, self._pace, self._sleep = patience, pace, sleep
         self._prices: dict[str, float] = {}
+        self.bucket: dict[str, float] = {}
+        """What the shop last told of its meter: maximumAvailable, currentlyAvailable and restoreRate, in points."""
         self._http = Http(
             site,
             name=f"The shop {self.host}",
@@ -134,13 +136,12 @@ class GraphQL:
         if "requestedQueryCost" in cost:
             price = float(cost["requestedQueryCost"] or 0) - _carried(variables)
             self._prices[name] = max(price, 0.0) / _times(variables)
-        bucket = cost.get("throttleStatus") or {}
-        if bucket:
-            self._pace.told(
-                left=float(bucket.get("currentlyAvailable") or 0),
-                most=float(bucket.get("maximumAvailable") or 0),
-                a_second=float(bucket.get("restoreRate") or 0),
-            )
+        told = cost.get("throttleStatus") or {}
+        if told:
+            names = ("currentlyAvailable", "maximumAvailable", "restoreRate")
+            self.bucket = {name: float(told.get(name) or 0) for name in names}
+            left, most, a_second = self.bucket.values()
+            self._pace.told(left=left, most=most, a_second=a_second)
 
     def _whole(self, answer: Answer, changing: bool) -> Fields:
         if answer.status == 404:

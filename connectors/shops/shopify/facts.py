@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from connectors.base import ShopFacts
+from connectors.shops.shopify import limits
 from connectors.shops.shopify.client import VERSION, Fields, GraphQL
 from core.errors import Misconfigured
 
@@ -54,6 +55,11 @@ class Facts:
             weight_unit=UNITS.get(str(shop["weightUnit"]), ""),
             timezone=str(shop["ianaTimezone"]),
             warnings=tuple(self._warnings(place)),
+            locations=tuple(str(one["name"]) for one in self._places_to_keep),
+            scopes=tuple(
+                sorted(str(one["handle"]) for one in self._shop["currentAppInstallation"]["accessScopes"])
+            ),
+            limits=self._limits(),
         )
 
     @cached_property
@@ -108,6 +114,23 @@ class Facts:
     def _has(self, scope: str) -> bool:
         given = {str(one["handle"]) for one in self._shop["currentAppInstallation"]["accessScopes"]}
         return scope in given or scope.replace("read_", "write_", 1) in given
+
+    def _limits(self) -> dict[str, str]:
+        bucket = self._graphql.bucket
+        speed = (
+            {
+                "points a second": f"{bucket['restoreRate']:,.0f}",
+                "points at once": f"{bucket['maximumAvailable']:,.0f}",
+            }
+            if bucket
+            else {}
+        )
+        return {
+            "variants of a product": f"{limits.MOST_VARIANTS:,}",
+            "options of a product": f"{limits.MOST_OPTIONS}",
+            "pictures of a product": f"{limits.MOST_FILES}",
+            **speed,
+        }
 
     def _warnings(self, place: Fields) -> Iterator[str]:
         for scope, purpose in ORDER_SCOPES.items():

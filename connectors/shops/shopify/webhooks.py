@@ -1,4 +1,4 @@
-"""Makes the shop call the hub when an order changes, mends that where it has ended, and verifies the calls."""
+"""Makes the shop call the hub when an order, a product or a stock changes, mends that where it has ended, and verifies the calls."""
 
 import hashlib
 import hmac
@@ -18,9 +18,20 @@ TOPICS = {
     "ORDERS_UPDATED": "orders/updated",
     "ORDERS_CANCELLED": "orders/cancelled",
     "REFUNDS_CREATE": "refunds/create",
+    "PRODUCTS_UPDATE": "products/update",
+    "PRODUCTS_DELETE": "products/delete",
+    "INVENTORY_LEVELS_UPDATE": "inventory_levels/update",
     "APP_UNINSTALLED": "app/uninstalled",
 }
 """The API's name of each topic and the one its calls carry."""
+NAMES: dict[str, tuple[Literal["order", "product", "stock"], str, str]] = {
+    "orders": ("order", "id", "Order"),
+    "refunds": ("order", "order_id", "Order"),
+    "products": ("product", "id", "Product"),
+    "inventory_levels": ("stock", "inventory_item_id", "InventoryItem"),
+}
+"""What a topic's calls are about: the notice's kind, the field of the body with its number, and its type. Nothing else of
+a body is read, so nothing else is asked for: no buyer's data travels."""
 
 
 class Webhooks:
@@ -41,7 +52,9 @@ class Webhooks:
             if any(hook["uri"] == url for hook in of_topic):
                 continue
             moved = [hook for hook in of_topic if _path(str(hook["uri"])) == _path(url)]
-            wish = {"uri": url}
+            wish: Fields = {"uri": url}
+            if topic.partition("/")[0] in NAMES:
+                wish["includeFields"] = [NAMES[topic.partition("/")[0]][1]]
             if moved:
                 self._change("HookUpdate", id=moved[0]["id"], hook=wish)
             else:
@@ -64,14 +77,11 @@ class Webhooks:
                 rule="signature",
             )
         topic = headers.get("x-shopify-topic", "")
-        number = _order(topic, body)
-        kind: Literal["order", "uninstalled", "other"] = (
-            "uninstalled" if topic == "app/uninstalled" else "order" if number else "other"
-        )
+        kind, number = _named(topic, body)
         return Notice(
             delivery_id=headers.get("x-shopify-webhook-id") or hashlib.sha256(body).hexdigest(),
             topic=topic,
-            kind=kind,
+            kind="uninstalled" if topic == "app/uninstalled" else kind,
             external_id=number,
         )
 
@@ -105,15 +115,20 @@ def signature(secret: str, body: bytes) -> str:
     return b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
 
 
-def _order(topic: str, body: bytes) -> str | None:
-    """The gid of the order a call is about; its body has the REST API's shape."""
-    name = {"orders": "id", "refunds": "order_id"}.get(topic.partition("/")[0])
+def _named(topic: str, body: bytes) -> tuple[Literal["order", "product", "stock", "other"], str | None]:
+    """(kind, gid) of what a call is about; its body has the REST API's shape."""
+    about = NAMES.get(topic.partition("/")[0])
+    if about is None:
+        return "other", None
+    kind, name, of_type = about
     try:
         told = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return None
-    number = told.get(name) if name and isinstance(told, dict) else None
-    return f"gid://shopify/Order/{number}" if type(number) is int and number > 0 else None
+        return "other", None
+    number = told.get(name) if isinstance(told, dict) else None
+    if type(number) is not int or number <= 0:
+        return "other", None
+    return kind, f"gid://shopify/{of_type}/{number}"
 
 
 def _path(uri: str) -> str:
