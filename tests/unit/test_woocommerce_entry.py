@@ -35,6 +35,46 @@ def test_what_belongs_to_the_making_is_not_sent_again() -> None:
     assert one.wish() == {"sku": "MUG-1", "id": 5}
 
 
+def test_tags_of_the_owner_stay_and_ours_are_added_once() -> None:
+    one = entry(tags=(3, 4))
+    assert one.wish()["tags"] == [{"id": 3}, {"id": 4}]
+    known = entry(tags=(3, 4), id=5)
+    assert "tags" not in known.wish(), "a list would replace the owner's"
+    assert known.take({"id": 5, "tags": [{"id": 9}, {"id": 3}]}) == "again"
+    assert known.wish() == {"sku": "MUG-1", "id": 5, "tags": [{"id": 3}, {"id": 4}, {"id": 9}]}
+    assert known.take({"id": 5, "tags": [{"id": 9}]}) == "done", (
+        "a shop that does not keep them is not asked for ever"
+    )
+    assert entry(tags=(3,), id=5).take({"id": 5, "tags": [{"id": 3}, {"id": 8}]}) == "done"
+
+
+def test_our_sale_is_ended_and_the_owners_is_not() -> None:
+    ours = {"id": 5, "sale_price": "9.00", "meta_data": [{"key": "_entrepot_sale", "value": "9.00"}]}
+    one = entry(id=5)
+    assert one.take(ours) == "again"
+    assert (one.wish()["sale_price"], one.wish()["meta_data"]) == (
+        "",
+        [{"key": "_entrepot_sale", "value": ""}],
+    )
+    assert one.take({"id": 5, "sale_price": ""}) == "done"
+    assert entry(id=5).take({**ours, "sale_price": "8.00"}) == "done"
+    assert entry(id=5, fields={"sale_price": "9.00"}).take(ours) == "done"
+
+
+@pytest.mark.parametrize(("sku", "verdict"), [("S-1", "again"), ("", "again"), ("OWNERS-OWN", "done")])
+def test_a_product_keeps_its_owners_sku_but_none_of_its_variations(sku: str, verdict: str) -> None:
+    one = entry(id=5, fields={"type": "variable"}, sku="entrepot-p1", not_skus=frozenset({"", "s-1"}))
+    assert "sku" not in one.wish()
+    assert one.take({"id": 5, "sku": sku}) == verdict
+    assert one.wish().get("sku") == ("entrepot-p1" if verdict == "again" else None)
+
+
+def test_what_is_its_owners_is_not_made_again() -> None:
+    one = entry(id=5, owners=True)
+    assert one.take(refusal("woocommerce_rest_product_invalid_id", "Invalid ID.")) == "done"
+    assert one.id == 5 and "not made again" in (one.problem or "")
+
+
 def test_one_dead_picture_among_three_costs_only_itself() -> None:
     one = entry(pictures=URLS)
     assert one.take(refusal(PICTURE_ERROR, "Invalid image: not allowed.")) == "again"

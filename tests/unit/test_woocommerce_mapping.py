@@ -69,7 +69,9 @@ def test_a_variable_product_and_its_variations_as_they_are_sent() -> None:
         {"name": "Fit", "position": 1, "visible": True, "variation": True, "options": ["slim"]},
         {"name": "Brand", "visible": True, "variation": False, "options": ["Acme"], "position": 2},
     ]
-    assert (fields["type"], fields["sku"], fields["manage_stock"]) == ("variable", "entrepot-p1", False)
+    assert (fields["type"], fields["manage_stock"], "sku" in fields) == ("variable", False, False)
+    assert mapping.at_making(draft) == {"sku": "entrepot-p1"}
+    assert mapping.not_its_skus(draft) == {"", "s-1", "m-1"}
     assert "regular_price" not in fields and "stock_quantity" not in fields
     assert mapping.variation_fields(draft.variants[1], draft, "kg") == {
         "status": "publish",

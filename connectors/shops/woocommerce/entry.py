@@ -19,7 +19,7 @@ ROUNDS = 8
 class Entry:
     """`fields` are what is wanted; `creation` is sent only when the thing is made. `parent` is the product of a
     variation. `picture_ids` are the shop's own ids by URL; `problems` are sentences by key. `tags` are ids that the
-    product must have beside its owner's. With `owners` the thing is its owner's: where it is gone it is not made again."""
+    product must have beside its owner's; `not_skus` SKUs (lower case) that must not stay on it. With `owners` the thing is its owner's: where it is gone it is not made again."""
 
     key: str
     sku: str
@@ -28,6 +28,7 @@ class Entry:
     gtin: str | None = None
     gtin_key: str = ""
     tags: tuple[int, ...] = ()
+    not_skus: frozenset[str] = frozenset()
     owners: bool = False
     pictures: tuple[str, ...] = ()
     picture_ids: dict[str, str] = field(default_factory=dict)
@@ -144,8 +145,8 @@ class Entry:
             self.picture_ids |= {url: str(image["id"]) for url, image in zip(shown, images, strict=True)}
 
     def _lacks(self, answer: Fields) -> bool:
-        """What only an answer tells: a list of tags replaces the owner's, so ours are added to those it shows; and a sale
-        of ours that is over must be ended, while one of the owner's stays."""
+        """What only an answer tells: a list of tags replaces the owner's, so ours are added to those it shows; a sale of
+        ours that is over must be ended, while one of the owner's stays; and a SKU of its own is left to the owner."""
         held = {int(tag["id"]) for tag in answer.get("tags") or []}
         lacking = not self._tagged and not held.issuperset(self.tags)
         if lacking:
@@ -154,7 +155,10 @@ class Entry:
         over = "sale_price" not in self.fields and our_sale(answer)
         if over:
             self.fields = without_sale(self.fields)
-        return lacking or over
+        misnamed = "sku" not in self.fields and str(answer.get("sku") or "").casefold() in self.not_skus
+        if misnamed:
+            self.fields = {**self.fields, "sku": self.sku}
+        return lacking or over or misnamed
 
     def _next_picture(self) -> Verdict:
         if not self._later:

@@ -100,6 +100,11 @@ def parent_sku(draft: ProductDraft) -> str:
     return f"entrepot-{draft.key}"
 
 
+def not_its_skus(draft: ProductDraft) -> frozenset[str]:
+    """In lower case, what must not be the SKU of a variable product itself: its variations', and none at all."""
+    return frozenset() if draft.simple else frozenset({"", *(one.sku.casefold() for one in draft.variants)})
+
+
 def weight(grams: int, unit: str) -> str:
     """Grams in the shop's unit, with up to four places and a dot: (350, "kg") is "0.35"."""
     return format((grams / GRAMS[unit]).quantize(Decimal("0.0001")).normalize(), "f")
@@ -137,7 +142,7 @@ def product_fields(draft: ProductDraft, unit: str) -> Fields:
         for place, name in enumerate(names)
     ]
     brand = [] if _bare(BRAND) in {_bare(name) for name in names} else brand
-    shared |= {"type": "variable", "sku": parent_sku(draft), "manage_stock": False}
+    shared |= {"type": "variable", "manage_stock": False}
     return (
         shared
         | {"attributes": [*values, *({**one, "position": len(names)} for one in brand)]}
@@ -146,8 +151,10 @@ def product_fields(draft: ProductDraft, unit: str) -> Fields:
 
 
 def at_making(draft: ProductDraft) -> Fields:
-    """What is sent only when the product is made: afterwards its address is known to others."""
-    return {"slug": draft.handle} if draft.handle else {}
+    """What is sent only when the product is made: afterwards its address is known to others, and the SKU of a variable
+    product that the shop already had may be its owner's."""
+    name = {} if draft.simple else {"sku": parent_sku(draft)}
+    return name | ({"slug": draft.handle} if draft.handle else {})
 
 
 def variation_fields(variant: VariantDraft, draft: ProductDraft, unit: str) -> Fields:

@@ -89,6 +89,7 @@ class Products:
             gtin=only.gtin if only else None,
             gtin_key=only.key if only else "",
             tags=tuple(dict.fromkeys(number for number in tags if number is not None)),
+            not_skus=mapping.not_its_skus(draft),
             pictures=tuple(dict.fromkeys(pictures)),
             picture_ids=dict(draft.image_ids),
             id=int(draft.external_id) if draft.external_id else None,
