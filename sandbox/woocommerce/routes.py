@@ -42,96 +42,57 @@ class Route:
 
 
 def _route(path: str, allow: str, **methods: tuple[str, Endpoint]) -> Route:
-    found = dict(methods)
-    if "PUT" in found:
-        found["POST"] = found["PATCH"] = found["PUT"]
-    elif "POST" in found and allow == _BATCH:
-        found["PUT"] = found["PATCH"] = found["POST"]
-    return Route(re.compile(path.replace("#", r"(\d+)")), allow, found)
+    return Route(re.compile(path.replace("#", r"(\d+)")), allow, methods)
 
 
+def _list(path: str, show: Endpoint, create: Endpoint) -> Route:
+    return _route(path, _LIST, GET=("list", show), POST=("create", create))
+
+
+def _one(
+    path: str, view: Endpoint | None, edit: Endpoint | None, delete: Endpoint, allow: str = _ONE
+) -> Route:
+    """One thing; without `view` or `edit` that was never recorded."""
+    methods = {"DELETE": ("delete", delete)}
+    if view is not None:
+        methods["GET"] = ("view", view)
+    if edit is not None:
+        methods |= dict.fromkeys(("POST", "PUT", "PATCH"), ("edit", edit))
+    return _route(path, allow, **methods)
+
+
+def _batch(path: str, change: Endpoint) -> Route:
+    return _route(path, _BATCH, **dict.fromkeys(("POST", "PUT", "PATCH"), ("batch", change)))
+
+
+_SETTING = "GET, POST, PUT, PATCH"
 ROUTES = (
-    _route("/products", _LIST, GET=("list", products.products), POST=("create", products.new_product)),
-    _route(
-        "/products/#",
-        _ONE,
-        GET=("view", products.product),
-        PUT=("edit", products.change_product),
-        DELETE=("delete", products.remove_product),
+    _list("/products", products.products, products.new_product),
+    _one("/products/#", products.product, products.change_product, products.remove_product),
+    _batch("/products/batch", batch.of_products),
+    _list("/products/#/variations", products.variations, products.new_variation),
+    _one(
+        "/products/#/variations/#", products.variation, products.change_variation, products.remove_variation
     ),
-    _route("/products/batch", _BATCH, POST=("batch", batch.of_products)),
-    _route(
-        "/products/#/variations",
-        _LIST,
-        GET=("list", products.variations),
-        POST=("create", products.new_variation),
-    ),
-    _route(
-        "/products/#/variations/#",
-        _ONE,
-        GET=("view", products.variation),
-        PUT=("edit", products.change_variation),
-        DELETE=("delete", products.remove_variation),
-    ),
-    _route("/products/#/variations/batch", _BATCH, POST=("batch", batch.of_variations)),
-    _route(
-        "/products/categories", _LIST, GET=("list", terms.categories), POST=("create", terms.new_category)
-    ),
-    _route(
-        "/products/categories/#",
-        _ONE,
-        GET=("view", terms.category),
-        PUT=("edit", terms.change_category),
-        DELETE=("delete", terms.remove_category),
-    ),
-    _route("/products/tags", _LIST, GET=("list", tags.tags), POST=("create", tags.new_tag)),
-    _route("/products/tags/#", _ONE, GET=("view", tags.tag), DELETE=("delete", tags.remove_tag)),
-    _route(
-        "/products/attributes", _LIST, GET=("list", terms.attributes), POST=("create", terms.new_attribute)
-    ),
-    _route(
-        "/products/attributes/#",
-        _ONE,
-        GET=("view", terms.attribute),
-        DELETE=("delete", terms.remove_attribute),
-    ),
-    _route("/products/attributes/#/terms", _LIST, GET=("list", terms.terms), POST=("create", terms.new_term)),
-    _route("/products/attributes/#/terms/#", _ONE, DELETE=("delete", terms.remove_term)),
-    _route("/orders", _LIST, GET=("list", orders.orders), POST=("create", orders.new_order)),
-    _route(
-        "/orders/#",
-        _ONE,
-        GET=("view", orders.order),
-        PUT=("edit", orders.change_order),
-        DELETE=("delete", orders.remove_order),
-    ),
-    _route("/orders/#/notes", _LIST, GET=("list", refunds.notes), POST=("create", refunds.new_note)),
-    _route("/orders/#/refunds", _LIST, GET=("list", refunds.refunds), POST=("create", refunds.new_refund)),
-    _route(
-        "/orders/#/refunds/#",
-        "GET, DELETE",
-        GET=("view", refunds.refund),
-        DELETE=("delete", refunds.remove_refund),
-    ),
-    _route("/webhooks", _LIST, GET=("list", webhooks.webhooks), POST=("create", webhooks.new_webhook)),
-    _route(
-        "/webhooks/#",
-        _ONE,
-        GET=("view", webhooks.webhook),
-        PUT=("edit", webhooks.change_webhook),
-        DELETE=("delete", webhooks.remove_webhook),
-    ),
+    _batch("/products/#/variations/batch", batch.of_variations),
+    _list("/products/categories", terms.categories, terms.new_category),
+    _one("/products/categories/#", terms.category, terms.change_category, terms.remove_category),
+    _list("/products/tags", tags.tags, tags.new_tag),
+    _one("/products/tags/#", tags.tag, None, tags.remove_tag),
+    _list("/products/attributes", terms.attributes, terms.new_attribute),
+    _one("/products/attributes/#", terms.attribute, None, terms.remove_attribute),
+    _list("/products/attributes/#/terms", terms.terms, terms.new_term),
+    _one("/products/attributes/#/terms/#", None, None, terms.remove_term),
+    _list("/orders", orders.orders, orders.new_order),
+    _one("/orders/#", orders.order, orders.change_order, orders.remove_order),
+    _list("/orders/#/notes", refunds.notes, refunds.new_note),
+    _list("/orders/#/refunds", refunds.refunds, refunds.new_refund),
+    _one("/orders/#/refunds/#", refunds.refund, None, refunds.remove_refund, "GET, DELETE"),
+    _list("/webhooks", webhooks.webhooks, webhooks.new_webhook),
+    _one("/webhooks/#", webhooks.webhook, webhooks.change_webhook, webhooks.remove_webhook),
     _route("/data/currencies/current", "GET", GET=("view", site.current_currency)),
-    _route(
-        "/settings/tax/woocommerce_prices_include_tax",
-        "GET, POST, PUT, PATCH",
-        GET=("view", site.prices_include_tax),
-    ),
-    _route(
-        "/settings/products/woocommerce_weight_unit",
-        "GET, POST, PUT, PATCH",
-        GET=("view", site.weight_unit),
-    ),
+    _route("/settings/tax/woocommerce_prices_include_tax", _SETTING, GET=("view", site.prices_include_tax)),
+    _route("/settings/products/woocommerce_weight_unit", _SETTING, GET=("view", site.weight_unit)),
     _route("/system_status", "GET", GET=("list", site.system_status)),
 )
 
