@@ -20,6 +20,7 @@ from web.api import feeds as feeds_api
 from web.api import lineage as lineage_api
 from web.api import money as money_api
 from web.api import orders as orders_api
+from web.api import prices as prices_api
 from web.api import purchasing as purchasing_api
 from web.api import settlement as settlement_api
 from web.api import shops as shops_api
@@ -40,6 +41,7 @@ from web.pages import (
     money,
     orders,
     overview,
+    prices,
     products,
     purchasing,
     queues,
@@ -47,6 +49,8 @@ from web.pages import (
     runs,
     search,
     settlement,
+    shop_acts,
+    shop_settings,
     shops,
     uploads,
 )
@@ -79,7 +83,10 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
         run_acts,
         categories,  # before products, whose addresses would take it for a product
         products,
+        prices,  # before shops, whose addresses would take it for a shop
         shops,
+        shop_acts,
+        shop_settings,
         adoption,
         connect,
         orders,
@@ -94,7 +101,7 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
     for module in pages:
         app.include_router(module.router, include_in_schema=False)
     for module in (
-        companies, feeds_api, feed_sources_api, uploads_api, mapping_api, feed_runs_api, catalogue, lineage_api, taxonomy_api, shops_api, adoption_api, orders_api, purchasing_api, money_api, settlement_api, bank_api, messages,
+        companies, feeds_api, feed_sources_api, uploads_api, mapping_api, feed_runs_api, catalogue, lineage_api, taxonomy_api, shops_api, prices_api, adoption_api, orders_api, purchasing_api, money_api, settlement_api, bank_api, messages,
     ):  # fmt: skip
         app.include_router(
             module.router, prefix="/api/v1", dependencies=[Depends(checked_key)], responses=FAILURES

@@ -75,4 +75,4 @@ def _sentence(what: str, before: str, after: str, note: str, currency: str) -> s
     pattern, _, way = note.partition(" ")
     if not pattern:
         return f"Rounded half-up once, the price is {end}."
-    return f"Rounded to {pattern}{' upwards' if way == 'up' else ''}, within its limits, the price is {end}."
+    return f"Rounded {'up ' if way == 'up' else ''}to the pattern {pattern}, the price is {end}."

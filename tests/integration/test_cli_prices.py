@@ -60,7 +60,7 @@ def test_a_rule_from_its_making_to_its_end(db: Database, shell: Shell) -> None:
         "The rule that is tried out makes the price.",
         "The supplier's cost is 10 EUR.",
         "60 % on top, but no less than the dearest of the tier before makes 18 EUR.",
-        "Rounded to 0.99 upwards, within its limits, the price is 18.99 EUR.",
+        "Rounded up to the pattern 0.99, the price is 18.99 EUR.",
     ]
     assert rows(db, "SELECT id FROM price_rule") == []
     made = shell.ask(
@@ -102,7 +102,7 @@ def test_a_rule_from_its_making_to_its_end(db: Database, shell: Shell) -> None:
     assert shell.ask("price", "rule", "list", "S2")["rules"] == [changed]
     told = shell.ask("why", "price", "shop", "NORDEN-L")["sentences"]
     assert told[1] == "Price rule 1, “Lamps”, makes the price."
-    assert told[-1] == "Rounded to 0.95, within its limits, the price is 29.95 EUR."
+    assert told[-1] == "Rounded to the pattern 0.95, the price is 29.95 EUR."
     assert "29.95" in shell.read("price", "rule", "try", "shop", "NORDEN-L")
     shell.ask("price", "rule", "change", 1, "--round-to", "none", "--tier", "0:10")
     assert one(db, "SELECT formula FROM price_rule") == {"tiers": [{"from": "0", "percent": "10"}]}
