@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from sandbox.shopify.shop import Shop as Shopify
 from sandbox.woocommerce.shop import Shop
-from tests.contract.shops import LIVE, WooRig
+from tests.contract.shopify_rig import ShopifyRig
+from tests.contract.shops import LIVE, LIVE_SHOPIFY, WooRig
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LISTS = {
@@ -24,15 +26,31 @@ LISTS = {
 
 
 @pytest.mark.deep
-def test_a_live_shop_is_left_as_it_was_found(tmp_path: Path) -> None:
+def test_a_live_woocommerce_is_left_as_it_was_found(tmp_path: Path) -> None:
     """Whole: every thing with every field, its date of change included."""
-    with Shop(tmp_path / "shop", images="accept", tax_included=True) as shop:
+    with Shop(tmp_path / "shop", utc_offset_hours=-5) as shop:
         owner = WooRig(shop.url, shop.keys.key, shop.keys.secret, str(shop.ca_file), None)
         _stock(owner)
         found = _state(owner)
         assert len(found["products"]) == 3 and len(found["orders"]) == 2
-        _run_contract(shop)
+        keys = {"URL": shop.url, "KEY": shop.keys.key, "SECRET": shop.keys.secret, "CA": str(shop.ca_file)}
+        assert _passed("live-woocommerce", {f"{LIVE}{name}": value for name, value in keys.items()}) > 50
         assert _state(owner) == found
+
+
+@pytest.mark.deep
+def test_a_live_shopify_is_left_as_it_was_found(tmp_path: Path) -> None:
+    with Shopify(tmp_path / "shop") as shop:
+        told = shop.description()
+        owner = ShopifyRig(shop, told)
+        owner.stranger("OWN-1")
+        owner.switch("collection", title="Own")
+        found = _kept(shop)
+        assert [len(rows) for rows in found] == [1, 1, 1]
+        names = {"URL": "url", "TOKEN": "access_token", "SECRET": "client_secret", "CA": "ca_file"}
+        keys = {f"{LIVE_SHOPIFY}{name}": str(told[field]) for name, field in names.items()}
+        assert _passed("live-shopify", keys) > 20
+        assert _kept(shop) == found
 
 
 def _stock(owner: WooRig) -> None:
@@ -50,24 +68,21 @@ def _stock(owner: WooRig) -> None:
     owner.rest("POST", "webhooks", json={**hook, "status": "paused"})
 
 
-def _run_contract(shop: Shop) -> None:
+def _passed(name: str, given: dict[str, str]) -> int:
     """As a person runs it: by the environment alone, in a process of its own."""
-    given = {
-        "URL": shop.url,
-        "KEY": shop.keys.key,
-        "SECRET": shop.keys.secret,
-        "CA": str(shop.ca_file),
-    }
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
-    environment = kept | {f"{LIVE}{name}": value for name, value in given.items()}
     ran = subprocess.run(
-        [sys.executable, "-P", "-m", "pytest", "tests/contract", "-k", "live-woocommerce", "-q", "-p", "no:cacheprovider"],
-        cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=600, check=False,
+        [sys.executable, "-P", "-m", "pytest", "tests/contract", "-k", name, "-q", "-p", "no:cacheprovider"],
+        cwd=CHECKOUT, env=kept | given, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     told = ran.stdout.strip().splitlines()
     assert ran.returncode == 0, "\n".join(told[-40:])
-    passed = int(told[-1].split(" passed")[0].split()[-1])
-    assert passed > 40, told[-1]
+    return int(told[-1].split(" passed")[0].split()[-1])
+
+
+def _kept(shop: Shopify) -> list[list[Any]]:
+    with shop.site.lock:
+        return [shop.site.all(kind) for kind in ("Product", "ProductVariant", "Collection")]
 
 
 def _state(owner: WooRig) -> dict[str, list[Any]]:

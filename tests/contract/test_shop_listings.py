@@ -7,7 +7,7 @@ import pytest
 from connectors.base import ProductDraft, ShopConnector, ShopListing, VariantDraft
 from core.errors import Temporary
 from core.money import Money
-from tests.contract.shops import Make, Rig, expected, known, push, read
+from tests.contract.shops import Make, Rig, assert_no_doubles, assert_true, expected, known, push, read
 
 
 def test_a_page_has_its_address_tags_and_place(rig: Rig, make: Make, prefix: str) -> None:
@@ -88,6 +88,24 @@ def test_of_an_owners_product_only_price_and_stock_are_changed(rig: Rig, make: M
     assert after == replace(before, prices={f"{prefix}-1": (make.money("8.00"), make.money("9.50"))})
     (now,) = read(shop, theirs).values()
     assert now == replace(held, price=make.money("8.00"), stock=6, stock_id=now.stock_id)
+
+
+def test_an_owners_product_becomes_ours_where_he_gives_it(rig: Rig, make: Make, prefix: str) -> None:
+    """From then on it bears our key: also where the hub lost its number it is found, and not doubled."""
+    shop = rig.connect()
+    theirs = rig.stranger(f"{prefix}-1")
+    (held,) = read(shop, theirs).values()
+    draft = make.simple(1)
+    given = replace(
+        draft,
+        external_id=held.parent_id or held.external_id,
+        variants=(replace(draft.variants[0], external_id=held.external_id),),
+    )
+    result = push(shop, given)[draft.key]
+    assert_true(shop, [draft], {draft.key: result})
+    assert result.external_id == theirs
+    assert push(rig.connect(), draft)[draft.key].external_id == theirs
+    assert_no_doubles(rig, prefix, {f"{prefix}-1"})
 
 
 def test_an_owners_product_that_is_gone_is_not_made_again(rig: Rig, make: Make, prefix: str) -> None:
