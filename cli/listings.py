@@ -7,13 +7,13 @@ from sqlalchemy import func
 
 from cli.output import AsJson, hub, rows_of, show
 from cli.waiting import given_up_since, last_dead_letter, quiet, until
-from core.errors import Misconfigured, Refused, Temporary
+from core.errors import Misconfigured, Refused, Temporary, there_is
 from models.catalogue import Variant
 from models.shops import LISTING_STATES, Listing, Push, Shop, ShopProduct, find_shop
 from pipelines.listings.draft import drift
 from pipelines.listings.guard import reasons_to_wait
 from pipelines.listings.plan import counts, differences
-from pipelines.making import let_push
+from pipelines.making import let_push, undo_push
 
 app = typer.Typer(no_args_is_help=True, help="Listings: variants in shops, as wanted, as sent, as read back.")
 ShopName = Annotated[str, typer.Argument(help="The shop's name or number.")]
@@ -64,7 +64,10 @@ def list_listings(
 
 
 def push(
-    shop: ShopName,
+    shop: Annotated[
+        str, typer.Argument(help="The shop's name or number; or `undo` with the number of a push.")
+    ],
+    number: Annotated[int | None, typer.Argument(help="With `undo`: the push to take back.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would be sent.")] = False,
     apply: Annotated[
         bool, typer.Option("--apply", help="Send it; from then on the hub keeps the shop true by itself.")
@@ -72,8 +75,11 @@ def push(
     wait: Annotated[bool, typer.Option(help="Wait until the shop was read back.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Shows or sends what differs between a shop and what is wanted there."""
-    if plan == apply:
+    """Shows or sends what differs between a shop and what is wanted there; `entrepot push undo 12` takes a push back."""
+    if shop == "undo" and number is not None:
+        take_back(number, wait=wait, as_json=as_json)
+        return
+    if plan == apply or number is not None:
         raise Refused("Say one of --plan or --apply: entrepot push SHOP --plan.", rule="usage")
     with hub() as db:
         if plan:
@@ -99,6 +105,29 @@ def push(
             given_up = given_up_since(uow, lane, dead)
         if problem:
             raise Misconfigured(problem)
+        if given_up:
+            raise Temporary(given_up)
+
+
+def take_back(push_id: int, *, wait: bool, as_json: bool) -> None:
+    """Puts a shop back as it was before a push, its stock aside; nothing more goes in by itself until a person lets it."""
+    with hub() as db:
+        with db.unit_of_work() as uow:
+            taken = there_is(uow.session.get(Push, push_id), f"Push {push_id}")
+            shop = uow.session.get_one(Shop, taken.shop_id)
+            lane, dead = shop.lane, last_dead_letter(uow)
+            undo_push(uow, shop.id, push_id)
+        if wait:
+            until(db, lambda uow: quiet(uow, lane), f"taking back push {push_id}")
+        with db.unit_of_work() as uow:
+            ended = uow.session.query(Push).filter(Push.undoes == push_id).first()
+            show(
+                {"push": ended.id if ended else None, "undoes": push_id, "state": ended.state if ended else "waiting",
+                 "plan": ended.plan if ended else None, "outcome": ended.outcome if ended else None,
+                 "held_why": uow.session.get_one(Shop, taken.shop_id).held_why},
+                as_json,
+            )  # fmt: skip
+            given_up = given_up_since(uow, lane, dead)
         if given_up:
             raise Temporary(given_up)
 

@@ -6,6 +6,7 @@
     by hand               UndoDue ─ undo ─ RunUndone ─ remerge ─ ProductsMerged; OfferMoved ─ rejoin ─ ProductsMerged;
                           CategoryChosen ─ settle_chosen
     a seller's shop       ListingsDue ─ plan ─ PushDue ─ push ─ ListingsSent ─ verify; ListingsDue ─ plan ─ SharesMoved ─ follow ─ PushDue
+    a push taken back     PushUndoDue ─ undo ─ PushDue
     what a shop noticed   ProductNoticed ─ verify_one ─ PushDue
     exchange rates        RatesDue ─ fetch ─ ListingsDue
     what it has already   AdoptionDue ─ plan_adoption
@@ -50,6 +51,7 @@ from models.events import (
     ProductsMerged,
     PurchaseOrderMade,
     PushDue,
+    PushUndoDue,
     RatesDue,
     RunApproved,
     RunUndone,
@@ -76,6 +78,7 @@ from pipelines.listings.push import push
 from pipelines.listings.rates import fetch
 from pipelines.listings.restock import follow, resend, restock
 from pipelines.listings.settle import settle
+from pipelines.listings.undo import undo as undo_push
 from pipelines.listings.verify import verify, verify_one
 from pipelines.orders.cancel import ask_cancel
 from pipelines.orders.pull import pull, sweep
@@ -106,6 +109,7 @@ ROUTES = (
     on(ListingsDue, plan_listings, queue="catalogue"),
     on(SharesMoved, follow, queue="catalogue", one_unit=True),
     on(PushDue, push, queue="shops", seconds=1150),
+    on(PushUndoDue, undo_push, queue="catalogue"),
     on(ListingsSent, verify, queue="shops"),
     on(VerifyDue, verify, queue="shops", retries=3),
     on(ProductNoticed, verify_one, queue="shops", retries=3),

@@ -12,6 +12,7 @@ from models.orders import Order, OrderLine, Reservation
 from models.shops import Shop
 from models.suppliers import Feed
 from pipelines.feeds.uploads import drop_stale
+from pipelines.listings import undo
 from pipelines.orders.forget import forget_over
 from pipelines.settlement import close, mature
 from schedules.slots import Job
@@ -94,10 +95,11 @@ def uploads_trim(uow: UnitOfWork, slot: datetime) -> None:
 
 
 def history_trim(uow: UnitOfWork, slot: datetime) -> None:
-    """Forgets step figures and claimed slots older than 14 days."""
+    """Forgets step figures and claimed slots older than 14 days, and the way back of pushes after its own time."""
     before = slot.astimezone(UTC) - timedelta(days=14)
     uow.cursor().execute("DELETE FROM step_run WHERE minute < %s", [before])
     uow.cursor().execute("DELETE FROM job_run WHERE slot < %s", [before])
+    uow.cursor().execute(undo.TRIM, {"before": slot.astimezone(UTC) - timedelta(days=undo.KEPT_DAYS)})
 
 
 JOBS = (

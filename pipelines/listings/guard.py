@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from core.database import UnitOfWork
+from core.errors import Temporary
 from models.events import PushDue
 from models.shops import Push, Shop
 from pipelines.listings.settings import settings_of
@@ -12,6 +13,8 @@ ALONE = {"create": 0, "update": 0, "stock": 0, "withdraw": 0, "limits": [], "onl
 """The plan of a push that sends stock and nothing else, as much of it as differs when it runs."""
 FEW = 5
 """A shop with fewer live listings has no share worth watching."""
+UNDO_PATIENCE = 5.0
+"""Seconds until a plan looks again whether an undo has ended."""
 EXAMPLES = 3
 """How many listings a sentence names."""
 
@@ -66,6 +69,16 @@ def start_stock(uow: UnitOfWork, shop: Shop) -> Push | None:
     uow.session.flush()
     uow.emit(PushDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id, push_id=push.id))
     return push
+
+
+def wait_for_undo(running: Push | None) -> None:
+    """For a plan. Raises Temporary, no attempt, while a push is being undone: what is wanted meanwhile is what was."""
+    if running is not None and running.undoes is not None:
+        raise Temporary(
+            f"Push {running.undoes} of shop {running.shop_id} is being undone; the shop is planned after that.",
+            retry_after=UNDO_PATIENCE,
+            counts=False,
+        )
 
 
 def beyond_limits(uow: UnitOfWork, shop: Shop) -> list[str]:

@@ -13,7 +13,7 @@ from models.shelves import UNKNOWN
 from models.shops import Push, Shop
 from pipelines.listings.concerned import CHOOSES, products_concerned, shops_concerned
 from pipelines.listings.draft import distinct_options, wanted_product, wanted_variant
-from pipelines.listings.guard import reasons_to_wait, start_stock
+from pipelines.listings.guard import reasons_to_wait, start_stock, wait_for_undo
 from pipelines.listings.price import Blocked
 from pipelines.listings.prices import pricing_of
 from pipelines.listings.settings import settings_of
@@ -57,6 +57,7 @@ def plan_listings(event: ListingsDue, db: Database) -> None:
     with db.unit_of_work() as uow:
         uow.allow(SET_SECONDS)
         shop = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
+        wait_for_undo(running_push(uow, shop))
         variants = want(uow, shop, products_concerned(uow, shop.id, event.run_id))
     with db.unit_of_work(last=True) as uow:
         uow.allow(SET_SECONDS)

@@ -88,7 +88,7 @@ def verify_one(event: ProductNoticed, db: Database) -> None:
         facts = {
             "shop": shop.id, "lane": shop.lane, "external": event.external_id, "stock": bool(event.stock),
         }  # fmt: skip
-        later = uow.cursor().execute(LATER, facts).fetchone()
+        later = uow.cursor().execute(LATER, facts).fetchone() is not None
         cursor = uow.cursor().connection.cursor(row_factory=dict_row)
         rows = [] if later else cursor.execute(NOTICED, facts).fetchall()
         uow.session.expunge_all()

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from psycopg.rows import dict_row
 
-from core.clock import now
 from core.database import Database
 from core.errors import Misconfigured, Temporary, Unknown
 from core.settings import load
@@ -24,7 +23,8 @@ from pipelines.listings.plan import start_push
 from pipelines.listings.verify import READABLE, record
 from pipelines.routes import ROUTES
 from sandbox.woocommerce.shop import Shop
-from tests.staged import shop_of, stage, supplier
+from tests.pushing import held, open_shop, states
+from tests.staged import stage
 from tests.stepping import one, pending, rows, run_all, run_message
 
 UMBRELLAS = [
@@ -60,43 +60,6 @@ def db(
     database = Database(database_url, ROUTES)
     yield database
     database.close()
-
-
-def open_shop(db: Database, sandbox: Shop, *offers: dict[str, Any], secret: str | None = None) -> int:
-    """A live shop connected to the sandbox, with these offers of one supplier wanted in it."""
-    supplier(db, "NORDEN", absence="withdraw")
-    stage(db, 1, *offers)
-    run_all(db)
-    shop_id = shop_of(db, supplier={"supplier": 2})
-    with db.unit_of_work() as uow:
-        shop = uow.session.get_one(StoredShop, shop_id)
-        shop.url, shop.live_since = sandbox.url, now()
-        told = sandbox.description()
-        shop.credentials = load_vault(load()).seal(
-            {"key": told["key"], "secret": secret or told["secret"], "ca_file": told["ca_file"]}
-        )
-    return shop_id
-
-
-def held(sandbox: Shop) -> dict[str, tuple[str, int, str]]:
-    """SKU → (price, stock, status) of everything but variable parents."""
-    request = urllib.request.Request(
-        f"{sandbox.url}/sandbox/products", headers={"Authorization": f"Bearer {sandbox.keys.admin_token}"}
-    )
-    with urllib.request.urlopen(
-        request, timeout=10, context=ssl.create_default_context(cafile=str(sandbox.ca_file))
-    ) as answer:
-        products = json.load(answer)
-    found: dict[str, tuple[str, int, str]] = {}
-    for product in products:
-        if product.get("type") != "variable":
-            assert product["sku"] not in found, f"{product['sku']} is there twice"
-            found[product["sku"]] = (product["regular_price"], product["stock_quantity"], product["status"])
-    return found
-
-
-def states(db: Database) -> dict[str, int]:
-    return dict(rows(db, "SELECT state, count(*) FROM listing GROUP BY 1"))
 
 
 def until_push(db: Database) -> dict[str, Any]:
