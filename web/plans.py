@@ -8,12 +8,10 @@ from core.database import UnitOfWork
 from models.shops import Shop
 from pipelines.listings.draft import drift
 from pipelines.listings.guard import reasons_to_wait
-from pipelines.listings.plan import counts, differences
-from web.formats import move
+from pipelines.listings.plan import count_differences, page_of_differences
+from web.queries.adoption import adoption_states
 from web.queries.shops import listing_states
 
-KINDS = ("withdraw", "create", "update", "stock")
-"""The unusual first."""
 ROWS = 50
 
 
@@ -31,13 +29,17 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a push would do now. `rows` is one page of it, `after` the id to go on from."""
+    """What a push would do now. `rows` is one page of it, `after` how many rows lie before the next.
+
+    `already` things in the shop are proposed to be adopted: a push would make them a second time.
+    """
 
     counts: dict[str, int]
     limits: list[str]
     live: int
     rows: Sequence[Difference]
     after: str | None
+    already: int = 0
 
     @property
     def whole(self) -> int:
@@ -47,19 +49,18 @@ class Plan:
 
 def plan_of(uow: UnitOfWork, shop: Shop, kind: str = "", after: str = "", limit: int = ROWS) -> Plan:
     """The plan of a shop as it stands now; only differences of `kind` where one is given."""
-    rows = differences(uow.cursor(), shop.id)
-    numbers = counts(rows)
+    cursor = uow.cursor()
+    numbers = count_differences(cursor, shop.id)
     states = listing_states(uow.session, shop.id)
-    live = sum(states.get(state, 0) for state in ("sent", "live", "drifted"))
-    shown = sorted((difference(row) for row in rows if kind in ("", row["difference"])), key=unusual)
-    start = next((place + 1 for place, row in enumerate(shown) if str(row.id) == after), 0)
-    piece = shown[start : start + limit]
+    skipped = int(after) if after.isdecimal() and len(after) < 10 else 0
+    rows = page_of_differences(cursor, shop.id, kind=kind, limit=limit + 1, skipped=skipped)
     return Plan(
         numbers,
         reasons_to_wait(uow, shop, numbers),
-        live,
-        piece,
-        str(piece[-1].id) if len(shown) > start + limit else None,
+        sum(states.get(state, 0) for state in ("sent", "live", "drifted")),
+        [difference(row) for row in rows[:limit]],
+        str(skipped + limit) if len(rows) > limit else None,
+        adoption_states(uow.session, shop.id)["proposed"],
     )
 
 
@@ -75,8 +76,3 @@ def difference(row: dict[str, Any]) -> Difference:
     return Difference(
         row["id"], row["difference"], (wanted or sent).get("sku", ""), row["title"], fields, row["wanted"]
     )
-
-
-def unusual(row: Difference) -> tuple[int, float, int]:
-    """Sorts by kind, then by how far the price moves, then as they came."""
-    return KINDS.index(row.kind), -abs(move(*row.fields.get("price", [None, None])) or 0), row.id

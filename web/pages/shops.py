@@ -6,11 +6,15 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 from sqlalchemy import select
 
+from connectors.shops.shopify.grant import missing_scopes
 from core.errors import there_is
 from models.companies import Company
 from models.events import VerifyDue
-from models.shops import Listing, Shop
+from models.shops import Listing, Meter, Shop
+from pipelines.connecting import AWAY
 from pipelines.listings.draft import drift
+from pipelines.listings.explained import told
+from pipelines.listings.plan import KINDS
 from pipelines.making import (
     NewSelection,
     NewShop,
@@ -21,7 +25,8 @@ from pipelines.making import (
     make_selection,
 )
 from web.deps import CheckedForm, Db, Session, go, page, settings_of
-from web.plans import KINDS, plan_of
+from web.plans import plan_of
+from web.queries.adoption import adoption_states
 from web.queries.shops import (
     LISTING_COLUMNS,
     SHOP_COLUMNS,
@@ -34,6 +39,7 @@ from web.queries.shops import (
     selections,
     shop_rows,
     shop_states,
+    undoable_pushes,
 )  # fmt: skip
 from web.stories import story_of_listing, story_of_shop
 from web.tables import Ask
@@ -96,6 +102,8 @@ def show(request: Request, db: Db, session: Session, shop_id: int) -> Response:
         shop: Shop = found["Shop"]
         rows, states = listing_rows(uow.session, shop_id, ask), listing_states(uow.session, shop_id)
         chosen, pushes = selections(uow.session, shop_id), last_pushes(uow.session, shop_id)
+        meter, already = uow.session.get(Meter, shop_id), adoption_states(uow.session, shop_id)["proposed"]
+        undoable = undoable_pushes(uow.session, [push.id for push in pushes])
         suppliers = uow.session.execute(
             select(Company.id, Company.name)
             .where(Company.kind == "supplier")
@@ -105,7 +113,8 @@ def show(request: Request, db: Db, session: Session, shop_id: int) -> Response:
     return page(
         request, "shop.html", title=shop.name, found=found, shop=shop, ask=ask, rows=rows, states=states, columns=LISTING_COLUMNS, order=LISTED,
         chosen=chosen, pushes=pushes, suppliers=suppliers, story=story_of_shop(shop, pushes), drifted=drifted,
-        busy=any(push.state == "running" for push in pushes),
+        busy=any(push.state == "running" for push in pushes), meter=meter, already=already, undoable=undoable, away=shop.problem in AWAY,
+        missing=missing_scopes(shop.facts.get("scopes", ())) if shop.renews_at else (),
     )  # fmt: skip
 
 
@@ -119,7 +128,7 @@ def show_listing(request: Request, db: Db, session: Session, shop_id: int, listi
         offer = offer_behind(uow.session, listing.why.get("offer"))
     return page(
         request, "listing.html", title=found["Variant"].title, shop=shop, listing=listing, variant=found["Variant"],
-        product=found["Product"], there=found["ShopProduct"], offer=offer, fields=fields(found), story=story_of_listing(listing, offer),
+        product=found["Product"], there=found["ShopProduct"], offer=offer, fields=fields(found), steps=told(listing.why, shop.currency), story=story_of_listing(listing, offer),
     )  # fmt: skip
 
 

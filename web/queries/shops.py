@@ -3,11 +3,11 @@
 from typing import Any
 
 from sqlalchemy import Float, Integer, String, case, cast, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from models.catalogue import Offer, Product, Variant
 from models.companies import Company
-from models.shops import Listing, Push, Selection, Shop, ShopProduct
+from models.shops import Listing, Push, PushChange, Selection, Shop, ShopProduct
 from models.suppliers import FeedRun
 from web.queries.feeds import EPOCH
 from web.queries.overview import IN_REACH
@@ -159,3 +159,12 @@ def last_pushes(session: Session, shop_id: int, limit: int = 8) -> list[Push]:
     return list(
         session.scalars(select(Push).where(Push.shop_id == shop_id).order_by(Push.id.desc()).limit(limit))
     )
+
+
+def undoable_pushes(session: Session, push_ids: list[int]) -> set[int]:
+    """Which of these pushes ended and can be put back: the hub still knows what the shop held before."""
+    changed = select(PushChange.push_id).where(PushChange.push_id == Push.id).exists()
+    undone = aliased(Push)
+    taken_back = select(undone.id).where(undone.undoes == Push.id).exists()
+    ended = Push.id.in_(push_ids) & (Push.state == "done")
+    return set(session.scalars(select(Push.id).where(ended, changed, ~taken_back)))

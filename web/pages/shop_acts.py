@@ -1,0 +1,69 @@
+"""What a person does to a shop as a whole: asks it, holds and releases it, takes a push back, disconnects it."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import Response
+
+from core.clock import now
+from core.errors import there_is
+from models.shops import Shop
+from pipelines.connecting import disconnect
+from pipelines.making import hold_shop, release_shop, undo_push
+from pipelines.opening import connect
+from web.deps import CheckedForm, Db, go
+
+router = APIRouter(prefix="/shops/{shop_id}")
+
+
+@router.post("/check")
+def check(request: Request, db: Db, session: CheckedForm, shop_id: int) -> Response:
+    """Asks the shop who it is, and stores what it tells."""
+    with db.unit_of_work() as uow:
+        shop = there_is(uow.session.get(Shop, shop_id), f"Shop {shop_id}")
+        uow.session.expunge_all()
+    facts = connect(db, shop).check()
+    with db.unit_of_work() as uow:
+        stored = uow.session.get_one(Shop, shop_id)
+        stored.facts, stored.currency, stored.problem, stored.checked_at = (
+            asdict(facts),
+            facts.currency,
+            None,
+            now(),
+        )
+    return go(f"/shops/{shop_id}", "checked")
+
+
+@router.post("/hold")
+def hold(
+    request: Request, db: Db, session: CheckedForm, shop_id: int, why: Annotated[str, Form()] = ""
+) -> Response:
+    """Nothing but stock goes there by itself."""
+    with db.unit_of_work() as uow:
+        hold_shop(uow, shop_id, why)
+    return go(f"/shops/{shop_id}", "held")
+
+
+@router.post("/release")
+def release(request: Request, db: Db, session: CheckedForm, shop_id: int) -> Response:
+    """The hub keeps the shop true by itself again."""
+    with db.unit_of_work() as uow:
+        release_shop(uow, shop_id)
+    return go(f"/shops/{shop_id}", "released")
+
+
+@router.post("/pushes/{push_id}/undo")
+def take_back(request: Request, db: Db, session: CheckedForm, shop_id: int, push_id: int) -> Response:
+    """Has the shop put back as it was before a push."""
+    with db.unit_of_work() as uow:
+        undo_push(uow, shop_id, push_id)
+    return go(f"/shops/{shop_id}", "taking_back")
+
+
+@router.post("/disconnect")
+def let_go(request: Request, db: Db, session: CheckedForm, shop_id: int) -> Response:
+    """Forgets the shop's key."""
+    with db.unit_of_work() as uow:
+        disconnect(uow, shop_id)
+    return go(f"/shops/{shop_id}", "disconnected")
