@@ -45,7 +45,8 @@ class LiveOrderRig:
         return self._orders[-1]
 
     def pay(self, order_id: str) -> None:
-        self._change(order_id, set_paid=True)
+        # Not set_paid: the shop takes that as payment of a pending or failed order only.
+        self._change(order_id, status="processing")
 
     def edit(self, order_id: str, line_id: str, quantity: int) -> None:
         line = self._line(order_id, line_id)
@@ -62,7 +63,9 @@ class LiveOrderRig:
             row = {"id": line["id"], "quantity": quantity, "refund_total": float(net)}
             rows.append(row | {"refund_tax": [{"id": key, "refund_total": float(tax)} for key, tax in taxes]})
             whole += gross
-        fields = {"amount": amount or str(whole), "api_refund": False, "line_items": rows}
+        fields: dict[str, Any] = {"amount": amount or str(whole), "api_refund": False}
+        if rows:
+            fields["line_items"] = rows
         return str(self.woo.rest("POST", f"orders/{order_id}/refunds", json=fields)["id"])
 
     def cancel(self, order_id: str) -> None:
