@@ -8,6 +8,7 @@ from sandbox.shopify.graph import field, mutation
 from sandbox.shopify.search import matcher
 from sandbox.shopify.site import Site, connection, gid
 
+MOST_TAGS = 250
 _WRITABLE = [
     "id",
     "title",
@@ -264,7 +265,13 @@ def write_plain(site: Site, product: Fields, wish: Fields) -> None:
         product["status"] = wish["status"]
     if "tags" in wish:
         once = {tag.strip().casefold(): tag.strip() for tag in reversed(wish["tags"] or []) if tag.strip()}
+        if len(once) > MOST_TAGS or any(len(tag) > 255 for tag in once.values()):
+            message = "Tags are at most 250, each of at most 255 characters"
+            raise UserError(message, "INVALID_PRODUCT", "input", "tags")
         product["tags"] = sorted(once.values(), key=str.casefold)
+    if len(wish.get("handle") or "") > 255:
+        message = "Handle is too long (maximum is 255 characters)"
+        raise UserError(message, "INVALID_PRODUCT", "input", "handle")
     if wish.get("handle") and wish["handle"] != product["handle"]:
         if site.all("Product", "slug = ? AND id <> ?", wish["handle"], product["id"]):
             raise UserError(

@@ -1,5 +1,6 @@
 """Variants: written by productSet as a whole list, or some of them by productVariantsBulkUpdate."""
 
+import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -32,6 +33,7 @@ _ITEM = [
     "countryCodeOfOrigin",
     "harmonizedSystemCode",
 ]
+_CODE = re.compile(r"\d{6,13}")
 _PLAIN = ("barcode", "inventoryPolicy", "taxable")
 
 
@@ -111,7 +113,7 @@ def _update(site: Site, product: Fields, given: Fields, where: tuple[str, ...]) 
     _plain(variant, given, where)
     if "inventoryItem" in given:
         item = products.item_of(site, variant)
-        _item(variant, item, given["inventoryItem"] or {})
+        _item(variant, item, given["inventoryItem"] or {}, where)
         site.touch(item)
     return variant
 
@@ -119,7 +121,7 @@ def _update(site: Site, product: Fields, given: Fields, where: tuple[str, ...]) 
 def _plain(variant: Fields, given: Fields, where: tuple[str, ...]) -> None:
     for name in (*_PLAIN, "sku"):
         if name in given:
-            variant[name] = given[name]
+            variant[name] = _short(given[name], *where, name)
     if given.get("price") is not None:
         variant["price"] = price(given["price"], *where, "price")
     if "compareAtPrice" in given:
@@ -136,6 +138,8 @@ def _options(site: Site, product: Fields, given: list[Fields]) -> None:
     for at, one in enumerate(given):
         only(one, "an option", "id", "name", "position", "values")
         values = [value.get("name") or "" for value in one.get("values") or []]
+        for value in (names[at], *values):
+            _short(value, "input", "productOptions", str(at), "name")
         if not values:
             raise UserError(
                 "Option values are missing", "OPTION_VALUES_MISSING", "input", "productOptions", str(at)
@@ -181,7 +185,7 @@ def _variant(
     variant, item = _blank_variant(site, product) if found is None else (found, products.item_of(site, found))
     variant.update(values=list(values), position=at + 1)
     _plain(variant, given, where)
-    _item(variant, item, given.get("inventoryItem") or {})
+    _item(variant, item, given.get("inventoryItem") or {}, where)
     if "file" in given:
         variant["mediaId"] = media.of_variant(site, product, given["file"])
     site.touch(variant)
@@ -239,10 +243,26 @@ def _values(product: Fields, given: Fields, where: tuple[str, ...]) -> tuple[str
     return tuple(values)
 
 
-def _item(variant: Fields, item: Fields, given: Fields) -> None:
+def _short(value: Any, *where: str) -> Any:
+    """Raises UserError for a text of more than 255 characters."""
+    if isinstance(value, str) and len(value) > 255:
+        named = where[-1].capitalize()
+        raise UserError(f"{named} is too long (maximum is 255 characters)", _invalid(where), *where)
+    return value
+
+
+def _invalid(where: tuple[str, ...]) -> str:
+    """The code of the mutation that was asked: productSet's fields stand below `input`."""
+    return "INVALID_VARIANT" if where[0] == "input" else "INVALID_VALUE"
+
+
+def _item(variant: Fields, item: Fields, given: Fields, where: tuple[str, ...]) -> None:
     only(given, "an inventory item", *_ITEM)
     if "sku" in given:
-        variant["sku"] = given["sku"]
+        variant["sku"] = _short(given["sku"], *where, "sku")
+    if given.get("harmonizedSystemCode") and not _CODE.fullmatch(given["harmonizedSystemCode"]):
+        message = "Harmonized system code must be a number between 6 and 13 digits long"
+        raise UserError(message, _invalid(where), *where, "inventoryItem", "harmonizedSystemCode")
     item["sku"] = variant["sku"]
     for name in ("tracked", "requiresShipping", "countryCodeOfOrigin", "harmonizedSystemCode"):
         if given.get(name) is not None:

@@ -154,3 +154,27 @@ def test_stock_items_are_found_by_sku(client: Client) -> None:
         '{ inventoryItems(first: 5, query: "sku:BOWL-R") { nodes { sku variant { price } } } }'
     )
     assert found["inventoryItems"]["nodes"] == [{"sku": "BOWL-R", "variant": {"price": "12.50"}}]
+
+
+@pytest.mark.parametrize(
+    ("wish", "where"),
+    [
+        ({"tags": ["x" * 256]}, ["input", "tags"]),
+        ({"tags": [str(n) for n in range(250)] + ["more"]}, ["MAX_INPUT_SIZE_EXCEEDED"]),
+        ({"handle": "x" * 256}, ["input", "handle"]),
+        ({"variants": [{"sku": "x" * 256}]}, ["input", "variants", "0", "sku"]),
+        ({"variants": [{"inventoryItem": {"harmonizedSystemCode": "6911"}}]}, ["input", "variants", "0", "inventoryItem", "harmonizedSystemCode"]),
+        ({"productOptions": [{"name": "Colour", "values": [{"name": "x" * 256}]}]}, ["input", "productOptions", "0", "name"]),
+    ],
+)  # fmt: skip
+def test_what_is_too_long_is_refused_and_nothing_is_made(
+    client: Client, wish: dict[str, Any], where: list[str]
+) -> None:
+    choice = {"optionValues": [{"optionName": "Colour", "name": "Blue"}]}
+    wish = {**FIRST_PRODUCT, **wish}
+    wish["variants"] = [{**choice, **one} for one in wish["variants"]]
+    if where[0] == "MAX_INPUT_SIZE_EXCEEDED":
+        assert client.refused(SET, input=wish) == where[0]
+    else:
+        assert client.change(SET, input=wish)["userErrors"][0]["field"] == where
+    assert client.switch("GET", "products") == []

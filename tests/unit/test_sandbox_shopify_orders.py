@@ -270,3 +270,19 @@ def test_orders_are_swept_by_when_they_changed(client: Client, clock: Clock) -> 
         after = page["pageInfo"]["endCursor"]
     assert seen == ["#1003", "#1004", "#1001"]
     assert client.ask(ORDERS, search="updated_at:>='2028-01-01T00:00:00Z'")["orders"]["nodes"] == []
+
+
+def test_an_order_of_two_months_is_shown_to_who_may_read_all(client: Client, clock: Clock) -> None:
+    order, search = buy(client, ("BOWL-B", 1)), "updated_at:>='2020-01-01T00:00:00Z'"
+    clock.now += 60 * 86400
+    assert look(client, order)["name"] == "#1001"
+    clock.now += 1
+    assert look(client, order) is None
+    assert client.ask(ORDERS, search=search)["orders"]["nodes"] == []
+    client.switch(
+        "POST",
+        "settings",
+        scopes=["read_orders", "read_all_orders", "write_merchant_managed_fulfillment_orders"],
+    )
+    assert look(client, order)["name"] == "#1001"
+    assert client.ask(ORDERS, search=search)["orders"]["nodes"] == [{"name": "#1001"}]
