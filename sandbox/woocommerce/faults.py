@@ -3,11 +3,13 @@
 from dataclasses import dataclass, replace
 
 from sandbox.shops import faults
-from sandbox.woocommerce.answers import Answer, Call, Fields
+from sandbox.woocommerce.answers import HTML, Answer, Call, Fields
 
 KINDS = (
     "maintenance",  # WordPress' own 503
     "database_down",  # WordPress' own 500
+    "html",  # 200 with a page instead of JSON, as a cache, a login or a firewall in front has it; nothing is done
+    "moved",  # 301 to the same address under www., as of a shop whose name was typed without it; nothing is done
     "php_fatal",  # a plugin threw before anything was done
     "stray",  # done, and a plugin's text stands before the JSON
     "slow",  # done over `seconds`, a batch piece by piece, whether the client still waits or not; then answered
@@ -47,6 +49,12 @@ def instead(fault: Fault, call: Call) -> Answer | None:
         return Answer(500, _died("wp_die", message, 500), envelope="died")
     if fault.kind == "php_fatal":
         return Answer(500, _died("internal_server_error", _FATAL, 500), envelope="died")
+    if fault.kind == "html":
+        login = b"<!DOCTYPE html><html><head><title>Log in</title></head><body><form></form></body></html>"
+        return Answer(200, login, {}, HTML, "proxy")
+    if fault.kind == "moved":
+        address = f"https://www.{call.headers.get('host', '127.0.0.1')}{call.path}"
+        return Answer(301, b"", {"Location": address}, HTML, "proxy")
     if fault.kind == "status":
         retry = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
         return Answer(fault.status, b"", retry, "text/html", "proxy")

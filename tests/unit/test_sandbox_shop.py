@@ -136,6 +136,15 @@ def test_a_hanging_shop_does_nothing(shop: Shop, client: Client) -> None:
     assert skus(client) == []
 
 
+@pytest.mark.parametrize(("kind", "status"), [("html", 200), ("moved", 301)])
+def test_what_stands_in_front_of_a_shop_answers_for_it(
+    shop: Shop, client: Client, kind: str, status: int
+) -> None:
+    shop.faults.add(kind)
+    found, body = client.raw("POST", API + "/products", {"name": "A", "sku": "A"})
+    assert (found, body.startswith(b"{"), skus(client)) == (status, False, [])
+
+
 def test_stray_text_a_wrong_label_and_half_an_answer(shop: Shop, client: Client) -> None:
     shop.faults.add("stray")
     status, body = client.raw("POST", API + "/products", {"name": "A", "sku": "A"})
