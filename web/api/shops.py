@@ -11,7 +11,8 @@ from core.errors import there_is
 from models.events import VerifyDue
 from models.shops import Shop
 from pipelines.connecting import disconnect
-from pipelines.listings.settings import change
+from pipelines.listings.settings import ShopSettings, change
+from pipelines.listings.settings import settings_of as wanted_of
 from pipelines.making import (
     NewConnection,
     NewSelection,
@@ -299,11 +300,18 @@ def begin_to_connect(request: Request, db: Db, body: NewConnection) -> Way:
         return Way(open=begin_connection(uow, settings_of(request), body))
 
 
-@router.patch("/shops/{shop_id}/settings")
-def change_settings(db: Db, shop_id: int, body: dict[str, Any]) -> dict[str, Any]:
-    """Changes the settings that are given, null takes one back to the usual; all of them as they are then."""
+@router.get("/shops/{shop_id}/settings")
+def get_settings(db: Db, shop_id: int) -> ShopSettings:
+    """What the seller wants of the shop: texts, categories, stock to show, limits."""
     with db.unit_of_work() as uow:
-        return change(uow, shop_id, body).model_dump(mode="json")
+        return wanted_of(there_is(uow.session.get(Shop, shop_id), f"Shop {shop_id}"))
+
+
+@router.put("/shops/{shop_id}/settings")
+def put_settings(db: Db, shop_id: int, body: ShopSettings) -> ShopSettings:
+    """Puts these settings in the place of all there were; what is left out is as usual. What the shop should hold is planned anew."""
+    with db.unit_of_work() as uow:
+        return change(uow, shop_id, {**dict.fromkeys(ShopSettings.model_fields), **body.stored()})
 
 
 @router.post("/shops/{shop_id}/disconnect")
