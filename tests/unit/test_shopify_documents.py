@@ -19,6 +19,7 @@ from graphql import (
 )
 
 from connectors.shops.shopify import (
+    bulk,
     client,
     connector,
     facts,
@@ -49,6 +50,12 @@ def faults(text: str) -> list[str]:
     return [
         error.message for error in validate(schema(), parse(text), [*specified_rules, NoDeprecatedCustomRule])
     ]
+
+
+@pytest.mark.parametrize("name", bulk.OURS)
+def test_a_mutation_in_bulk_has_one_list_at_most(name: str) -> None:
+    """shopify.dev, "Bulk import data": at most one connection field."""
+    assert client.document(name).count("first:") <= 1
 
 
 def test_there_are_documents() -> None:
@@ -84,6 +91,8 @@ def test_the_version_of_the_address_is_that_of_the_schema() -> None:
 
 LARGEST: dict[str, dict[str, Any]] = {
     "Products": {"ids": ["x"] * connector.PRODUCTS_A_READ},
+    "Pictures": {"ids": ["x"] * bulk.LOOK},
+    "BulkProductSet": {"variants": upsert.PAGE, "input": {"variants": []}},
     "Stock": {"ids": ["x"] * stock.LOOK},
     "ProductSet": {
         "variants": upsert.PAGE,
@@ -137,6 +146,7 @@ def values(name: str) -> set[str]:
 def test_words_used_in_answers_exist_in_the_schema() -> None:
     assert values("InventorySetQuantitiesUserErrorCode") >= stock.AGAIN
     assert values("ProductSetUserErrorCode") >= upsert.LOOK_AGAIN | {upsert.TAKEN}
+    assert values("BulkOperationStatus") >= set(bulk.LIVE)
     assert values("ProductVariantsBulkUpdateUserErrorCode") >= trade.GONE
     assert values("OrderDisplayFinancialStatus") >= order_mapping.PAID
     assert values("FulfillmentOrderStatus") >= shipments.SHIPPABLE | shipments.WAITING

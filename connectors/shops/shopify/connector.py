@@ -7,7 +7,9 @@ from pathlib import Path
 
 from connectors.base import Pace, ProductDraft, PushResult, ShopFacts, ShopListing, StockLevel, Unpaced
 from connectors.orders import Notice, ShipmentReport, ShopOrder, UnreadableOrder
-from connectors.shops.shopify import limits, mapping
+from connectors.shops.shopify import bulk, limits, mapping
+from connectors.shops.shopify.bulk import Bulk
+from connectors.shops.shopify.bulk_files import BulkFiles
 from connectors.shops.shopify.client import Fields, GraphQL, refusals, sentence
 from connectors.shops.shopify.facts import Facts
 from connectors.shops.shopify.orders import Orders
@@ -45,11 +47,12 @@ class ShopifyShop:
         sleep: Callable[[float], None] = time.sleep,
         resolver: Resolver = system_resolver,
     ) -> None:
+        guard, authority = Guard(private_hosts, resolver), Path(ca_file) if ca_file else None
         self._graphql = GraphQL(
             url,
             key,
-            guard=Guard(private_hosts, resolver),
-            ca_file=Path(ca_file) if ca_file else None,
+            guard=guard,
+            ca_file=authority,
             patience=patience,
             pace=pace,
             sleep=sleep,
@@ -58,6 +61,7 @@ class ShopifyShop:
         self._stock = Stock(self._graphql, self._facts)
         self._trade = Trade(self._graphql, self._stock)
         self._upsert = Upsert(self._graphql, self._facts, self._stock)
+        self._bulk = Bulk(self._graphql, self._facts, self._upsert, BulkFiles(guard, authority))
         self._orders = Orders(self._graphql)
         self._shipments = Shipments(self._graphql)
         self._webhooks = Webhooks(self._graphql, secret)
@@ -76,6 +80,10 @@ class ShopifyShop:
     def push(self, drafts: Sequence[ProductDraft]) -> Iterator[PushResult]:
         """Creates or updates products; see the Protocol. One that is new is yielded twice."""
         judged = [(draft, *self._faults(draft)) for draft in drafts]
+        new = [(draft, bad) for draft, problem, bad in judged if problem is None and _is_new(draft)]
+        if len(new) >= bulk.FROM:
+            yield from self._bulk.settle(new)
+            judged = [one for one in judged if one[1] is not None or not _is_new(one[0])]
         for start in range(0, len(judged), KEYS):
             some = judged[start : start + KEYS]
             keys = [draft.key for draft, problem, _ in some if problem is None and _is_new(draft)]
