@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -22,7 +23,7 @@ RETURN = "https://hub.example/back?from=shop"
 
 
 class Hub(HTTPServer):
-    """Takes keys, and answers as told."""
+    """Takes what it is sent as JSON, and answers as told."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []
@@ -35,7 +36,8 @@ class Taker(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.told.append((self.headers["Content-Type"], self.path, json.loads(body)))
+        kind = self.headers["Content-Type"]
+        self.server.told.append((kind, self.path, json.loads(body) if "json" in kind else body))
         self.send_response(self.server.status)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -44,14 +46,20 @@ class Taker(BaseHTTPRequestHandler):
         """Silent."""
 
 
-@pytest.fixture
-def hub() -> Iterator[Hub]:
+@contextmanager
+def listening() -> Iterator[Hub]:
     with Hub() as made:
         thread = Thread(target=made.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         yield made
         made.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with listening() as made:
+        yield made
 
 
 @pytest.fixture
