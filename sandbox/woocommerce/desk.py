@@ -39,6 +39,8 @@ def _pay(site: Site, call: Call, doc: Fields, wish: Fields) -> None:
 
 
 def _status(site: Site, call: Call, doc: Fields, wish: Fields) -> None:
+    if wish["status"] == "refunded" != doc["status"]:
+        orders.refund_the_rest(site, call, doc)
     orders.move(site, doc, str(wish["status"]))
     _changed(site, doc)
 

@@ -1,10 +1,12 @@
 """The addresses of orders: list, read, create, change; and the buyer at the till of the shop front."""
 
 import secrets
+from decimal import Decimal
 from typing import Any
 
 from sandbox.woocommerce import coerce, listing, order_lines, order_view, schema, stock, text, webhooks
 from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal, fields_of
+from sandbox.woocommerce.order_money import shown
 from sandbox.woocommerce.site import Site
 
 STATUSES: tuple[str, ...] = (
@@ -115,6 +117,8 @@ def change_order(site: Site, call: Call, number: int) -> Answer:
         doc["paid"] = site.now()
         move(site, doc, "processing" if doc["needs_processing"] else "completed")
     if fields.get("status"):
+        if fields["status"] == "refunded" != doc["status"]:
+            refund_the_rest(site, call, doc)
         move(site, doc, fields["status"])
     doc["modified"] = site.now()
     save(site, doc, "updated")
@@ -199,6 +203,23 @@ def trash(site: Site, doc: Fields) -> None:
     doc.update(status="trash", modified=site.now())
     site.store.put("order", doc)
     webhooks.fire(site, "order", "deleted", doc["id"])
+
+
+def refund_the_rest(site: Site, call: Call, doc: Fields) -> None:
+    """What a person does who only sets the status: all that is left is booked as given back, by amount alone, and
+    nothing is put back on the shelf (WooCommerce's `wc_order_fully_refunded`)."""
+    before = site.store.find("kind = 'refund' AND parent = ?", (doc["id"],))
+    left = order_view.total_of(site, call, doc) - sum((Decimal(one["amount"]) for one in before), Decimal(0))
+    if left > 0:
+        refund = {"id": site.store.next("post"), "parent": doc["id"], "created": site.now()}
+        refund |= {
+            "amount": shown(left),
+            "reason": "Order fully refunded.",
+            "lines": [],
+            "tax_id": 0,
+            "meta": [],
+        }
+        site.store.put("refund", refund)
 
 
 def save(site: Site, doc: Fields, event: str) -> None:

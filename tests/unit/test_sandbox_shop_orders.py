@@ -152,3 +152,15 @@ def test_an_extension_has_words_of_its_own_for_where_an_order_stands(client: Cli
     assert moved["status"] == "in-transit"
     assert [one["status"] for one in client.ask("GET", "/orders")[1]] == ["in-transit"]
     assert stock(client, mug) == 9
+
+
+def test_who_only_sets_the_status_gives_back_the_rest_by_amount_alone(client: Client) -> None:
+    mug = product(client, "MUG")
+    made = order(client, {"product_id": mug, "quantity": 2})
+    client.ask("POST", f"/orders/{made['id']}/refunds", {"amount": "3.80", "api_refund": False})
+    for _ in range(2):
+        _, refunded = client.ask("PUT", f"/orders/{made['id']}", {"status": "refunded"})
+        assert refunded["status"] == "refunded"
+    found = client.ask("GET", f"/orders/{made['id']}/refunds")[1]
+    assert sorted((one["amount"], len(one["line_items"])) for one in found) == [("20.00", 0), ("3.80", 0)]
+    assert stock(client, mug) == 8
