@@ -1,7 +1,12 @@
 """The sandbox's Shopify under many hands at once: no unit is sold twice, none is lost, nothing waits for ever."""
 
+import http.client
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +31,8 @@ HOOK = """mutation($uri: String!) { webhookSubscriptionCreate(topic: ORDERS_CREA
 class Hand:
     """One of many: its own connection, its own chance, and what it did."""
 
-    def __init__(self, shop: Shop, seed: int) -> None:
-        self.client = Client(shop.description(), timeout=60)
+    def __init__(self, told: dict[str, str], seed: int) -> None:
+        self.client = Client(told, timeout=60)
         self.chance = random.Random(seed)
         self.seed = seed
         self.sold: Counter[str] = Counter()
@@ -75,7 +80,8 @@ class Hand:
     def cancel(self, sku: str, item: str, place: str, at: int) -> None:
         if not self.orders:
             return
-        found = self.client.switch("POST", "order/cancel", order=self.orders.pop())
+        found = self.client.switch("POST", "order/cancel", order=self.orders[-1])
+        self.orders.pop()
         self.sold[found["lines"][0]["sku"]] -= found["lines"][0]["quantity"]
 
 
@@ -118,7 +124,7 @@ def test_many_hands_at_once_leave_exactly_what_they_did(tmp_path: Path, times: i
         client.change(
             HOOK, uri="http://127.0.0.1:9/closed"
         )  # every delivery fails, and eight end the subscription
-        hands = [Hand(shop, SEED + n) for n in range(HANDS)]
+        hands = [Hand(shop.description(), SEED + n) for n in range(HANDS)]
         with ThreadPoolExecutor(HANDS) as pool:
             for ended in [pool.submit(hand.work, times, items, place) for hand in hands]:
                 ended.result(timeout=120)
@@ -191,4 +197,46 @@ def test_bulk_and_single_calls_pass_each_other(tmp_path: Path) -> None:
         assert seen[-1] == 300
         assert len(set(seen)) > 2
         assert client.ask("{ productsCount { count } }")["productsCount"]["count"] == 301
+        client.line.close()
+
+
+@pytest.mark.deep
+def test_a_shop_killed_among_many_hands_is_whole_when_it_is_back(tmp_path: Path) -> None:
+    """What was answered is there; what was not is there whole or not at all."""
+    print(f"seed {SEED}")
+    command = [sys.executable, "-P", "-m", "sandbox.shopify", "--folder", str(tmp_path)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, cwd=Path(__file__).resolve().parents[2]
+    ) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        client = Client(told)
+        items, place = made(client, ["A", "B", "C"], 10)
+        hands = [Hand(told, SEED + n) for n in range(HANDS)]
+        with ThreadPoolExecutor(HANDS) as pool:
+            ends = [pool.submit(hand.work, 10_000, items, place) for hand in hands]
+            until(lambda: sum(len(hand.orders) for hand in hands) > 10)
+            os.kill(process.pid, signal.SIGKILL)
+            assert all(
+                isinstance(end.exception(timeout=60), (OSError, http.client.HTTPException)) for end in ends
+            )
+    with Shop(tmp_path) as shop:
+        client = Client(shop.description())
+        available, committed = held(client, items, place)
+        orders = client.switch("GET", "orders")
+        sold: Counter[str] = Counter()
+        for order in orders:
+            for line in [] if order["cancelled"] else order["lines"]:
+                sold[line["sku"]] += line["current"]
+        assert committed == {sku: sold[sku] for sku in items}
+        assert min(available.values()) >= 0
+        added: Counter[str] = sum((hand.added for hand in hands), Counter())
+        # What swaps added that nobody answered for.
+        more = {sku: available[sku] + sold[sku] - 10 - added[sku] for sku in items}
+        assert min(more.values()) >= 0
+        assert sum(more.values()) <= 4 * HANDS
+        cancelled = {one["id"]: one["cancelled"] for one in orders}
+        for hand in hands:  # only the last may have been cancelled without an answer
+            assert all(cancelled[order] is False for order in hand.orders[:-1])
+            assert all(order in cancelled for order in hand.orders)
         client.line.close()
