@@ -22,6 +22,11 @@ class Rounding(BaseModel):
     to: Decimal = Field(gt=0, le=10_000, decimal_places=3)
     way: Literal["up", "nearest"] = "nearest"
 
+    @property
+    def steps(self) -> bool:
+        """Whether `to` is a step, and no ending."""
+        return _span(self.to) % self.to == 0
+
     def grid(self, currency: str) -> tuple[int, int] | None:
         """(first, step) in minor units of the currency: such prices are first, first + step, …; None where it has no such coin."""
         return _grid(self.to, exponent(currency))
@@ -115,9 +120,13 @@ def _grid(to: Decimal, places: int) -> tuple[int, int] | None:
     minor = to.scaleb(places)
     if minor != minor.to_integral_value(ROUND_FLOOR):
         return None
-    span = Decimal(1).scaleb(to.adjusted() + 1)  # the power of ten above it
     first = int(minor)
-    if span % to == 0:
+    if _span(to) % to == 0:
         return first, first
-    whole = span.scaleb(places)
+    whole = _span(to).scaleb(places)
     return (first, int(whole)) if whole >= 1 else None
+
+
+def _span(to: Decimal) -> Decimal:
+    """The power of ten above it."""
+    return Decimal(1).scaleb(to.adjusted() + 1)

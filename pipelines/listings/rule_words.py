@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.errors import Refused
+from pipelines.listings.explained import amount
 from pipelines.listings.formula import Formula
 from pipelines.listings.price import plain
 
@@ -23,7 +24,7 @@ def in_words(document: Mapping[str, Any]) -> list[str]:
     else:
         words = [start]
     if formula.add_on:
-        words.append(f"{'+' if formula.add_on > 0 else '−'} {plain(abs(formula.add_on))}")
+        words.append(f"{'+' if formula.add_on > 0 else '−'} {amount(plain(abs(formula.add_on)))}")
     if formula.minimum_margin_percent is not None:
         words.append(f"at least {plain(formula.minimum_margin_percent)} % on the cost")
     if formula.tax_percent is not None:
@@ -33,7 +34,10 @@ def in_words(document: Mapping[str, Any]) -> list[str]:
     if formula.rrp_cap:
         words.append("never above the recommended price")
     if formula.rounding:
-        words.append(f"{plain(formula.rounding.to)}{' upwards' if formula.rounding.way == 'up' else ''}")
+        how = "steps of" if formula.rounding.steps else "ends in"
+        words.append(
+            f"{how} {plain(formula.rounding.to)}{', upwards' if formula.rounding.way == 'up' else ''}"
+        )
     if formula.compare_at == "rrp":
         words.append("recommended price struck through")
     return words

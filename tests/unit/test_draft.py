@@ -2,12 +2,24 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.base import ShopListing
+from core.errors import Refused
 from core.money import Money
-from pipelines.listings.draft import CHOICE, distinct_options, draft, drift, seen
+from pipelines.listings.draft import (
+    CHOICE,
+    distinct_options,
+    draft,
+    drift,
+    seen,
+    wanted_product,
+    wanted_variant,
+)
+from pipelines.listings.settings import ShopSettings
+from pipelines.listings.templates import cut, slug
 
 
 def variants(*options: dict[str, str]) -> list[dict[str, Any]]:
@@ -85,3 +97,101 @@ def test_drift_names_each_field_that_differs() -> None:
     assert drift("Schirm", WANTED, other) == [
         ["status", "live", "trash"], ["title", "Schirm", "Schirm!"], ["price", "12.90", "0.01"], ["stock", 3, None],
     ]  # fmt: skip
+
+
+# ---------------------------------------------------------------- a shop's own texts
+ROW = {
+    "product_title": "Lampe Oslo", "description": "Hell & warm\nFür <2 m", "brand": "Norden", "category": "Licht > Tisch > Klein",
+    "product_images": ["https://i.example/1"], "kind": "goods", "sku": "N-1", "gtin": "4006381333931", "supplier": "Nordlicht",
+    "free": 3, "options": {}, "weight_g": 500, "variant_images": [],
+}  # fmt: skip
+
+
+def page(**settings: Any) -> dict[str, Any]:
+    return wanted_product(ROW, ShopSettings.read(settings))
+
+
+def test_without_settings_a_page_is_as_the_supplier_writes_it() -> None:
+    assert wanted_product(ROW) == page() == {
+        "title": "Lampe Oslo", "description": "Hell & warm\nFür <2 m", "brand": "Norden", "category": ["Licht", "Tisch", "Klein"],
+        "images": ["https://i.example/1"], "kind": "goods",
+    }  # fmt: skip
+
+
+def test_patterns_write_title_description_handle_and_tags() -> None:
+    made = page(
+        title_template="{brand|upper}: {title|8}[ ({gtin})]", handle_template="{title} {sku}", tags=["{category|last}", "{brand}", "{brand}"],
+        description_template='<h2 onclick="x()">{title}</h2>{description}<script>alert(1)</script><a href="javascript:x()">{supplier}</a>',
+    )  # fmt: skip
+    assert made["title"] == "NORDEN: Lampe… (4006381333931)"
+    assert made["handle"] == "lampe-oslo-n-1"
+    assert made["tags"] == ["Klein", "Norden"]
+    assert made["description"] == "<h2>Lampe Oslo</h2>Hell &amp; warm<br>Für &lt;2 m<a>Nordlicht</a>"
+
+
+def test_a_title_that_a_pattern_leaves_empty_is_the_suppliers() -> None:
+    bare = {**ROW, "brand": None}
+    assert wanted_product(bare, ShopSettings.read({"title_template": "[{brand}]"}))["title"] == "Lampe Oslo"
+
+
+def test_the_longest_head_of_a_category_that_the_shop_names_counts() -> None:
+    named = {"Licht": "Lights", "Licht > Tisch": "Home > Table lamps", "Tisch": "Never"}
+    assert page(categories=named)["category"] == ["Home", "Table lamps"]
+    assert page(categories={"Licht": "Lights"}, category_default="Rest")["category"] == ["Lights"]
+    assert page(categories={"Haus": "Home"}, category_default="Rest")["category"] == ["Rest"]
+    assert page(categories={"Haus": "Home"})["category"] == ["Licht", "Tisch", "Klein"]
+    assert wanted_product({**ROW, "category": None}, ShopSettings.read({"category_default": "Rest"}))[
+        "category"
+    ] == ["Rest"]
+
+
+def test_a_draft_carries_customs_the_struck_price_and_what_the_shop_would_show() -> None:
+    row = {**ROW, "hs_code": "94052190", "origin": "SE"}
+    wanted = wanted_variant(row, Money(1290, "EUR"), Money(1500, "EUR"))
+    assert wanted["price"] == "12.90"
+    content = {**wanted_product(ROW), "handle": "lampe", "tags": ["Neu"]}
+    variant = {"key": "8", "external_id": "77", "wanted": wanted, "sent": {"stock": 7}}
+    made = draft(content, "7", {}, "5", [variant], trade_only=True)
+    assert (made.handle, made.tags, made.trade_only) == ("lampe", ("Neu",), True)
+    one = made.variants[0]
+    assert (one.before, one.stock, one.hs_code, one.origin, one.compare_at) == (
+        7,
+        3,
+        "94052190",
+        "SE",
+        Money(1500, "EUR"),
+    )
+    unknown = draft(content, "7", {}, "5", [{**variant, "sent": None}]).variants[0]
+    assert unknown.before is None
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_whatever_a_supplier_writes_stays_text_in_a_pattern(title: str, brand: str) -> None:
+    row = {**ROW, "product_title": title, "brand": brand, "description": title}
+    made = wanted_product(row, ShopSettings.read({"description_template": "<p>{title}</p><p>{brand}</p>"}))
+    assert made["description"].count("<") == 4
+    slugged = wanted_product(row, ShopSettings.read({"handle_template": "{title}-{brand}"}))
+    assert slugged.get("handle", "") == slug(f"{' '.join(f'{title}-{brand}'.split())}")
+
+
+@given(st.text(max_size=60), st.integers(1, 30))
+def test_a_text_is_never_longer_than_it_may_be(text: str, most: int) -> None:
+    assert len(cut(text, most)) <= most
+    assert cut(text, most) == text or cut(text, most).endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "word"),
+    [
+        ("{titel}", "no name that can be filled in"), ("{title|shout}", "'shout' behind {title} is unknown"), ("{title|0}", "unknown"),
+        ("a]", "no partner"), ("[a", "no partner"), ("{title", "no partner"), ("{title.__class__}", "no name"), ("{}", "no name"),
+    ],
+)  # fmt: skip
+def test_a_pattern_that_cannot_be_filled_is_refused_when_it_is_stored(pattern: str, word: str) -> None:
+    with pytest.raises(Refused, match="title_template") as caught:
+        ShopSettings.read({"title_template": pattern})
+    assert word in str(caught.value)
+
+
+def test_doubled_brackets_are_meant_themselves() -> None:
+    assert page(title_template="{title} [[neu]] {{x}}")["title"] == "Lampe Oslo [neu] {x}"

@@ -19,13 +19,11 @@ FROM (SELECT DISTINCT ON (currency) * FROM currency_rate ORDER BY currency, day 
 def rule_rows(session: Session, seller_id: int) -> list[dict[str, Any]]:
     """A seller's rules in the order in which they are asked, shop and supplier by name in `place`."""
     rules = seller_rules(session, seller_id)
-    shops = dict(
-        session.execute(select(Shop.id, Shop.name).where(Shop.seller_id == seller_id)).tuples().all()
-    )
+    mine = session.execute(select(Shop.id, Shop.name).where(Shop.seller_id == seller_id))
+    shops = {number: name for number, name in mine}
     named = {rule.scope["supplier"] for rule in rules if "supplier" in rule.scope}
-    suppliers = dict(
-        session.execute(select(Company.id, Company.name).where(Company.id.in_(named))).tuples().all()
-    )
+    found = session.execute(select(Company.id, Company.name).where(Company.id.in_(named)))
+    suppliers = {number: name for number, name in found}
     rows = []
     for rule in rules:
         scope = rule.scope
