@@ -260,6 +260,12 @@ class World:
             for name, n in stock.items()
         ]
         stage(self.db, self.feed, *offers)
+        while arriving := [
+            each for each in pending(self.db) if each["step"].startswith(("feeds.", "catalogue."))
+        ]:
+            run_message(
+                self.db, arriving[0]
+            )  # a list is taken in whole: how shops follow it is what is asked here
 
     def on_shelves(self, name: str) -> int:
         """What visitors of all shops could buy now."""

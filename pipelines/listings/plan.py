@@ -3,8 +3,10 @@
 from collections import defaultdict
 from typing import Any
 
+import orjson
 from psycopg import Cursor
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 from sqlalchemy import text
 
 from core.database import SET_SECONDS, Database, UnitOfWork
@@ -75,7 +77,9 @@ def want(uow: UnitOfWork, shop: Shop, products_of: list[int] | None) -> list[int
     cursor = uow.cursor()
     query = CHOSEN.format(variants="variant" if products_of is None else SOME)
     facts = {"shop": shop.id, "currency": shop.currency, "products": products_of}
-    rows = cursor.connection.cursor(row_factory=dict_row).execute(query.encode(), facts).fetchall()
+    reading = cursor.connection.cursor(row_factory=dict_row)
+    set_json_loads(orjson.loads, reading)  # five documents a row: a third of a long plan's time
+    rows = reading.execute(query.encode(), facts).fetchall()
     products: dict[int, dict[str, Any]] = {}
     listings: dict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     records: dict[int, dict[str, Any]] = {}

@@ -32,7 +32,7 @@ GROUP BY o.variant_id"""
 
 SHELVES = f"""
 WITH promised AS ({PROMISED})
-SELECT l.id, l.variant_id, l.shop_id, s.live_since IS NOT NULL AS live, s.settings, (l.wanted->>'stock')::int AS wanted,
+SELECT l.id, l.variant_id, l.shop_id, s.live_since IS NOT NULL AS live, (l.wanted->>'stock')::int AS wanted,
   {EXPOSED} AS shows, best.id AS offer_id, best.feed_id, (l.why->>'offer')::int AS priced_by,
   greatest(0, coalesce(best.free, 0) - coalesce(p.pieces, 0))::int AS free
 FROM listing l JOIN shop s ON s.id = l.shop_id
@@ -40,6 +40,8 @@ LEFT JOIN {BEST.format(variant="l.variant_id", currency="s.currency")} best ON t
 LEFT JOIN promised p ON p.variant_id = l.variant_id
 WHERE l.variant_id = ANY(%(variants)s) AND (l.wanted IS NOT NULL OR l.sent IS NOT NULL OR l.sending IS NOT NULL)
 ORDER BY l.variant_id, l.shop_id"""
+
+SETTINGS = "SELECT id, settings FROM shop WHERE id = ANY(%s)"
 
 OFFERS = "SELECT FROM offer WHERE variant_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
 LISTINGS = "SELECT FROM listing WHERE variant_id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
@@ -103,10 +105,8 @@ def may_show(settings: ShopSettings, free: int, told_at: datetime | None, moment
 def _decided(cursor: Cursor[Any], variants: list[int]) -> Decided:
     facts = {"variants": variants, "hub": load().currency}
     rows = cursor.connection.cursor(row_factory=dict_row).execute(SHELVES.encode(), facts).fetchall()
-    settings: dict[int, ShopSettings] = {}
-    for row in rows:
-        if row["shop_id"] not in settings:
-            settings[row["shop_id"]] = ShopSettings.read(row["settings"])
+    stored = cursor.execute(SETTINGS, [list({row["shop_id"] for row in rows})]).fetchall()
+    settings = {shop_id: ShopSettings.read(own) for shop_id, own in stored}
     told = _told_at(cursor, rows) if any(each.stale_hours for each in settings.values()) else {}
     pools: dict[tuple[int, int | None], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
