@@ -1,14 +1,16 @@
 """What only the WooCommerce connector keeps: its fields, its taxonomies, the sizes of its calls, its owners' mistakes."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import httpx2
 import pytest
 
-from connectors.base import StockLevel
+from connectors.base import PushResult, StockLevel
 from connectors.shops.woocommerce import mapping
+from connectors.shops.woocommerce.stock import Stock
 from core.errors import EntrepotError, Misconfigured, Temporary
 from sandbox.woocommerce.shop import Shop
 from tests.contract.shops import PATIENCE, Make, WooRig, assert_true, known, push, read
@@ -197,6 +199,44 @@ def test_stock_switched_off_by_the_owner_is_switched_on_and_set_whole(
     held = raw(woo, prefix)
     told = {sku: (held[sku]["manage_stock"], held[sku]["stock_quantity"]) for sku in held}
     assert (told[f"{prefix}-1"], told[f"{prefix}-2-S"]) == ((True, 6), (True, 4))
+
+
+def test_a_variant_counts_as_sent_with_its_stock_only(
+    woo: WooRig, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its fields went in, but what the shop shows is not what is wanted: told as done it would be counted on."""
+    shop = woo.connect()
+    drafts = [make.simple(1), make.variable(2, sizes="SM")]
+    first = push(shop, *drafts)
+    ours = [known(draft, first[draft.key]) for draft in drafts]
+    changed = [
+        replace(one, variants=tuple(replace(v, before=v.stock, stock=v.stock + 2) for v in one.variants)) for one in ours
+    ]  # fmt: skip
+    answers = {"S": "lost", "M": "refused"}
+
+    def set_stock(self: Stock, levels: list[StockLevel]) -> Iterator[PushResult]:
+        for level, kind in zip(levels, answers.values() if len(levels) > 1 else ["lost"], strict=True):
+            yield PushResult(level.key, level.external_id, problem=kind, unknown=kind == "lost")
+
+    monkeypatch.setattr(Stock, "set", set_stock)
+    results = list(shop.push(changed))
+    mug = [one for one in results if one.key == drafts[0].key]
+    assert [(one.variant_ids, one.problem, one.unknown) for one in mug] == [({}, "lost", True)]
+    shirt = [one for one in results if one.key == drafts[1].key]
+    assert [one.variant_ids for one in shirt] == [{}, {}]
+    assert (shirt[-1].problem, shirt[-1].unknown, shirt[-1].problems) == ("lost", True, {"v2M": "refused"})
+
+    def fails(self: Stock, levels: list[StockLevel]) -> Iterator[PushResult]:
+        for level in levels:
+            yield PushResult(level.key, level.external_id)
+            raise Temporary("The shop is away.")
+
+    monkeypatch.setattr(Stock, "set", fails)
+    pushing = shop.push(changed[1:])
+    assert next(pushing).variant_ids == {}
+    assert next(pushing).variant_ids == {"v2S": first[drafts[1].key].variant_ids["v2S"]}
+    with pytest.raises(Temporary, match="away"):
+        next(pushing)
 
 
 def test_stock_costs_one_call_for_a_hundred(woo: WooRig, sandbox: Shop, make: Make) -> None:

@@ -22,8 +22,7 @@ class Products:
         self._categories, self._tags = Terms(rest, "category"), Terms(rest, "tag")
 
     def push(self, drafts: Sequence[ProductDraft]) -> Iterator[PushResult]:
-        """Creates or updates products; see the Protocol. A variable product is yielded twice, and any product once more
-        where its stock could not be set."""
+        """Creates or updates products; see the Protocol. A variable product is yielded twice."""
         ours = [draft for draft in drafts if not draft.trade_only]
         owners = [draft for draft in drafts if draft.trade_only]
         shared = _Shared()
@@ -52,12 +51,9 @@ class Products:
         for entry in Upsert(self._rest, "products", shared.library, shared.dead).settle(entries):
             draft = wanted[entry.key]
             result = _product_result(draft, entry)
-            yield result
-            if entry.id is None or entry.problem is not None:
-                continue
-            if draft.simple:
-                levels.add(result, draft.variants[0], entry)
-            else:
+            if not (draft.simple and levels.hold(result, draft.variants[0], entry)):
+                yield result
+            if not draft.simple and entry.id is not None and entry.problem is None:
                 variable.append((draft, entry))
         yield from self._set_stock(levels)
         for draft, entry in variable:
@@ -128,13 +124,13 @@ class Products:
                 result = _with_variation(result, entry)
                 settled.append(entry)
         except EntrepotError:
-            yield result
+            waiting = [entry.key for entry in settled if mapping.known_stock(variants[entry.key])]
+            yield replace(result, variant_ids=_without(result.variant_ids, waiting))
             raise
-        yield result
         levels = _Levels()
+        levels.results[result.key] = result
         for entry in settled:
-            if entry.id is not None and entry.problem is None:
-                levels.add(result, variants[entry.key], entry)
+            levels.hold(levels.results[result.key], variants[entry.key], entry)
         yield from self._set_stock(levels)
 
     def _unit(self, draft: ProductDraft) -> str:
@@ -168,8 +164,8 @@ class Products:
             result = replace(result, problem=entry.problem, unknown=entry.unknown)
             if entry.problem is None:
                 result = replace(result, variant_ids={variant.key: str(entry.id)})
-                levels.add(result, variant, entry)
-            yield result
+            if not levels.hold(result, variant, entry):
+                yield result
         yield from self._set_stock(levels)
         for result, draft in below:
             rows = [
@@ -180,22 +176,14 @@ class Products:
     # ---------------------------------------------------------------- stock
 
     def _set_stock(self, levels: "_Levels") -> Iterator[PushResult]:
-        """Sets what is to be set apart; yields only the products where that did not go well."""
-        troubled: dict[str, PushResult] = {}
+        """Sets what waited for it and yields its products: a variant counts as sent with its stock only."""
         try:
             for answer in self._stock.set(levels.wanted):
-                if answer.problem is not None:
-                    result, name = levels.whose[int(answer.key)]
-                    result = troubled.get(result.key, result)
-                    troubled[result.key] = (
-                        replace(result, problem=answer.problem, unknown=True)
-                        if answer.unknown
-                        else replace(result, problems=result.problems | {name: answer.problem})
-                    )
+                levels.learn(answer)
         except EntrepotError:
-            yield from troubled.values()
+            yield from levels.results.values()
             raise
-        yield from troubled.values()
+        yield from levels.results.values()
 
 
 class _Shared:
@@ -207,20 +195,40 @@ class _Shared:
 
 
 class _Levels:
-    """Stock that is set after its products: where the shop counts, relative to what it should show."""
+    """Stock that is set after its products, relative to what the shop should show. `results` wait for it."""
 
     def __init__(self) -> None:
         self.wanted: list[StockLevel] = []
-        self.whose: list[tuple[PushResult, str]] = []
+        self.results: dict[str, PushResult] = {}
+        self._whose: list[tuple[str, str, str]] = []
 
-    def add(self, result: PushResult, variant: VariantDraft, entry: Entry) -> None:
-        if not mapping.known_stock(variant):
-            return
+    def hold(self, result: PushResult, variant: VariantDraft, entry: Entry) -> bool:
+        """Whether the variant's stock is still to be set; its result then waits."""
         whole = entry.made_again or not entry.counted
-        parent = str(entry.parent) if entry.parent else None
+        if not mapping.known_stock(variant) or entry.id is None or entry.problem is not None:
+            return False
+        if not whole and variant.stock == variant.before:
+            return False
+        place, parent = str(len(self.wanted)), str(entry.parent) if entry.parent else None
         before = None if whole else variant.before
-        self.wanted.append(StockLevel(str(len(self.wanted)), str(entry.id), parent, variant.stock, before))
-        self.whose.append((result, variant.key))
+        self.wanted.append(StockLevel(place, str(entry.id), parent, variant.stock, before))
+        self._whose.append((result.key, variant.key, str(entry.id)))
+        self.results[result.key] = replace(result, variant_ids=_without(result.variant_ids, [variant.key]))
+        return True
+
+    def learn(self, answer: PushResult) -> None:
+        key, name, number = self._whose[int(answer.key)]
+        result = self.results[key]
+        if answer.unknown:
+            self.results[key] = replace(result, problem=answer.problem, unknown=True)
+        elif answer.problem is not None:
+            self.results[key] = replace(result, problems=result.problems | {name: answer.problem})
+        else:
+            self.results[key] = replace(result, variant_ids=result.variant_ids | {name: number})
+
+
+def _without(ids: dict[str, str], keys: Sequence[str]) -> dict[str, str]:
+    return {key: number for key, number in ids.items() if key not in keys}
 
 
 def _stock_at_making(variant: VariantDraft | None) -> Fields:

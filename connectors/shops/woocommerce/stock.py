@@ -72,30 +72,41 @@ class Stock:
             return
         try:
             answers = self._rest.batch(path, [wish(level) for level in levels])
-        except Unknown as error:
+        except EntrepotError as error:
+            # Their first change was made: what they show is not what is wanted, whatever kept the second from being made.
             yield from (_lost(level, error) for level in levels)
-            return
+            if isinstance(error, (Unknown, Refused)):
+                return
+            raise
         for level, answer in zip(levels, answers, strict=True):
             yield _lost(level, None) if _too_many(level, answer) else _result(level, answer)
 
     def _after_loss(
         self, parent: str | None, levels: Sequence[StockLevel], error: Unknown
     ) -> Iterator[PushResult]:
+        left = list(levels)
+        try:
+            for level, result in self._settled(parent, levels, error):
+                left.remove(level)
+                yield result
+        except EntrepotError:
+            yield from (_lost(level, error) for level in left)
+            raise
+
+    def _settled(
+        self, parent: str | None, levels: Sequence[StockLevel], error: Unknown
+    ) -> Iterator[tuple[StockLevel, PushResult]]:
         whole = [level for level in levels if not relative(level)]
-        parts = [level for level in levels if relative(level)]
         for level, answer in zip(
             whole, self._rest.repeat(path_of(parent), list(map(wish, whole))), strict=True
         ):
-            yield _lost(level, error) if "lost" in answer else _result(level, answer)
-        try:
-            held = self._held(parent, parts)
-        except EntrepotError:
-            yield from (_lost(level, error) for level in parts)
-            raise
+            yield level, _lost(level, error) if "lost" in answer else _result(level, answer)
+        parts = [level for level in levels if relative(level)]
+        held = self._held(parent, parts)
         for level in parts:
             shown = held.get(level.external_id)
             surely = shown is not None and level.before is not None and level.before < shown <= level.stock
-            yield PushResult(level.key, level.external_id) if surely else _lost(level, error)
+            yield level, PushResult(level.key, level.external_id) if surely else _lost(level, error)
 
     def _held(self, parent: str | None, levels: Sequence[StockLevel]) -> dict[str, int]:
         """What the shop shows of these now, those it counts only."""
@@ -160,6 +171,6 @@ def _refused(level: StockLevel, words: str) -> PushResult:
     return PushResult(level.key, level.external_id, problem=problem)
 
 
-def _lost(level: StockLevel, error: Unknown | None) -> PushResult:
+def _lost(level: StockLevel, error: EntrepotError | None) -> PushResult:
     words = str(error) if error else f"The shop changed the stock of {level.external_id} at the same time."
     return PushResult(level.key, level.external_id, problem=words, unknown=True)
