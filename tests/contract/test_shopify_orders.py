@@ -53,3 +53,76 @@ def test_many_orders_come_page_by_page(rig: ShopifyRig, sku: str) -> None:
     found = [order.external_id for order in rig.connect().orders_since(start)]
     assert [number for number in found if number in made] == made and len(set(found)) == len(found)
     assert sum("orders" in call["fields"] for call in rig.calls()) == -(-len(found) // 25)
+
+
+def test_a_bundle_is_ordered_as_what_it_is_made_of(rig: ShopifyRig, make: Make, prefix: str) -> None:
+    shop = rig.connect()
+    cup, plate, both = (make.simple(number, stock=50) for number in (1, 2, 3))
+    results = push(shop, cup, plate, both)
+    parts = [{"sku": f"{prefix}-1", "quantity": 2}, {"sku": f"{prefix}-2", "quantity": 1}]
+    rig.switch("bundle", sku=f"{prefix}-3", components=parts)
+    number = rig.switch("order", lines=[{"sku": f"{prefix}-3", "quantity": 3}])["id"]
+    order = shop.order(number)
+    assert order is not None
+    told = [(line.variant_id, line.sku, line.quantity) for line in order.lines]
+    assert told == [
+        (results[cup.key].variant_ids["v1"], f"{prefix}-1", 6),
+        (results[plate.key].variant_ids["v2"], f"{prefix}-2", 3),
+    ]
+
+
+def test_a_buyers_own_currency_is_not_the_shops(rig: ShopifyRig, sku: str) -> None:
+    dollars = {"currency": "USD", "rate": "1.10"}
+    number = rig.switch("order", lines=[{"sku": sku, "quantity": 2}], presentment=dollars)["id"]
+    here = rig.switch("order", lines=[{"sku": sku, "quantity": 2}])["id"]
+    shop = rig.connect()
+    abroad, home = shop.order(number), shop.order(here)
+    assert abroad is not None and home is not None
+    assert (abroad.currency, abroad.total) == (home.currency, home.total)
+    assert abroad.lines[0].unit_price == home.lines[0].unit_price
+    rig.switch("order/refund", order=number, lines=[{"line": abroad.lines[0].external_id, "quantity": 1}])
+    again = shop.order(number)
+    assert again is not None and again.refunds[0].amount.currency == home.currency
+
+
+def test_a_draft_is_no_order_until_it_is_completed(rig: ShopifyRig, sku: str) -> None:
+    shop = rig.connect()
+    start = datetime.now(UTC) - timedelta(hours=1)
+    before = {order.external_id for order in shop.orders_since(start)}
+    draft = rig.switch("draft", lines=[{"sku": sku, "quantity": 1}, {"title": "Wrapping", "price": "2.00", "quantity": 1}])["id"]  # fmt: skip
+    assert {order.external_id for order in shop.orders_since(start)} == before
+    made = rig.switch("draft/complete", draft=draft, paid=False)["id"]
+    order = shop.order(made)
+    assert order is not None and order.standing == "unpaid"
+    assert [(line.sku, line.variant_id is None) for line in order.lines] == [(sku, False), ("", True)]
+
+
+def test_a_test_order_says_so(rig: ShopifyRig, sku: str) -> None:
+    number = rig.switch("order", lines=[{"sku": sku, "quantity": 1}], test=True)["id"]
+    order = rig.connect().order(number)
+    assert order is not None and order.test is True
+
+
+def test_a_product_that_was_deleted_since_has_a_line_without_a_variant(
+    rig: ShopifyRig, make: Make, prefix: str
+) -> None:
+    shop = rig.connect()
+    draft = make.simple(1, stock=5)
+    result = push(shop, draft)[draft.key]
+    number = rig.switch("order", lines=[{"sku": f"{prefix}-1", "quantity": 2}])["id"]
+    rig.delete(str(result.external_id))
+    order = shop.order(number)
+    assert order is not None
+    (line,) = order.lines
+    assert (line.variant_id, line.sku, line.quantity) == (None, f"{prefix}-1", 2)
+
+
+@pytest.mark.parametrize("restock", ["RETURN", "CANCEL", "NO_RESTOCK"])
+def test_a_refund_is_one_whatever_becomes_of_the_pieces(rig: ShopifyRig, sku: str, restock: str) -> None:
+    made = rig.switch("order", lines=[{"sku": sku, "quantity": 3}])
+    line = made["lines"][0]["id"]
+    rig.switch("order/refund", order=made["id"], lines=[{"line": line, "quantity": 2, "restock": restock}])
+    order = rig.connect().order(made["id"])
+    assert order is not None
+    assert [one.lines for one in order.refunds] == [((line, 2),)]
+    assert (order.lines[0].quantity, order.lines[0].removed) == (3, 0)

@@ -105,6 +105,15 @@ def test_what_an_edit_took_out_is_removed_and_what_a_refund_paid_back_is_not() -
     )
 
 
+def test_pieces_that_came_back_without_a_payment_are_a_refund() -> None:
+    """An exchange, or credit for a later purchase: the pieces had left, so nothing was taken out of the order."""
+    swapped = refund(1, "0.0", ("L1", 2), pays=False)
+    swapped["refundLineItems"]["nodes"][0]["restockType"] = "RETURN"
+    found = shop_order(order(lineItems={"nodes": [line(1, 3, 1)]}, refunds=[swapped]))
+    assert found.lines[0].removed == 0
+    assert found.refunds == (ShopRefund("R1", Money(0, "EUR"), (("L1", 2),)),)
+
+
 def test_a_refund_without_a_payment_is_an_edit() -> None:
     lines = {"nodes": [line(1, 3, 1)]}
     edited = shop_order(order(lineItems=lines, refunds=[refund(1, "0.0", ("L1", 2), pays=False)]))

@@ -19,7 +19,7 @@ def shop_order(found: Fields) -> ShopOrder:
     The total is that before refunds, which are told on their own. Raises Refused where an amount is none.
     """
     refunds = found.get("refunds") or []
-    returned = [one for one in refunds if _bag(one["totalRefundedSet"]).minor or one["transactions"]["nodes"]]
+    returned = [one for one in refunds if _paid_back(one)]
     gone: dict[str, int] = {}
     for refund in returned:
         for line, quantity in _refund_lines(refund):
@@ -33,7 +33,6 @@ def shop_order(found: Fields) -> ShopOrder:
         updated_at=moment(found["updatedAt"]),
         total=_bag(found["totalPriceSet"]),
         lines=tuple(_line(line, gone.get(str(line["id"]), 0)) for line in found["lineItems"]["nodes"]),
-        # A refund without any payment is how Shopify keeps an edit that took pieces out: it is told as `removed`.
         refunds=tuple(
             ShopRefund(str(refund["id"]), _bag(refund["totalRefundedSet"]), tuple(_refund_lines(refund)))
             for refund in returned
@@ -78,6 +77,14 @@ def _unit_price(line: Fields, quantity: int) -> Money | None:
         return None
     each, rest = divmod(price.minor * quantity - off, quantity)
     return Money(each, price.currency) if rest == 0 else None
+
+
+def _paid_back(refund: Fields) -> bool:
+    """Whether a refund is one: without any payment it is how Shopify keeps an edit that took pieces out, told as `removed`,
+    unless the pieces came back from the buyer (an exchange, store credit)."""
+    if _bag(refund["totalRefundedSet"]).minor or refund["transactions"]["nodes"]:
+        return True
+    return any(one.get("restockType") == "RETURN" for one in refund["refundLineItems"]["nodes"])
 
 
 def _refund_lines(refund: Fields) -> list[tuple[str, int]]:
