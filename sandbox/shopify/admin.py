@@ -8,6 +8,7 @@ from typing import Any
 from sandbox.shopify import (
     buying,
     collections,
+    fulfilment,
     inventory,
     money,
     privacy,
@@ -48,6 +49,12 @@ class Admin:
             ),
             "POST order/refund": self._refund,
             "POST order/cancel": lambda wish: self._changed(wish, lambda one: buying.cancel(site, one, wish)),
+            "POST order/ship": lambda wish: self._changed(
+                wish, lambda one: fulfilment.by_hand(site, one, wish)
+            ),
+            "POST order/hold": lambda wish: self._changed(
+                wish, lambda one: fulfilment.hold(site, one, on=bool(wish.get("on", True)))
+            ),
             "POST order/delete": self._delete,
             "GET webhooks": lambda _: deliveries.status(),
             "POST webhooks": deliveries.control,
@@ -80,7 +87,7 @@ class Admin:
     def _changed(self, wish: Fields, act: Callable[[Fields], Any]) -> Fields:
         order = buying.found(self._site, wish["order"])
         act(order)
-        return self._order(order)
+        return self._order(buying.found(self._site, order["id"]))
 
     def _refund(self, wish: Fields) -> Fields:
         order = buying.found(self._site, wish["order"])
@@ -91,8 +98,9 @@ class Admin:
         self._site.store.drop("Order", buying.found(self._site, wish["order"])["id"])
 
     def _edit(self, wish: Fields) -> Fields:
-        """`{"sku", "set": {"price", "stock", "title", "status", "tags"}}` as by a person in the back office; or
-        `"delete": true` for the product of that SKU."""
+        """`{"sku", "set": {"price", "stock", "sku", "barcode", "compareAtPrice", "title", "status", "tags", "handle",
+        "descriptionHtml", "published": bool}}` as by a person in the back office; or `"delete": true` for the product
+        of that SKU, `"delete": "variant"` for it alone."""
         site = self._site
         rows = site.all("ProductVariant", "sku = ?", str(wish["sku"]).casefold())
         if not rows:
@@ -100,18 +108,29 @@ class Admin:
         variant = rows[0]
         product = site.one("Product", variant["parent"])
         assert product is not None
+        if wish.get("delete") == "variant":
+            if len(products.variants_of(site, product)) == 1:
+                raise ValueError("A product keeps its last variant.")
+            products.remove_variant(site, variant)
+            products.changed(site, product)
+            return self._product(product)
         if wish.get("delete"):
             products.remove(site, product)
             return {"done": True}
         fields = dict(wish["set"])
-        if "price" in fields:
-            variant["price"] = variants.price(fields.pop("price"))
-            site.touch(variant)
+        own = {
+            name: fields.pop(name) for name in ("price", "compareAtPrice", "sku", "barcode") if name in fields
+        }
+        if own:
+            variants.by_hand(site, variant, own)
+        if "published" in fields:
+            channels = [one["id"] for one in site.all("Publication")]
+            product["published"] = channels if fields.pop("published") else []
         if "stock" in fields:
             item = products.item_of(site, variant)
             place = int(next(iter(item["levels"]), site.all("Location")[0]["id"]))
             inventory.stock_at(site, item, place, int(fields.pop("stock")))
-        unknown = set(fields) - {"title", "status", "tags", "descriptionHtml"}
+        unknown = set(fields) - {"title", "status", "tags", "handle", "descriptionHtml"}
         if unknown:
             raise ValueError(f"Nobody changes {', '.join(sorted(unknown))} by hand here.")
         products.write_plain(site, product, fields)

@@ -16,8 +16,47 @@ _WRONG_QUANTITY = "Invalid fulfillment order line item quantity requested."
 
 @mutation("fulfillmentCreate", scope=f"write_{_SCOPE}")
 def create(site: Site, _source: Any, arguments: Fields) -> Fields:
+    return {"fulfillment": _ship(site, arguments["fulfillment"]), "userErrors": []}
+
+
+def by_hand(site: Site, order: Fields, wish: Fields) -> None:
+    """The shop's own people send `{"lines"?: [{"sku", "quantity"}], "tracking"?: {"number", "company", "url"}}` of an
+    order; without lines all that is left. Raises UserError for what is not left."""
+    asked = {one["sku"]: int(one["quantity"]) for one in wish.get("lines") or []}
+    for part in [one for one in order["parts"] if one["status"] in _OPEN]:
+        rows = [
+            row
+            for row in part["lines"]
+            if row["remaining"] and (not wish.get("lines") or row["sku"] in asked)
+        ]
+        lines = [
+            {
+                "id": gid("FulfillmentOrderLineItem", row["id"]),
+                "quantity": asked.pop(row["sku"], row["remaining"]),
+            }
+            for row in rows
+        ]
+        if lines:
+            named = {
+                "fulfillmentOrderId": gid("FulfillmentOrder", part["id"]),
+                "fulfillmentOrderLineItems": lines,
+            }
+            _ship(site, {"lineItemsByFulfillmentOrder": [named], "trackingInfo": wish.get("tracking")})
+    if asked:
+        raise UserError(f"Nothing is left to send of {', '.join(sorted(asked))}.")
+
+
+def hold(site: Site, order: Fields, *, on: bool) -> None:
+    """The shop's own people hold back what was not begun, e.g. for a look at a suspicious buyer, or let it go."""
+    for part in order["parts"]:
+        if part["status"] == ("OPEN" if on else "ON_HOLD"):
+            part.update(status="ON_HOLD" if on else "OPEN", updatedAt=site.now())
+    site.touch(order)
+    site.fired("ORDERS_UPDATED", "Order", order["id"])
+
+
+def _ship(site: Site, wish: Fields) -> Fields:
     """All its fulfilment orders are of one order and one place; without line items all that is left is sent."""
-    wish = arguments["fulfillment"]
     only(wish, "a fulfillment", "lineItemsByFulfillmentOrder", "trackingInfo", "notifyCustomer")
     order, parts = _parts(site, [one["fulfillmentOrderId"] for one in wish["lineItemsByFulfillmentOrder"]])
     lines: list[Fields] = []
@@ -43,7 +82,7 @@ def create(site: Site, _source: Any, arguments: Fields) -> Fields:
     site.put("FulfillmentPlace", {"id": made["id"], "parent": order["id"]})
     for topic in ("FULFILLMENTS_CREATE", "ORDERS_UPDATED"):
         site.fired(topic, "Order", order["id"])
-    return {"fulfillment": made, "userErrors": []}
+    return made
 
 
 @mutation("fulfillmentTrackingInfoUpdate", scope=f"write_{_SCOPE}")

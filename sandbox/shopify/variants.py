@@ -60,6 +60,15 @@ def bulk_update(site: Site, _source: Any, arguments: Fields) -> Fields:
     return {"product": product, "productVariants": changed, "userErrors": rows}
 
 
+def by_hand(site: Site, variant: Fields, given: Fields) -> None:
+    """Price, SKU or barcode as the shop's own people change them. Raises UserError for what cannot be."""
+    _plain(variant, given, ("input", "variants", "0"))
+    item = products.item_of(site, variant)
+    item["sku"] = variant["sku"]
+    site.touch(item)
+    site.touch(variant)
+
+
 def price(given: Any, *where: str) -> str | None:
     """Two decimals. Raises UserError for what is no price."""
     if given is None:

@@ -178,3 +178,24 @@ def test_what_is_too_long_is_refused_and_nothing_is_made(
     else:
         assert client.change(SET, input=wish)["userErrors"][0]["field"] == where
     assert client.switch("GET", "products") == []
+
+
+def test_a_person_in_the_back_office_changes_and_deletes_what_he_likes(client: Client) -> None:
+    product = client.offered()["id"]
+    wish = {
+        "sku": "MINE",
+        "compareAtPrice": "15",
+        "barcode": "4006381333931",
+        "handle": "mine",
+        "published": False,
+    }
+    edited = client.switch("POST", "edit", sku="BOWL-B", set=wish)
+    assert ([one["sku"] for one in edited["variants"]], edited["published"]) == (["MINE", "BOWL-R"], False)
+    found = client.ask(READ, id=product)["product"]["variants"]["nodes"][0]
+    assert (found["sku"], found["compareAtPrice"], found["barcode"]) == ("MINE", "15.00", "4006381333931")
+    assert client.wish("POST", "order", lines=[{"sku": "BOWL-R", "quantity": 1}])[0] == 400
+    left = client.switch("POST", "edit", sku="MINE", delete="variant")
+    assert [one["sku"] for one in left["variants"]] == ["BOWL-R"]
+    assert client.wish("POST", "edit", sku="BOWL-R", delete="variant")[0] == 400
+    client.switch("POST", "edit", sku="BOWL-R", delete=True)
+    assert client.switch("GET", "products") == []

@@ -286,3 +286,25 @@ def test_an_order_of_two_months_is_shown_to_who_may_read_all(client: Client, clo
     )
     assert look(client, order)["name"] == "#1001"
     assert client.ask(ORDERS, search=search)["orders"]["nodes"] == [{"name": "#1001"}]
+
+
+def test_the_shop_s_own_people_send_and_hold_as_well(client: Client) -> None:
+    order = buy(client, ("BOWL-B", 3), ("BOWL-R", 1))
+    client.switch("POST", "order/hold", order=order)
+    refused = send(client, order, "BOWL-B", 1)
+    assert len(refused) == 1 and "on_hold" in refused[0]
+    client.switch("POST", "order/hold", order=order, on=False)
+    sent = client.switch(
+        "POST", "order/ship", order=order, lines=[{"sku": "BOWL-B", "quantity": 2}], tracking={"number": "Z1"}
+    )
+    assert (sent["fulfillment_status"], sent["shipments"][0]["lines"][0]["quantity"]) == (
+        "PARTIALLY_FULFILLED",
+        2,
+    )
+    assert send(client, order, "BOWL-B", 2) == ["Invalid fulfillment order line item quantity requested."]
+    assert client.wish("POST", "order/ship", order=order, lines=[{"sku": "BOWL-X", "quantity": 1}])[0] == 400
+    assert client.switch("POST", "order/ship", order=order)["fulfillment_status"] == "FULFILLED"
+    assert [one["trackingInfo"] for one in look(client, order)["fulfillments"]] == [
+        [{"company": None, "number": "Z1", "url": None}],
+        [],
+    ]
