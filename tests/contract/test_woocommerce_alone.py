@@ -82,6 +82,17 @@ def test_a_category_made_by_another_meanwhile_is_adopted(woo: WooRig, make: Make
     assert raw(woo, prefix)[f"{prefix}-2"]["categories"][0]["id"] == theirs["id"]
 
 
+def test_a_name_too_long_for_the_shop_is_left_out_and_told(woo: WooRig, make: Make, prefix: str) -> None:
+    shop = woo.connect()
+    draft = make.simple(
+        1, category=(f"{prefix} {'x' * 200}",), tags=(f"{prefix} {'&' * 50}", f"{prefix} new")
+    )
+    result = push(shop, draft)[draft.key]
+    assert result.problem is None and set(result.problems) == {"category", "tags"}
+    assert all("is longer than 200 characters" in words for words in result.problems.values())
+    assert woo.page(str(result.external_id), make.currency).tags == {f"{prefix} new"}
+
+
 def test_a_gtin_in_use_is_left_out(woo: WooRig, make: Make, prefix: str) -> None:
     shop = woo.connect()
     gtin = make.gtin()

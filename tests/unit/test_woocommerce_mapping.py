@@ -185,12 +185,21 @@ def test_products_the_shop_would_corrupt_are_not_sent(changes: dict[str, Any], w
         ({"stock": True}, "whole number from 0"),
         ({"stock": None}, "whole number from 0"),
         ({"options": (("Size", " "),)}, "option of MUG-1 is empty"),
+        ({"compare_at": Money(2000, "USD")}, "is in USD, but the shop sells in EUR"),
         ({}, None),
     ],
 )
 def test_variants_the_shop_would_corrupt_are_not_sent(changes: dict[str, Any], words: str | None) -> None:
     told = mapping.why_not_variant(variant(**changes), "EUR")
     assert told is None if words is None else words in (told or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "good"), [("Größe", True), ("ж" * 40, True), ("ж" * 41, False), ("x" * 245, False)]
+)
+def test_an_options_name_must_fit_into_the_shops_own_key(name: str, good: bool) -> None:
+    told = mapping.why_not(product(variant(options=((name, "S"),))))
+    assert told is None if good else "longer than the shop keeps" in (told or "")
 
 
 def test_stock_never_goes_without_managing_it() -> None:

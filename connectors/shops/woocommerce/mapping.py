@@ -9,6 +9,7 @@ import unicodedata
 from decimal import Decimal
 from html import escape, unescape
 from typing import Any
+from urllib.parse import quote
 
 from connectors.base import ProductDraft, ShopListing, VariantDraft
 from core.errors import Refused
@@ -25,6 +26,8 @@ GRAMS = {"kg": Decimal(1000), "g": Decimal(1), "lbs": Decimal("453.59237"), "oz"
 """Grams in one of the shop's weight units: the four WooCommerce offers; pound and ounce are exact by definition."""
 LONGEST_SKU = 100
 """Characters of wc_product_meta_lookup.sku and .global_unique_id."""
+LONGEST_OPTION = 244
+"""Bytes of an option's name as an address writes it: it becomes a wp_postmeta.meta_key of 255 after "attribute_"."""
 LONGEST_TITLE = 65_535
 """Bytes of wp_posts.post_title, a TEXT."""
 LONGEST_TEXT = 500_000
@@ -47,6 +50,9 @@ def why_not(draft: ProductDraft) -> str | None:
     bare = {_bare(name) for name in names[0]}
     if len(bare) < len(names[0]) or "" in bare:
         return f"The options {', '.join(names[0])} cannot be told apart by the shop; rename one."
+    long = next((name for name in names[0] if len(quote(name.casefold())) > LONGEST_OPTION), None)
+    if long is not None:
+        return f"The name of the option {long[:40]!r}… is longer than the shop keeps; shorten it."
     choices = {tuple(option(value).casefold() for _, value in variant.options) for variant in draft.variants}
     if len(choices) < len(draft.variants):
         return "Two variants have the same options; the shop could sell only one of them."

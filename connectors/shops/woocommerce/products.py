@@ -68,15 +68,11 @@ class Products:
         only = draft.variants[0] if draft.simple else None
         pictures = draft.images or ((only.image,) if only and only.image else ())
         creation = mapping.at_making(draft) | _stock_at_making(only)
-        tags = []
-        try:
-            category = self._categories.number(draft.category)
-            if category is not None:
-                # Only when it is made: afterwards the owner may sort it as he likes (decision 0051).
-                creation["categories"] = [{"id": category}]
-            tags = [self._tags.number((name,)) for name in draft.tags]
-        except Refused as error:
-            problems["category"] = str(error)
+        category = _term(self._categories, draft.category, "category", problems)
+        if category is not None:
+            # Only when it is made: afterwards the owner may sort it as he likes (decision 0051).
+            creation["categories"] = [{"id": category}]
+        tags = [_term(self._tags, (name,), "tags", problems) for name in draft.tags]
         return Entry(
             key=draft.key,
             sku=only.sku if only else mapping.parent_sku(draft),
@@ -229,6 +225,15 @@ class _Levels:
 
 def _without(ids: dict[str, str], keys: Sequence[str]) -> dict[str, str]:
     return {key: number for key, number in ids.items() if key not in keys}
+
+
+def _term(terms: Terms, path: tuple[str, ...], name: str, problems: dict[str, str]) -> int | None:
+    """None where there is none, or the shop will not have it: the product goes without, and the sentence tells it."""
+    try:
+        return terms.number(path)
+    except Refused as error:
+        problems[name] = str(error)
+        return None
 
 
 def _stock_at_making(variant: VariantDraft | None) -> Fields:

@@ -6,6 +6,9 @@ from typing import Literal
 from connectors.shops.woocommerce.client import Rest
 from core.errors import Refused, Temporary, Unknown
 
+LONGEST = 200
+"""Characters of wp_terms.name."""
+
 
 class Terms:
     """The shop's categories, or its tags, read once and then kept up to date with those made here."""
@@ -19,9 +22,13 @@ class Terms:
         """The id of the category at this path ("Clothing", "Shirts"), made where it is missing; None for no path. A tag's
         path is its name.
 
-        Names are compared without regard to case, as the shop does. Raises Refused with the shop's own words, Temporary where the answer was lost.
+        Names are compared without regard to case, as the shop does. Raises Refused for a name that is too long and with the
+        shop's own words, Temporary where the answer was lost.
         """
         number = 0
+        long = next((part for part in path if len(escape(part, quote=False)) > LONGEST), None)
+        if long is not None:
+            raise Refused(f"The {self._kind} {long[:40]!r}… is longer than {LONGEST} characters; shorten it.")
         for name in (" ".join(part.split()) for part in path):
             if name:
                 known = self._all().get((number, name.casefold()))
