@@ -19,8 +19,11 @@ CREATE INDEX IF NOT EXISTS records_by_sku ON records (kind, sku, id);
 CREATE INDEX IF NOT EXISTS records_by_gtin ON records (kind, gtin, id);
 CREATE INDEX IF NOT EXISTS records_by_slug ON records (kind, slug, id);
 CREATE INDEX IF NOT EXISTS records_by_parent ON records (kind, parent, id);
+CREATE INDEX IF NOT EXISTS records_by_created ON records (kind, created, id);
+CREATE INDEX IF NOT EXISTS records_by_modified ON records (kind, modified, id);
 CREATE TABLE IF NOT EXISTS shelves (
     category INTEGER NOT NULL, product INTEGER NOT NULL, PRIMARY KEY (category, product));
+CREATE INDEX IF NOT EXISTS shelves_by_product ON shelves (product);
 """
 # The columns are copies of the document's fields, there only to be searched.
 _COLUMNS = ("parent", "status", "sku", "gtin", "slug", "created", "modified")
