@@ -230,6 +230,35 @@ def test_an_expired_token_is_told_in_the_owners_words(rig: ShopifyRig, make: Mak
     rig.connect().check()
 
 
+def test_a_token_that_ends_during_a_load_is_renewed(rig: ShopifyRig, make: Make, prefix: str) -> None:
+    renewed: list[str] = []
+
+    def renew() -> str:
+        renewed.append(rig.switch("token", renew=True)["access_token"])
+        rig.told["access_token"] = renewed[-1]
+        return renewed[-1]
+
+    shop = rig.connect(renew=renew)
+    shop.check()
+    rig.switch("token", expire=True)
+    drafts = [make.simple(1), make.simple(2)]
+    results = push(shop, *drafts)
+    assert len(renewed) == 1
+    assert_true(shop, drafts, results)
+    assert skus(rig, prefix) == [f"{prefix}-1", f"{prefix}-2"]
+
+
+def test_a_token_that_stays_refused_is_told(rig: ShopifyRig) -> None:
+    old = rig.told["access_token"]
+    shop = rig.connect(renew=lambda: old)
+    rig.switch("token", expire=True)
+    try:
+        with pytest.raises(Misconfigured, match="expired or was revoked"):
+            shop.check()
+    finally:
+        rig.told["access_token"] = rig.switch("token", renew=True)["access_token"]
+
+
 @pytest.mark.parametrize(
     ("state", "words"), [(402, "bill is unpaid"), (423, "locked"), (403, "closes its door")]
 )

@@ -53,7 +53,8 @@ def document(name: str) -> str:
 
 class GraphQL:
     """`token` goes into a header and into no sentence. `patience` is how many seconds a change may take before its
-    outcome counts as unknown. `pace` is asked for a document's points before each call and told of the bucket after it."""
+    outcome counts as unknown. `pace` is asked for a document's points before each call and told of the bucket after it. `renew` gives the token of
+    now where the shop no longer takes this one: it may end while a load goes on."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class GraphQL:
         ca_file: Path | None,
         patience: float,
         pace: Pace = Unpaced(),  # noqa: B008 - it keeps nothing
+        renew: Callable[[], str] | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         site = site_of(url)
@@ -72,16 +74,22 @@ class GraphQL:
         self._prices: dict[str, float] = {}
         self.bucket: dict[str, float] = {}
         """What the shop last told of its meter: maximumAvailable, currentlyAvailable and restoreRate, in points."""
-        self._http = Http(
-            site,
-            name=f"The shop {self.host}",
-            guard=guard,
-            headers={"X-Shopify-Access-Token": token.strip()},
-            ca_file=ca_file,
-            explain=self._explain,
-            pace=pace,
-            sleep=sleep,
-        )
+        self._token, self._renew, self._refused = token.strip(), renew, False
+
+        def opened(token: str) -> Http:
+            return Http(
+                site,
+                name=f"The shop {self.host}",
+                guard=guard,
+                headers={"X-Shopify-Access-Token": token},
+                ca_file=ca_file,
+                explain=self._explain,
+                pace=pace,
+                sleep=sleep,
+            )
+
+        self._open = opened
+        self._http = opened(self._token)
 
     def close(self) -> None:
         """Closes the kept connection."""
@@ -106,11 +114,12 @@ class GraphQL:
         body = {"query": document(name), "variables": variables}
         for attempt in range(1, ATTEMPTS + 1):
             cost = self._cost(name, variables)
-            answer = (
-                self._http.post(ENDPOINT, body, seconds=self._patience, cost=cost)
-                if changing
-                else self._http.ask(ENDPOINT, body, cost=cost)
-            )
+            try:
+                answer = self._send(body, cost, changing)
+            except Misconfigured:
+                if not self._renewed():
+                    raise
+                answer = self._send(body, cost, changing)
             said = self._whole(answer, changing)
             self._tell(name, variables, said)
             wait = _throttled(said)
@@ -124,6 +133,23 @@ class GraphQL:
             f"The shop {self.host} has no calls left for the hub just now; the hub tries again later.",
             retry_after=wait,
         )
+
+    def _send(self, body: Fields, cost: float, changing: bool) -> Answer:
+        if changing:
+            return self._http.post(ENDPOINT, body, seconds=self._patience, cost=cost)
+        return self._http.ask(ENDPOINT, body, cost=cost)
+
+    def _renewed(self) -> bool:
+        """Whether the shop refused the token and there is another one; nothing was done with the refused one."""
+        refused, self._refused = self._refused, False
+        if not refused or self._renew is None:
+            return False
+        token = self._renew().strip()
+        if token == self._token:
+            return False
+        self._http.close()
+        self._token, self._http = token, self._open(token)
+        return True
 
     def _cost(self, name: str, variables: Fields) -> float:
         """Points that Shopify will take from the bucket before it begins; it gives back what was not needed."""
@@ -193,6 +219,7 @@ class GraphQL:
 
     def _explain(self, answer: Answer) -> str | None:
         if answer.status == 401:
+            self._refused = True
             return (
                 f"The shop {self.host} does not accept the key: the access token has expired or was revoked. "
                 "Connect the shop again."

@@ -31,7 +31,7 @@ class ShopifyShop:
     One call at a time.
 
     `private_hosts` are the operator's exceptions; `patience` is how many seconds a change may take before its outcome
-    counts as unknown. `sleep` and `resolver` are replaced in tests.
+    counts as unknown; `renew` gives the token of now where this one ended. `sleep` and `resolver` are replaced in tests.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class ShopifyShop:
         private_hosts: frozenset[str] = frozenset(),
         *,
         pace: Pace = Unpaced(),  # noqa: B008 - it keeps nothing
+        renew: Callable[[], str] | None = None,
         patience: float = 120.0,
         sleep: Callable[[float], None] = time.sleep,
         resolver: Resolver = system_resolver,
@@ -55,6 +56,7 @@ class ShopifyShop:
             ca_file=authority,
             patience=patience,
             pace=pace,
+            renew=renew,
             sleep=sleep,
         )
         self._facts = Facts(self._graphql)
