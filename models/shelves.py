@@ -12,9 +12,15 @@ from psycopg import Cursor
 UNKNOWN = "l.sent->'stock' = 'null'"
 """Whether it must be read, and its shop's orders swept after that, before a figure may be sent (listing `l`)."""
 
+SENT = "greatest(0, (l.sent->>'stock')::int, l.sending)"
+"""The figure that listing `l` has in its shop, or gets with the call that is out (greatest() does not mind NULLs)."""
+
 EXPOSED = f"""CASE WHEN ({UNKNOWN}) IS TRUE THEN l.sending
-      ELSE greatest(coalesce((l.sent->>'stock')::int, 0), coalesce(l.sending, 0)) END"""
-"""The most that listing `l` can still sell in its shop: what was sent or is on its way; NULL where nobody can say."""
+      ELSE greatest(0, {SENT}, l.lowered_from + {SENT} - coalesce((l.sent->>'stock')::int, 0)) END"""
+"""The most that listing `l` can still sell in its shop, or sold unseen; NULL where nobody can say.
+
+What was sent or is on its way; and where less was sent than before, what it was before and what it was raised by since:
+until a sweep nobody knows how much of that was sold already."""
 
 LOCKED = """
 SELECT l.id, l.variant_id FROM listing l WHERE l.shop_id = %s AND l.variant_id = ANY(%s) ORDER BY l.id FOR NO KEY UPDATE"""
@@ -25,13 +31,14 @@ UPDATE listing l SET
     THEN jsonb_set(sent, '{stock}', to_jsonb(greatest(0, (sent->>'stock')::int - n.pieces))) ELSE sent END,
   wanted = CASE WHEN wanted IS NOT NULL
     THEN jsonb_set(wanted, '{stock}', to_jsonb(greatest(0, (wanted->>'stock')::int - n.pieces))) END,
-  sending = CASE WHEN sending IS NOT NULL THEN greatest(0, sending - n.pieces) END
+  sending = CASE WHEN sending IS NOT NULL THEN greatest(0, sending - n.pieces) END,
+  lowered_from = CASE WHEN lowered_from IS NOT NULL THEN greatest(0, lowered_from - n.pieces) END
 FROM unnest(%s::int[], %s::int[]) AS n(id, pieces) WHERE l.id = n.id"""
 """What is wanted falls too: until it is decided anew, nobody shall put back what a buyer took."""
 
 FORGOTTEN = f"""
 UPDATE listing l SET sending = CASE WHEN ({UNKNOWN}) IS TRUE THEN l.sending + n.pieces
-    ELSE greatest((l.sent->>'stock')::int, l.sending) + n.pieces END,
+    ELSE greatest((l.sent->>'stock')::int, l.sending, l.lowered_from) + n.pieces END, lowered_from = NULL,
   sent = jsonb_set(l.sent, '{{stock}}', 'null'), seen = NULL, seen_at = NULL, sent_at = clock_timestamp()
 FROM unnest(%s::int[], %s::int[]) AS n(id, pieces) WHERE l.id = n.id AND l.sent IS NOT NULL"""  # noqa: S608 - our own words
 """`sent_at` moves, so that whoever read the shop before this does not take it for the present."""

@@ -90,7 +90,7 @@ PAGE_DIFFERS = "wanted IS DISTINCT FROM sent AND NOT trade_only"
 LISTING_DIFFERS = """CASE WHEN wanted IS NULL THEN external_id IS NOT NULL AND state NOT IN ('withdrawn', 'refused')
   ELSE state <> 'refused' AND (wanted IS DISTINCT FROM sent OR external_id IS NULL OR state IN ('drifted', 'waiting')) END"""
 """Whether a push has something to do: kept by the database beside each row, so that a plan need not compare all."""
-LISTING_UNSETTLED = """coalesce(sending IS NOT NULL OR sent->'stock' = 'null'
+LISTING_UNSETTLED = """coalesce(sending IS NOT NULL OR lowered_from IS NOT NULL OR sent->'stock' = 'null'
   OR seen_at >= sent_at AND (seen->>'stock')::int < (sent->>'stock')::int, false)"""
 """Whether a whole sweep of the shop's orders will tell more of what it can still sell."""
 
@@ -157,6 +157,9 @@ class Listing(Base):
     sending: Mapped[int | None]
     """A stock that is on its way to the shop and not answered yet: it may show that too. None where none is. Where the
     outcome stays unknown, or the shop moved its stock itself, it is the most that it may show until it is read."""
+    lowered_from: Mapped[int | None]
+    """The most that it could still sell before it was lowered or withdrawn: so much it may have sold unseen, until a whole
+    sweep that began after that. None where nothing is in doubt."""
     problem: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None]
     seen_at: Mapped[datetime | None]

@@ -104,6 +104,7 @@ def upgrade() -> None:
     )
     op.add_column("listing", sa.Column("stock_id", sa.Text(), nullable=True))
     op.add_column("listing", sa.Column("sending", sa.Integer(), nullable=True))
+    op.add_column("listing", sa.Column("lowered_from", sa.Integer(), nullable=True))
     op.add_column(
         "listing",
         sa.Column(
@@ -122,7 +123,7 @@ def upgrade() -> None:
             "unsettled",
             sa.Boolean(),
             sa.Computed(
-                "coalesce(sending IS NOT NULL OR sent->'stock' = 'null'\n  OR seen_at >= sent_at AND (seen->>'stock')::int < (sent->>'stock')::int, false)",
+                "coalesce(sending IS NOT NULL OR lowered_from IS NOT NULL OR sent->'stock' = 'null'\n  OR seen_at >= sent_at AND (seen->>'stock')::int < (sent->>'stock')::int, false)",
                 persisted=True,
             ),
             nullable=False,
@@ -188,6 +189,7 @@ def downgrade() -> None:
     op.drop_column("listing", "differs")
     op.drop_index("ix_listing_unsettled", table_name="listing", postgresql_where=sa.text("unsettled"))
     op.drop_column("listing", "unsettled")
+    op.drop_column("listing", "lowered_from")
     op.drop_column("listing", "sending")
     op.drop_column("listing", "stock_id")
     op.drop_table("push_change")

@@ -8,7 +8,8 @@ import orjson
 from connectors.base import ProductDraft, PushResult
 from core.database import Database, UnitOfWork
 from core.settings import load
-from models.events import StockMoved
+from models.events import OrdersDue
+from models.shelves import lock_listings
 
 Row = dict[str, Any]
 
@@ -17,8 +18,12 @@ Row = dict[str, Any]
 HELD = """CASE WHEN a.before IS NULL THEN to_jsonb(a.stock) WHEN jsonb_typeof(l.sent->'stock') = 'number'
     THEN to_jsonb(greatest(0, (l.sent->>'stock')::int + a.stock - a.before)) ELSE 'null'::jsonb END"""
 
+# Before it was lowered it may have sold unseen what it showed then: other shops wait for a sweep (pipelines/listings/settle.py).
+LOWERED = """CASE WHEN a.stock < a.before THEN greatest((l.sent->>'stock')::int, l.sending, l.lowered_from)
+    ELSE l.lowered_from + a.stock - coalesce(a.before, 0) END"""
+
 STOCK = f"""
-UPDATE listing l SET sent = jsonb_set(l.sent, '{{stock}}', {HELD}), stock_id = coalesce(a.stock_id, l.stock_id), sending = NULL,
+UPDATE listing l SET lowered_from = {LOWERED}, sent = jsonb_set(l.sent, '{{stock}}', {HELD}), stock_id = coalesce(a.stock_id, l.stock_id), sending = NULL,
   seen = CASE WHEN l.seen IS NOT NULL THEN jsonb_set(l.seen, '{{stock}}', {HELD}) END, problem = NULL, sent_at = now()
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS a(variant int, stock int, before int, stock_id text)
 WHERE l.shop_id = %(shop)s AND l.variant_id = a.variant AND l.sent IS NOT NULL"""
@@ -32,14 +37,15 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS a(product int, external text, images
 WHERE p.shop_id = %(shop)s AND p.product_id = a.product"""
 
 VARIANTS = f"""
-UPDATE listing l SET external_id = a.external, stock_id = coalesce(a.stock_id, l.stock_id), sending = NULL, state = 'sent',
+UPDATE listing l SET lowered_from = {LOWERED}, external_id = a.external, stock_id = coalesce(a.stock_id, l.stock_id), sending = NULL, state = 'sent',
   sent = jsonb_set(a.wanted, '{{stock}}', {HELD}), problem = a.problem, sent_at = now()
 FROM jsonb_to_recordset(%(rows)s::jsonb)
   AS a(variant int, external text, wanted jsonb, stock int, before int, stock_id text, problem text)
 WHERE l.shop_id = %(shop)s AND l.variant_id = a.variant"""
 
 LEFT = """
-UPDATE listing SET state = 'withdrawn', sent = NULL, sending = NULL, sent_at = now()
+UPDATE listing SET state = 'withdrawn', sent = NULL, sending = NULL, sent_at = now(),
+  lowered_from = nullif(greatest((sent->>'stock')::int, sending, lowered_from), 0)
 WHERE shop_id = %(shop)s AND id = ANY(%(rows)s) AND wanted IS NULL"""
 
 SAID = """
@@ -48,13 +54,15 @@ UPDATE listing l SET state = CASE WHEN a.unknown THEN l.state ELSE a.state END, 
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS a(id int, variant int, state text, problem text, unknown bool)
 WHERE l.shop_id = %(shop)s AND (l.id = a.id OR l.variant_id = a.variant)"""
 
-# Units that one shop let go may be shown by another: only where there is one, and only where units are counted out.
+# Units that one shop let go may be shown by another, once a sweep told that they were not sold here: only where there is
+# one, and only where units are counted out.
 FREED = """
-SELECT DISTINCT o.id FROM listing l JOIN offer o ON o.id = (l.why->>'offer')::int
+SELECT FROM listing l JOIN offer o ON o.id = (l.why->>'offer')::int
 WHERE l.shop_id = %(shop)s AND (l.variant_id = ANY(%(variants)s) OR l.id = ANY(%(left)s)) AND o.free <= %(scarce)s
   AND EXISTS (SELECT FROM listing x JOIN shop s ON s.id = x.shop_id
     WHERE x.variant_id = l.variant_id AND x.shop_id <> l.shop_id AND x.wanted IS NOT NULL AND s.live_since IS NOT NULL)
-ORDER BY o.id"""
+  AND NOT EXISTS (SELECT FROM message WHERE event = 'OrdersDue' AND lane = %(lane)s AND state < 2)
+LIMIT 1"""
 
 
 @dataclass
@@ -162,6 +170,8 @@ class Recorder:
             return
         with self._db.unit_of_work() as uow:
             cursor = uow.cursor()
+            answered = [*self._variants.values(), *self._stock]
+            lock_listings(cursor, self._shop_id, [row["variant"] for row in answered])
             for statement, rows in statements:
                 if rows:
                     cursor.execute(statement, {"shop": self._shop_id, "rows": orjson.dumps(rows).decode()})
@@ -172,12 +182,12 @@ class Recorder:
         self._empty()
 
     def _ring(self, uow: UnitOfWork) -> None:
-        """Other shops may show what this one no longer does."""
+        """Other shops may show what this one no longer does, as soon as its orders are swept."""
         facts = {
-            "shop": self._shop_id, "variants": self._lowered, "left": self._left, "scarce": load().scarce_stock,
+            "shop": self._shop_id, "variants": self._lowered, "left": self._left, "scarce": load().scarce_stock, "lane": self._lane,
         }  # fmt: skip
-        for (offer_id,) in uow.cursor().execute(FREED, facts).fetchall():
-            uow.emit(StockMoved(tenant=self._tenant, lane=self._lane, offer_id=offer_id))
+        if uow.cursor().execute(FREED, facts).fetchone() is not None:
+            uow.emit(OrdersDue(tenant=self._tenant, lane=self._lane, shop_id=self._shop_id))
 
     def _lower(self, variant: int, row: Row) -> None:
         if row["before"] is not None and row["stock"] < row["before"]:

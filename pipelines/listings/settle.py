@@ -21,8 +21,8 @@ PRODUCTS_A_CALL = 50
 
 # A push begins alone: a call that is still out is one whose process died, or whose answer got lost. It may have happened.
 CUT_OFF = f"""
-UPDATE listing l SET sending = greatest((l.sent->>'stock')::int, l.sending), sent = jsonb_set(l.sent, '{{stock}}', 'null'),
-  seen = NULL, seen_at = NULL, sent_at = clock_timestamp()
+UPDATE listing l SET sending = greatest((l.sent->>'stock')::int, l.sending, l.lowered_from), lowered_from = NULL,
+  sent = jsonb_set(l.sent, '{{stock}}', 'null'), seen = NULL, seen_at = NULL, sent_at = clock_timestamp()
 FROM (SELECT id FROM listing WHERE shop_id = %(shop)s AND unsettled AND sending IS NOT NULL ORDER BY id FOR NO KEY UPDATE) c
 WHERE l.id = c.id AND l.sent IS NOT NULL AND ({UNKNOWN}) IS NOT TRUE"""
 
@@ -37,24 +37,29 @@ UPDATE listing SET seen = %s, seen_at = clock_timestamp() WHERE id = %s AND sent
 
 # The shop shows more than we ever sent: what it sold in the meantime is not known either.
 HIGHER = f"""
-UPDATE listing l SET sending = (l.seen->>'stock')::int, sent = jsonb_set(l.sent, '{{stock}}', 'null')
+UPDATE listing l SET sending = greatest((l.seen->>'stock')::int, l.sending, l.lowered_from), lowered_from = NULL, sent = jsonb_set(l.sent, '{{stock}}', 'null')
 FROM (SELECT id FROM listing WHERE shop_id = %(shop)s AND state = 'drifted' ORDER BY id FOR NO KEY UPDATE) c
 WHERE l.id = c.id AND l.seen_at >= l.sent_at AND ({UNKNOWN}) IS NOT TRUE AND (l.seen->>'stock')::int > (l.sent->>'stock')::int"""
 
-TO_SETTLE = "SELECT FROM listing WHERE shop_id = %(shop)s AND unsettled AND seen_at >= sent_at LIMIT 1"
+TO_SETTLE = """
+SELECT FROM listing WHERE shop_id = %(shop)s AND unsettled AND (seen_at >= sent_at OR lowered_from IS NOT NULL) LIMIT 1"""
 ASKED = "SELECT FROM message WHERE event = 'OrdersDue' AND lane = %s AND state < 2 LIMIT 1"
 """A sweep that has not begun."""
 
 HELD = "CASE WHEN l.seen->>'status' = 'live' THEN coalesce((l.seen->>'stock')::int, 0) ELSE 0 END"
 
 # Less than was sent, and still after every order from before the reading was taken over: nobody bought it, it is gone.
+# What was lowered or withdrawn before the sweep has told all that it sold.
 SETTLED = f"""
-UPDATE listing l SET sending = NULL, sent = CASE WHEN l.sent IS NOT NULL THEN jsonb_set(l.sent, '{{stock}}', to_jsonb(
-    CASE WHEN {UNKNOWN} THEN {HELD} ELSE least((l.sent->>'stock')::int, {HELD}) END)) END
-FROM (SELECT id FROM listing WHERE shop_id = %(shop)s AND unsettled ORDER BY id FOR NO KEY UPDATE) c, shop s
-WHERE l.id = c.id AND s.id = l.shop_id AND CASE
-  WHEN l.sent IS NULL THEN l.state = 'withdrawn' AND l.sent_at < s.swept_at
-  ELSE l.seen_at >= l.sent_at AND l.seen_at < s.swept_at AND (({UNKNOWN}) IS TRUE OR l.sending IS NULL) END
+UPDATE listing l SET
+  sending = CASE WHEN c.read AND {UNKNOWN} THEN NULL ELSE l.sending END, lowered_from = CASE WHEN c.read OR c.told THEN NULL ELSE l.lowered_from END,
+  sent = CASE WHEN NOT c.read THEN l.sent WHEN {UNKNOWN} THEN jsonb_set(l.sent, '{{stock}}', to_jsonb({HELD}))
+    ELSE jsonb_set(l.sent, '{{stock}}', to_jsonb(least((l.sent->>'stock')::int, {HELD}))) END
+FROM (
+  SELECT l.id, l.sent_at < s.swept_at AND l.lowered_from IS NOT NULL AS told,
+    coalesce(l.seen_at >= l.sent_at AND l.seen_at < s.swept_at AND l.sent IS NOT NULL AND (({UNKNOWN}) IS TRUE OR l.sending IS NULL), false) AS read
+  FROM listing l JOIN shop s ON s.id = l.shop_id WHERE l.shop_id = %(shop)s AND l.unsettled ORDER BY l.id FOR NO KEY UPDATE OF l) c
+WHERE l.id = c.id AND (c.told OR c.read)
 RETURNING l.variant_id"""
 
 

@@ -11,7 +11,8 @@ THOUSANDTHS = 1000
 class Part:
     """A shop's part. `most` is what it may show at all, in pieces, `wanted` what it was to show so far.
 
-    `shows` is the most that it can still sell as far as we know (models.shelves.EXPOSED); None where nobody can say.
+    `shows` is the most that it can still sell, or sold unseen, as far as we know (models.shelves.EXPOSED); None where nobody
+    can say. `sent` is the figure that it has or gets, from which it is raised; None: the same as `shows`.
     """
 
     shop: int
@@ -19,6 +20,7 @@ class Part:
     wanted: int = 0
     shows: int | None = 0
     weight: int = THOUSANDTHS
+    sent: int | None = None
 
 
 def allocate(free: int, parts: Sequence[Part], *, scarce: int, elsewhere: int | None = 0, turn: int = 0) -> dict[int, int]:  # fmt: skip
@@ -35,13 +37,13 @@ def allocate(free: int, parts: Sequence[Part], *, scarce: int, elsewhere: int | 
     unclaimed = 0 if None in seen else max(0, free - sum(number or 0 for number in seen))
     shown = {}
     for part in sorted(parts, key=lambda part: (part.wanted - targets[part.shop], part.shop)):
-        raised = max(0, targets[part.shop] - (part.shows or 0))
-        if part.shows is None or not raised:
+        sent = part.shows if part.sent is None else part.sent
+        if sent is None or targets[part.shop] <= sent:
             shown[part.shop] = targets[part.shop]
             continue
-        granted = min(raised, unclaimed)
+        granted = min(targets[part.shop] - sent, unclaimed)
         unclaimed -= granted
-        shown[part.shop] = part.shows + granted
+        shown[part.shop] = sent + granted
     return shown
 
 

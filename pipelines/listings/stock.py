@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from core.clock import now
 from core.settings import load
 from models.catalogue import STOCK_AS_OF
-from models.shelves import EXPOSED
+from models.shelves import EXPOSED, SENT, UNKNOWN
 from pipelines.listings.settings import ShopSettings
 from pipelines.listings.shares import THOUSANDTHS, Part, allocate
 
@@ -33,7 +33,7 @@ GROUP BY o.variant_id"""
 SHELVES = f"""
 WITH promised AS ({PROMISED})
 SELECT l.id, l.variant_id, l.shop_id, s.live_since IS NOT NULL AS live, (l.wanted->>'stock')::int AS wanted,
-  {EXPOSED} AS shows, best.id AS offer_id, best.feed_id, (l.why->>'offer')::int AS priced_by,
+  {EXPOSED} AS shows, CASE WHEN ({UNKNOWN}) IS NOT TRUE THEN {SENT} END AS sent, best.id AS offer_id, best.feed_id, (l.why->>'offer')::int AS priced_by,
   greatest(0, coalesce(best.free, 0) - coalesce(p.pieces, 0))::int AS free
 FROM listing l JOIN shop s ON s.id = l.shop_id
 LEFT JOIN {BEST.format(variant="l.variant_id", currency="s.currency")} best ON true
@@ -132,7 +132,8 @@ def _allotted(
     for row in shelves:
         own = settings[row["shop_id"]]
         most = may_show(own, free, told.get(row["feed_id"]), moment)
-        part = Part(row["shop_id"], most, row["wanted"] or 0, row["shows"], int(own.weight * THOUSANDTHS))
+        weight = int(own.weight * THOUSANDTHS)
+        part = Part(row["shop_id"], most, row["wanted"] or 0, row["shows"], weight, row["sent"])
         if row["live"] and row["wanted"] is not None:
             parts.append(part)
         else:

@@ -15,6 +15,7 @@ from models.shelves import forget
 from models.shops import Shop
 from pipelines.listings.plan import differences
 from pipelines.listings.settle import judge, known_again, look_into, settle
+from pipelines.listings.stock import allot
 from pipelines.orders.pull import sweep
 from pipelines.routes import ROUTES
 from tests.orders import Market, ToldShop, another_shop, market, told
@@ -185,7 +186,7 @@ def test_what_left_the_sale_may_have_sold_until_its_shop_was_swept(db: Database)
     of = market(db, 10)
     other = another_shop(db, of)
     db.run(
-        "UPDATE listing SET wanted = NULL, sent = NULL, sending = 6, state = 'withdrawn', sent_at = now() WHERE shop_id = %s",
+        "UPDATE listing SET wanted = NULL, sent = NULL, lowered_from = 6, state = 'withdrawn', sent_at = now() WHERE shop_id = %s",
         [of.shop],
     )
     db.run("UPDATE listing SET sent = jsonb_set(sent, '{stock}', '4'), wanted = jsonb_set(wanted, '{stock}', '4') WHERE shop_id = %s", [other.shop])  # fmt: skip
@@ -195,6 +196,24 @@ def test_what_left_the_sale_may_have_sold_until_its_shop_was_swept(db: Database)
     settled(db, of)
     assert state(db) == [(None, None, None), (4, None, 10)]
     assert [m["payload"] for m in pending(db) if m["event"] == "SharesMoved"] == [{"shop_id": other.shop}]
+
+
+def test_what_was_lowered_may_have_been_sold_before_until_a_sweep_told_it(
+    db: Database, shop: ToldShop
+) -> None:
+    of = market(db, 20)
+    other = another_shop(db, of)
+    db.run("UPDATE listing SET sent = jsonb_set(sent, '{stock}', '4'), wanted = jsonb_set(wanted, '{stock}', '4'), lowered_from = 16 WHERE shop_id = %s", [of.shop])  # fmt: skip
+    db.run("UPDATE listing SET sent = jsonb_set(sent, '{stock}', '0'), wanted = jsonb_set(wanted, '{stock}', '0') WHERE shop_id = %s", [other.shop])  # fmt: skip
+    with db.unit_of_work() as uow:
+        allot(uow.cursor(), of.variants)
+    assert rows(db, "SELECT wanted->'stock' FROM listing ORDER BY id") == [(4,), (4,)]
+    shop.holds(told(of, 10))
+    swept(db, of)
+    assert rows(db, "SELECT sent->'stock', lowered_from FROM listing ORDER BY id") == [(0, 6), (0, None)]
+    settled(db, of)
+    # Ten of twenty are promised. The first sold all it had, so both have what is left.
+    assert rows(db, "SELECT wanted->'stock', lowered_from FROM listing ORDER BY id") == [(5, None), (5, None)]
 
 
 def test_a_sweep_that_could_not_read_an_order_settles_nothing(db: Database, shop: ToldShop) -> None:

@@ -69,6 +69,12 @@ def test_nobody_is_raised_while_somebody_shows_nobody_knows_what() -> None:
     assert allocate(20, [part(1, 5, 5), part(2, 5, 5)], scarce=50, elsewhere=8) == {1: 7, 2: 5}
 
 
+def test_one_that_was_lowered_and_may_have_sold_before_is_raised_with_unclaimed_pieces_only() -> None:
+    lowered = Part(1, 99, wanted=4, shows=16, sent=4)
+    assert allocate(20, [lowered, part(2)], scarce=50) == {1: 4, 2: 4}
+    assert allocate(20, [lowered], scarce=50) == {1: 8}
+
+
 def test_what_no_longer_fits_is_taken_from_those_above_their_part() -> None:
     assert keep([part(1, 2), part(2, 18)], {1: 5, 2: 5}) == {1: 2, 2: 8}
     assert allocate(0, [part(1, 3, 3), part(2, 4, 4)], scarce=50) == {1: 0, 2: 0}
