@@ -36,9 +36,16 @@ def connect(
         shop = renewed(db, shop, settings)
     if not shop.credentials:
         raise Misconfigured(f"Shop {shop.name!r} is not connected: its key was forgotten. Connect it anew.")
+    vault, of = load_vault(settings), shop
+
+    def key() -> str:
+        """A load may take longer than a token lives."""
+        return str(vault.open(renewed(db, of, settings).credentials)["key"])
+
     opened = SHOPS[shop.channel](
         shop.url,
-        **arguments(settings, shop.url, load_vault(settings).open(shop.credentials)),
+        **arguments(settings, shop.url, vault.open(shop.credentials)),
+        **({"renew": key} if renew and shop.renews_at is not None else {}),
         pace=SqlPace(db, shop.id, before=before),
     )
     return cast(Channel, opened)

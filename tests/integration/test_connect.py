@@ -241,6 +241,22 @@ def test_a_token_is_renewed_before_it_ends_and_of_two_the_first_wins(
     assert connect(db, other).check().currency == "EUR"
 
 
+def test_a_token_that_ends_while_a_shop_is_open_is_renewed(
+    opened: Console, db: Database, shopify: Shopify
+) -> None:
+    shop = stored(db, connected(opened, shopify))
+    first, channel = held(shop)["key"], connect(db, shop)
+    assert channel.check().currency == "EUR"
+    shop.renews_at = now()  # the hour is over in the middle of a load
+    told = shopify.description()
+    admin = {"Authorization": f"Bearer {told['admin_token']}"}
+    tls = ssl.create_default_context(cafile=told["ca_file"])
+    httpx2.post(f"{shopify.url}/sandbox/token", json={"expire": True}, headers=admin, verify=tls)
+    (gone,) = channel.read_back(["gid://shopify/Product/1"])
+    assert gone.status == "missing"
+    assert held(stored(db, shop.id))["key"] != first
+
+
 def test_an_access_that_was_taken_back_says_so_at_the_shop(
     opened: Console, db: Database, shopify: Shopify
 ) -> None:
