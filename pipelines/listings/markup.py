@@ -14,6 +14,10 @@ ATTRIBUTES = {
     "a": {"href", "title"}, "img": {"src", "alt", "width", "height"}, "td": {"colspan", "rowspan"},
     "th": {"colspan", "rowspan", "scope"}, "ol": {"start"}, "*": {"title", "lang", "dir", "class"},
 }  # fmt: skip
+_CLEANER = nh3.Cleaner(
+    tags=TAGS, attributes=ATTRIBUTES, url_schemes={"http", "https", "mailto", "tel"}, link_rel=None,
+    clean_content_tags={"script", "style"},
+)  # fmt: skip
 _TAG = re.compile(r"<[a-zA-Z/]")
 
 
@@ -22,14 +26,7 @@ def clean_markup(markup: str) -> str:
 
     Of the shop's own theme `class` is kept, which only its seller's pattern can name: suppliers' were removed before.
     """
-    return nh3.clean(
-        markup,
-        tags=TAGS,
-        attributes=ATTRIBUTES,
-        url_schemes={"http", "https", "mailto", "tel"},
-        link_rel=None,
-        clean_content_tags={"script", "style"},
-    )
+    return _CLEANER.clean(markup)
 
 
 def as_markup(text: str) -> str:

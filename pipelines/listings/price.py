@@ -15,10 +15,9 @@ The steps, always in this order; one that changes nothing is left out, but for `
 """
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, getcontext, localcontext
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal, localcontext
 from typing import NamedTuple
 
 from core.money import Money, exponent
@@ -108,17 +107,18 @@ class Calculation:
         least = formula.minimum_margin_percent
         self._minimum = None if least is None else ((_HUNDRED + least) / _HUNDRED, plain(least))
         self._rates: dict[str, tuple[Decimal, str]] = {}
+        self._known: dict[Cost, Priced | Blocked] = {}
 
     def price(self, cost: Cost) -> Priced | Blocked:
-        """The price, or why there is none."""
-        if getcontext().prec < _EXACT.prec:
+        """The price, or why there is none. What is asked again, as many listings of a shop are, is not worked out again."""
+        if cost not in self._known:
+            steps: list[Step] = []
             with localcontext(_EXACT):
-                return self.price(cost)
-        steps: list[Step] = []
-        try:
-            return self._priced(cost, steps)
-        except _Stop as stop:
-            return Blocked(str(stop), tuple(steps))
+                try:
+                    self._known[cost] = self._priced(cost, steps)
+                except _Stop as stop:
+                    self._known[cost] = Blocked(str(stop), tuple(steps))
+        return self._known[cost]
 
     def _priced(self, cost: Cost, steps: list[Step]) -> Priced:
         formula, gross = self._formula, self._gross
@@ -266,11 +266,6 @@ def written(price: Money) -> str:
         return str(price.minor)
     whole, rest = divmod(price.minor, 10**places)
     return f"{whole}.{rest:0{places}}"
-
-
-def exact() -> AbstractContextManager[Context]:
-    """For many prices in a row: in its block none of them needs to ask for exact figures again."""
-    return localcontext(_EXACT)
 
 
 def _base(cost: Cost, base: str) -> Decimal:
