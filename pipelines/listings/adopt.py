@@ -89,10 +89,10 @@ SHAPES = """
 SELECT product_id, count(*) AS variants, bool_or(wanted->'options' <> '{}') AS options
 FROM listing WHERE shop_id = %s AND product_id = ANY(%s) AND wanted IS NOT NULL GROUP BY product_id"""
 
-# The stock is not known: it is read, and what was sold there taken over, before it is set (pipelines/listings/stock.py).
+# Its stock is not known: it is read, and what was sold there taken over, before it is set (models/shelves.py).
 TAKE = """
 UPDATE listing SET external_id = %(external)s, stock_id = %(stock_id)s, state = 'waiting', problem = NULL,
-  sent = wanted || %(seen)s WHERE id = %(id)s"""
+  sent = wanted || %(seen)s, sent_at = clock_timestamp(), seen = NULL, seen_at = NULL WHERE id = %(id)s"""
 
 TAKE_PAGE = """
 UPDATE shop_product SET external_id = %(external)s, trade_only = %(trade_only)s, problem = NULL,

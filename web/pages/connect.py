@@ -65,9 +65,10 @@ async def take_keys(request: Request, db: Db, token: str) -> Response:
 @router.get("/woocommerce")
 def back_from_woocommerce(request: Request, db: Db, success: str = "", user_id: str = "") -> Response:
     """The owner comes back from his shop; what he agreed to came by the shop's own call."""
+    session = _session(request)
     with db.unit_of_work() as uow:
         found = outcome_of(uow, user_id)
-    if found is not None and found.shop_id is not None and _session(request):
+    if found is not None and found.shop_id is not None and session:
         return go(f"/shops/{found.shop_id}", "connected")
     if found is not None and found.shop_id is not None:
         return _done(request, None)

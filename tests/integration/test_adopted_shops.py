@@ -1,0 +1,116 @@
+"""Adoption in real sandbox shops of both channels: what the seller had is kept true and never made a second time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.clock import now
+from core.database import Database
+from core.settings import load
+from core.vault import load_vault
+from models.events import AdoptionDue, VerifyDue
+from models.shops import Shop
+from pipelines.listings.adopt import adopt
+from pipelines.making import let_push
+from pipelines.opening import connect
+from pipelines.routes import ROUTES
+from sandbox.shopify.shop import Shop as Shopify
+from sandbox.woocommerce.shop import Shop as Woo
+from tests.contract.shopify_rig import ShopifyRig
+from tests.contract.shops import WooRig
+from tests.staged import shop_of, stage, supplier
+from tests.stepping import one, rows, run_all
+
+
+@pytest.fixture(params=["woocommerce", "shopify"])
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    if request.param == "shopify":
+        with Shopify(tmp_path / "shop") as shop:
+            yield ShopifyRig(shop, shop.description())
+        return
+    with Woo(tmp_path / "shop") as woo:
+        told = woo.description()
+        yield WooRig(woo.url, told["key"], told["secret"], told["ca_file"], woo)
+
+
+@pytest.fixture
+def db(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    monkeypatch.setenv("ENTREPOT_DATA", str(tmp_path))
+    monkeypatch.setenv("ENTREPOT_PRIVATE_HOSTS", "127.0.0.1")
+    database = Database(database_url, ROUTES)
+    yield database
+    database.close()
+
+
+def connected(db: Database, rig: Any) -> int:
+    """A shop that is not live, with A and B wanted in it; the seller's own A is there already."""
+    supplier(db, "NORDEN")
+    stage(db, 1, {"supplier_sku": "A"}, {"supplier_sku": "B"})
+    run_all(db)
+    shop_id = shop_of(db, supplier={"supplier": 2})
+    shopify = isinstance(rig, ShopifyRig)
+    told = rig.told if shopify else rig.sandbox.description()
+    key, secret = ("access_token", "client_secret") if shopify else ("key", "secret")
+    with db.unit_of_work() as uow:
+        shop = uow.session.get_one(Shop, shop_id)
+        shop.url, shop.channel = told["url"], "shopify" if shopify else "woocommerce"
+        shop.credentials = load_vault(load()).seal(
+            {"key": told[key], "secret": told[secret], "ca_file": told["ca_file"]}
+        )
+    run_all(db)
+    return shop_id
+
+
+def look(db: Database, shop_id: int) -> None:
+    with db.unit_of_work() as uow:
+        shop = uow.session.get_one(Shop, shop_id)
+        uow.emit(AdoptionDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+    run_all(db)
+
+
+def sold(db: Database, shop_id: int) -> dict[str, tuple[str, int | None]]:
+    """SKU → (price, stock) of everything the shop sells; no SKU twice."""
+    with db.unit_of_work() as uow:
+        shop = uow.session.get_one(Shop, shop_id)
+        uow.session.expunge_all()
+    found: dict[str, tuple[str, int | None]] = {}
+    for there in connect(db, shop).everything():
+        assert there.sku.lower() not in found, f"{there.sku} is there twice"
+        found[there.sku.lower()] = (str(there.price.amount) if there.price else "", there.stock)
+    return found
+
+
+@pytest.mark.parametrize("page", ["stays", "ours"])
+def test_what_was_there_is_kept_true_and_not_made_again(db: Database, rig: Any, page: Any) -> None:
+    own = rig.stranger("norden-a")
+    strange = rig.stranger("ELSE")
+    shop_id = connected(db, rig)
+    look(db, shop_id)
+    assert rows(db, "SELECT product_external_id, state, reason FROM adoption") == [(own, "proposed", "sku")]
+    before = rig.page(strange, "EUR")
+    with db.unit_of_work() as uow:
+        assert adopt(uow, shop_id, None, page)["adopted"] == 1
+        let_push(uow, shop_id)
+    run_all(db)
+    assert sold(db, shop_id) == {
+        "norden-a": ("15.00", 5), "norden-b": ("15.00", 5), "else": ("5.00", None),
+    }  # fmt: skip
+    assert rows(db, "SELECT state, problem FROM listing") == [("live", None)] * 2
+    assert one(db, "SELECT count(*) FROM shop_product WHERE external_id = %s", own) == 1
+    title = rig.page(own, "EUR").title
+    assert title == ("Seller's own norden-a" if page == "stays" else "Lampe")
+    assert rig.page(strange, "EUR") == before  # what is not ours is not touched
+    # From now on it is one of ours: a new figure goes there, and nothing drifts.
+    stage(db, 1, {"supplier_sku": "A", "stock": 2, "cost": "20.00"}, {"supplier_sku": "B"})
+    run_all(db)
+    with db.unit_of_work() as uow:
+        shop = uow.session.get_one(Shop, shop_id)
+        uow.emit(VerifyDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+    run_all(db)
+    assert sold(db, shop_id)["norden-a"] == ("30.00", 2)
+    assert rig.page(own, "EUR").title == title
+    assert rows(db, "SELECT state, problem FROM listing") == [("live", None)] * 2
+    assert one(db, "SELECT count(*) FROM message") == 0
+    assert one(db, "SELECT live_since <= %s FROM shop", now())
