@@ -15,6 +15,8 @@ from core.errors import EntrepotError, Misconfigured, Temporary
 from sandbox.woocommerce.shop import Shop
 from tests.contract.shops import PATIENCE, Make, WooRig, assert_true, known, push, read
 
+CHANNEL = "woocommerce"
+
 
 def raw(woo: WooRig, prefix: str) -> dict[str, dict[str, Any]]:
     return {thing["sku"]: thing for thing in woo.held(prefix)}

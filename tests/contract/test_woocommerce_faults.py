@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.base import StockLevel
+from connectors.base import PushResult, StockLevel
 from core.errors import Temporary
 from tests.contract.shops import (
     LOST,
@@ -19,6 +19,7 @@ from tests.contract.shops import (
     read,
 )
 
+CHANNEL = "woocommerce"
 pytestmark = pytest.mark.usefixtures("woo")
 
 
@@ -87,7 +88,7 @@ def test_a_shop_that_falls_silent_leaves_unknowns_and_raises(faulty: Rig, make: 
     shop.check()
     faulty.fail("drop_after")
     faulty.fail("status", method="GET", path="/products", times=3, status=502)
-    results = []
+    results: list[PushResult] = []
     with pytest.raises(Temporary):
         results.extend(shop.push(drafts))
     assert [(result.key, result.unknown) for result in results] == [(draft.key, True) for draft in drafts]
