@@ -90,7 +90,8 @@ def draft(
 ) -> ProductDraft:
     """The connector's value from what is wanted; `variants` are {"key", "external_id", "wanted", "sent"}.
 
-    Of `sent` only its stock is looked at: what the shop would show if nothing had been sold there unseen.
+    Of `sent` only its stock is looked at: what the shop would show if nothing had been sold there unseen. Of one that was
+    being made when the call was cut off that is what was on its way.
     """
     return ProductDraft(
         key=key, title=product["title"], variants=tuple(variant_draft(row) for row in variants), external_id=external_id,
@@ -107,7 +108,7 @@ def variant_draft(row: Mapping[str, Any]) -> VariantDraft:
     return VariantDraft(
         key=row["key"], sku=wanted["sku"], price=Money.of(wanted["price"], currency), stock=wanted["stock"],
         external_id=row["external_id"], gtin=wanted["gtin"], options=tuple(wanted["options"].items()),
-        image=wanted["image"], weight_g=wanted["weight_g"], before=(row.get("sent") or {}).get("stock"),
+        image=wanted["image"], weight_g=wanted["weight_g"], before=row["sent"]["stock"] if row.get("sent") else row.get("sending"),
         hs_code=wanted.get("hs_code"), origin=wanted.get("origin"),
         compare_at=Money.of(compare_at, currency) if compare_at else None,
     )  # fmt: skip

@@ -54,7 +54,7 @@ SELECT product_id, wanted, external_id, image_ids, trade_only FROM shop_product
 WHERE shop_id = %(shop)s AND product_id = ANY(%(products)s)"""
 
 VARIANTS = """
-SELECT product_id, variant_id::text AS key, external_id, wanted, sent, (sent->>'stock')::int AS before FROM listing
+SELECT product_id, variant_id::text AS key, external_id, wanted, sent, sending, (sent->>'stock')::int AS before FROM listing
 WHERE shop_id = %(shop)s AND product_id = ANY(%(products)s) AND wanted IS NOT NULL AND state <> 'refused'
 ORDER BY id FOR NO KEY UPDATE"""
 
