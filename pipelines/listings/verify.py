@@ -129,8 +129,9 @@ def _judged(rows: list[dict[str, Any]], held: dict[str, ShopListing]) -> Iterato
         )
         there = seen(listing)
         found = [field for field, _, _ in drift(row["title"], row["sent"], there)]
-        if row.get("trade_only"):
-            found = [field for field in found if field not in ("title", "sku")]  # the page is its owner's
+        if row.get("trade_only"):  # the page is its owner's, and whether he shows it
+            theirs = ("title", "sku", "status") if there["status"] == "draft" else ("title", "sku")
+            found = [field for field in found if field not in theirs]
         if "stock" in found and not judge(row["sent"]["stock"], there["stock"]):
             found.remove("stock")
         yield {

@@ -196,7 +196,8 @@ def unchoose(request: Request, db: Db, session: CheckedForm, shop_id: int, selec
 def drifted(row: Any) -> list[list[Any]]:
     """Where the shop holds something else than we sent: [field, sent, held]."""
     there = row["state"] == "drifted" and row["sent"] and row["seen"]
-    return drift(row["sent_title"], row["sent"], row["seen"]) if there else []
+    found = drift(row["sent_title"], row["sent"], row["seen"]) if there else []
+    return [one for one in found if not row["trade_only"] or one[0] in ("price", "stock")]
 
 
 def fields(found: Any) -> list[dict[str, Any]]:

@@ -108,7 +108,7 @@ def listing_rows(session: Session, shop_id: int, ask: Ask, limit: int = ROWS) ->
     """One page of a shop's listings; what needs a look comes first."""
     statement = _listings(
         Listing.id, Listing.state, Listing.wanted, Listing.sent, Listing.seen, Listing.problem, Listing.why, Listing.external_id,
-        Listing.sent_at, Listing.seen_at, Variant.sku, Variant.title, ShopProduct.sent["title"].astext.label("sent_title"),
+        Listing.sent_at, Listing.seen_at, Variant.sku, Variant.title, ShopProduct.sent["title"].astext.label("sent_title"), ShopProduct.trade_only,
     ).where(Listing.shop_id == shop_id)  # fmt: skip
     if ask["state"]:
         statement = statement.where(Listing.state == ask["state"])
