@@ -20,10 +20,10 @@ def rule_rows(session: Session, seller_id: int) -> list[dict[str, Any]]:
     """A seller's rules in the order in which they are asked, shop and supplier by name in `place`."""
     rules = seller_rules(session, seller_id)
     mine = session.execute(select(Shop.id, Shop.name).where(Shop.seller_id == seller_id))
-    shops = dict(mine)
+    shops = {row.id: row.name for row in mine}
     named = {rule.scope["supplier"] for rule in rules if "supplier" in rule.scope}
     found = session.execute(select(Company.id, Company.name).where(Company.id.in_(named)))
-    suppliers = dict(found)
+    suppliers = {row.id: row.name for row in found}
     rows = []
     for rule in rules:
         scope = rule.scope
