@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import now
 from tests import builders as make
+from tests.browser import kept
 from tests.browser.catalogued import catalogue
 from tests.mappings import document, pinned
 
@@ -267,6 +268,7 @@ def rich(session: Session) -> None:
         died_at=present - timedelta(minutes=99),
     )
     catalogue(session)
+    kept.shops(session)
 
 
 def empty(session: Session) -> None:
@@ -325,6 +327,7 @@ def long_names(session: Session) -> None:
             seen={"title": unbroken * 2, "price": "0.01"},
         )
     make.push(session, shop, "waiting", plan={"withdraw": 100_000, "limits": [words]})
+    kept.shops(session, words)
     make.message(session, listed.lane, "feeds", last_error=words * 4, attempts=7)
     for _ in range(60):
         make.dead_letter(

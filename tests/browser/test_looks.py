@@ -10,7 +10,7 @@ PAGES = {
     "rich": (
         "/", "/queues", "/queues/messages?lane=shop:3", "/feeds", "/feeds/new", "/feeds/1", "/feeds/1/source", "/feeds/1/source?kind=url", "/feeds/1/source?kind=api", "/feeds/1/source?kind=sftp", "/feeds/1/mapping", "/feeds/1/mapping/fields/cost",
         "/feeds/1/mapping/edit?part=rules", "/feeds/1/mapping/versions/1", "/runs/{applied}", "/runs/{waiting}", "/runs/{refused}",
-        "/shops", "/shops/new", "/shops/1", "/shops/1?state=drifted", "/shops/1/listings/5", "/shops/1/plan", "/dead-letters", "/dead-letters/1",
+        "/shops", "/shops/new", "/shops/1", "/shops/1?state=drifted", "/shops/1/adoption", "/shops/prices", "/shops/prices/new?seller=4", "/shops/prices/1", "/shops/1/listings/5", "/shops/1/plan", "/dead-letters", "/dead-letters/1",
         "/products", "/products?q=oslo", "/products/{product}", "/offers/{offer}", "/offers/{offer}/record", "/products/categories", "/products/categories?for=Licht&words=lamp",
         "/search?q=l", "/api/v1/docs", "/nowhere", *(f"/orders/{number}" for number in range(8, 16)), "/orders", "/orders?state=awaiting_deposit",
         "/orders?q=nothing-like-it", "/orders/9/lines/{line}", "/purchase-orders", "/purchase-orders?supplier={supplier}", "/purchase-orders/{unknown_po}",
@@ -19,13 +19,13 @@ PAGES = {
         "/money/entries/9", "/money/proof", "/money/accounts/nobody",
     ),
     "long_names": (
-        "/", "/queues", "/feeds", "/feeds/1", "/feeds/1/source", "/feeds/1/mapping", "/feeds/1/mapping/versions/2", "/runs/1", "/shops", "/shops/1", "/shops/1/listings/1", "/shops/1/listings/2", "/shops/1/plan",
+        "/", "/queues", "/feeds", "/feeds/1", "/feeds/1/source", "/feeds/1/mapping", "/feeds/1/mapping/versions/2", "/runs/1", "/shops", "/shops/1", "/shops/1/adoption", "/shops/prices", "/shops/prices/2", "/shops/1/listings/1", "/shops/1/listings/2", "/shops/1/plan",
         "/products", "/products/{product}", "/offers/{offer}/record", "/products/categories?how=all", "/products/categories?for=Licht&words=lamp",
         "/dead-letters", "/dead-letters/1", "/search?q=Donau", "/orders", *(f"/orders/{number}" for number in range(1, 6)), "/purchase-orders",
         *(f"/purchase-orders/{number}" for number in (1, 2)), "/money", "/money/deposits/3", "/money/settlements", "/money/settlements/1",
         "/money/statements/1", "/money/bank", "/money/accounts", "/money/accounts/seller:3:deposit", "/money/entries/5", "/money/proof",
     ),
-    "empty": ("/", "/queues", "/feeds", "/feeds/new", "/products", "/products/categories", "/shops", "/shops/new", "/dead-letters", "/search", "/orders", "/purchase-orders", "/money", "/money/settlements", "/money/bank", "/money/accounts", "/money/proof"),
+    "empty": ("/", "/queues", "/feeds", "/feeds/new", "/products", "/products/categories", "/shops", "/shops/new", "/shops/prices", "/dead-letters", "/search", "/orders", "/purchase-orders", "/money", "/money/settlements", "/money/bank", "/money/accounts", "/money/proof"),
 }  # fmt: skip
 
 NAMED = ("line", "supplier", "unknown_po", "cancelled_po", "poor", "rich", "product", "offer")

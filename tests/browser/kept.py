@@ -1,0 +1,62 @@
+"""What shops of the busy hub have beside listings: price rules, rates, settings, what was found there, a push to take back."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from sqlalchemy.orm import Session
+
+from core.clock import now
+from models.shops import Adoption, CurrencyRate, Listing, Meter, PriceRule, Push, PushChange, Shop
+from pipelines.listings.formula import Formula
+from pipelines.listings.settings import ShopSettings
+
+
+def shops(session: Session, words: str = "") -> None:
+    """On shop 1 and its seller; `words` makes names long."""
+    shop = session.get_one(Shop, 1)
+    shop.facts = {
+        "name": shop.name, "version": "2026-10 (Basic)", "currency": "EUR", "prices_include_tax": True, "weight_unit": "kg",
+        "timezone": "Europe/Berlin", "warnings": ["The hub keeps its stock at the location Lager Berlin; what other locations hold is sold on top of it."],
+        "locations": [f"Lager Berlin {words}".strip(), "Laden Mitte"], "scopes": ["write_products", "write_inventory", "read_orders"],
+        "limits": {"variants of a product": "2,048", "points a second": "100"},
+    }  # fmt: skip
+    shop.settings = ShopSettings(
+        title_template=f"{{title}} – {{brand}} {words}".strip(), buffer=2, categories={"Licht": f"Wohnen > Leuchten {words}".strip()},
+        tax_percent=Decimal(19), tags=("lampe", "{brand}"),
+    ).stored()  # fmt: skip
+    rules = (
+        ("Lampen", 50, {"category": f"Licht {words}".strip()}, {"margin_percent": 60, "rounding": {"to": "0.99"}, "rrp_cap": True}),
+        (f"Staffel für Ersatzteile {words}".strip(), 80, {"kind": "goods", "shop": 1}, {"tiers": [{"from": 0, "percent": 80}, {"from": 20, "percent": 40}], "add_on": "1.50"}),
+        ("Alles andere", 100, {}, {"base": "rrp", "margin_percent": -10, "minimum_margin_percent": 15, "compare_at": "rrp"}),
+    )  # fmt: skip
+    for name, priority, scope, formula in rules:
+        stored = Formula.read(formula).stored()
+        session.add(
+            PriceRule(
+                seller_id=shop.seller_id, name=name[:100], priority=priority, scope=scope, formula=stored
+            )
+        )
+    for currency, rate in (("USD", "1.0842"), ("CZK", "25.113"), ("GBP", "0.8371")):
+        session.add(
+            CurrencyRate(day=now().date() - timedelta(days=1), currency=currency, per_euro=Decimal(rate))
+        )
+    found = session.query(Listing).filter_by(shop_id=1).order_by(Listing.id).limit(6).all()
+    states = ("proposed", "proposed", "unclear", "adopted", "left", "proposed")
+    for place, (listing, state) in enumerate(zip(found, states, strict=False)):
+        session.add(
+            Adoption(
+                shop_id=1, external_id=str(9000 + place), product_external_id=str(9000 + place), variant_id=listing.variant_id,
+                reason=("sku", "gtin")[place % 2], state=state, problem="Two of the shop's products have this SKU." if state == "unclear" else None,
+                seen={"title": f"Lampe Nr. {place} {words}".strip(), "sku": f"alt-{place}", "gtin": None, "price": "39.90", "stock": place, "options": {}, "variants": 1, "alone": True},
+            )
+        )  # fmt: skip
+    session.add(Meter(shop_id=1, points=620, most=2000, a_second=100))
+    done = Push(
+        shop_id=1, state="done", plan={"create": 2, "update": 14, "stock": 31, "withdraw": 1, "limits": []},
+        outcome={"sent": 47, "refused": 0, "withdrawn": 1, "problem": None}, asked_by="hub",
+        started_at=now() - timedelta(minutes=9), ended_at=now() - timedelta(minutes=8),
+    )  # fmt: skip
+    session.add(done)
+    session.flush()
+    for listing in found:
+        session.add(PushChange(push_id=done.id, listing_id=listing.id, page=None, sent=listing.sent))
