@@ -72,6 +72,13 @@ def test_the_owners_own_sorting_is_left_alone(woo: WooRig, make: Make, prefix: s
     push(shop, known(draft, result))
     held = raw(woo, prefix)[f"{prefix}-1"]
     assert [c["id"] for c in held["categories"]] == [own["id"]]
+    (mugs,) = [c for c in woo.pages("products/categories") if c["name"] == f"{prefix} Mugs"]
+    woo.rest("DELETE", f"products/categories/{mugs['id']}", params={"force": "true"})
+    push(woo.connect(), known(draft, result))
+    names = [c["name"] for c in woo.pages("products/categories")]
+    assert f"{prefix} Gifts" in names and f"{prefix} Mugs" not in names, (
+        "a category he does not want stays away"
+    )
     assert held["sale_price"] == "9.99"
 
 

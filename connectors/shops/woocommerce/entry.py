@@ -1,6 +1,7 @@
 """One product or variation on its way into the shop: what is sent next, and what an answer means for it."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -17,7 +18,7 @@ ROUNDS = 8
 
 @dataclass(slots=True)
 class Entry:
-    """`fields` are what is wanted; `creation` is sent only when the thing is made. `parent` is the product of a
+    """`fields` are what is wanted; `creation` and what `making` then finds out are sent only when the thing is made. `parent` is the product of a
     variation. `picture_ids` are the shop's own ids by URL; `problems` are sentences by key. `tags` are ids that the
     product must have beside its owner's; `not_skus` SKUs (lower case) that must not stay on it. With `owners` the thing is its owner's: where it is gone it is not made again."""
 
@@ -25,6 +26,7 @@ class Entry:
     sku: str
     fields: Fields
     creation: Fields = field(default_factory=dict)
+    making: Callable[[], Fields] = dict
     gtin: str | None = None
     gtin_key: str = ""
     tags: tuple[int, ...] = ()
@@ -57,7 +59,7 @@ class Entry:
         """The fields to send now. Pictures the shop has go by id: the same address again would double them."""
         fields = dict(self.fields)
         if self.id is None:
-            fields |= self.creation
+            fields |= self.creation | self.making()
             if self.tags:
                 fields["tags"] = [{"id": number} for number in self.tags]
         else:

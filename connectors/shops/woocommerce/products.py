@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from connectors.base import ProductDraft, PushResult, StockLevel, VariantDraft
 from connectors.shops.woocommerce import mapping
@@ -67,17 +68,13 @@ class Products:
     def _product_entry(self, draft: ProductDraft, problems: dict[str, str]) -> Entry:
         only = draft.variants[0] if draft.simple else None
         pictures = draft.images or ((only.image,) if only and only.image else ())
-        creation = mapping.at_making(draft) | _stock_at_making(only)
-        category = _term(self._categories, draft.category, "category", problems)
-        if category is not None:
-            # Only when it is made: afterwards the owner may sort it as he likes (decision 0051).
-            creation["categories"] = [{"id": category}]
         tags = [_term(self._tags, (name,), "tags", problems) for name in draft.tags]
         return Entry(
             key=draft.key,
             sku=only.sku if only else mapping.parent_sku(draft),
             fields=mapping.product_fields(draft, self._unit(draft)),
-            creation=creation,
+            creation=mapping.at_making(draft) | _stock_at_making(only),
+            making=partial(self._place, draft, problems),
             gtin=only.gtin if only else None,
             gtin_key=only.key if only else "",
             tags=tuple(dict.fromkeys(number for number in tags if number is not None)),
@@ -87,6 +84,12 @@ class Products:
             id=int(draft.external_id) if draft.external_id else None,
             problems=problems,
         )
+
+    def _place(self, draft: ProductDraft, problems: dict[str, str]) -> Fields:
+        """Its category, looked for or made only when it is made: afterwards its owner may sort it as he likes, and keep
+        his shop without ours (decision 0051)."""
+        category = _term(self._categories, draft.category, "category", problems)
+        return {} if category is None else {"categories": [{"id": category}]}
 
     def _push_variations(
         self, draft: ProductDraft, product: Entry, shared: "_Shared"
