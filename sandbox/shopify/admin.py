@@ -10,6 +10,7 @@ from sandbox.shopify import (
     collections,
     fulfilment,
     inventory,
+    media,
     money,
     privacy,
     products,
@@ -64,6 +65,7 @@ class Admin:
             "GET bucket": lambda _: site.bucket.figures(),
             "POST settings": self._settings,
             "POST app": self._app,
+            "POST pictures": lambda wish: media.control(site, wish),
             "POST privacy": lambda wish: privacy.ask(site, wish),
             "POST uninstall": lambda _: self._uninstall(),
         }

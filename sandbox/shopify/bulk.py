@@ -234,6 +234,8 @@ def _checked(text: str) -> None:
         raise UserError(
             "Invalid mutation: it must be one that may run in bulk.", "INVALID_MUTATION", "mutation"
         )
+    if document is not None and graph.connections(document) > 1:
+        raise UserError("Invalid mutation: it may have one connection.", "INVALID_MUTATION", "mutation")
 
 
 def _executed(site: Site, document: DocumentNode, line: bytes) -> Fields:

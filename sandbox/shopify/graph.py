@@ -14,6 +14,9 @@ from graphql import (
     GraphQLError,
     GraphQLResolveInfo,
     GraphQLSchema,
+    TypeInfo,
+    TypeInfoVisitor,
+    Visitor,
     build_client_schema,
     execute_sync,
     get_directive_values,
@@ -22,6 +25,7 @@ from graphql import (
     is_non_null_type,
     parse,
     validate,
+    visit,
 )
 
 from sandbox.shopify.answers import Fields, UserError, not_simulated
@@ -52,6 +56,20 @@ def judged(text: str) -> tuple[DocumentNode | None, list[GraphQLError]]:
     except GraphQLError as error:
         return None, [error]
     return document, validate(schema(), document)
+
+
+def connections(document: DocumentNode) -> int:
+    """How many of a document's fields are lists that are paged."""
+    kinds, found = TypeInfo(schema()), 0
+
+    class Counted(Visitor):
+        def enter_field(self, *_: Any) -> None:
+            nonlocal found
+            kind = kinds.get_type()
+            found += kind is not None and get_named_type(kind).name.endswith("Connection")
+
+    visit(document, TypeInfoVisitor(kinds, Counted()))
+    return found
 
 
 def field(*places: str, scope: str = "") -> Callable[[Resolver], Resolver]:

@@ -17,10 +17,7 @@ def take_in(site: Site, given: Fields) -> int:
     elif not str(given.get("originalSource") or "").startswith(("http://", "https://")):
         raise UserError("Image URL is invalid", "INVALID_INPUT", "input", "files")
     else:
-        found = site.new(
-            "MediaImage", source=given["originalSource"], alt=None, status="READY", fileStatus="READY",
-            mediaContentType="IMAGE", mimeType="image/jpeg", mediaErrors=[], mediaWarnings=[], fileErrors=[],
-        )  # fmt: skip
+        found = _new(site, given["originalSource"])
     if "alt" in given:
         found["alt"] = given["alt"]
     site.touch(found)
@@ -40,6 +37,33 @@ def of_variant(site: Site, product: Fields, given: Fields | None) -> int | None:
     made = take_in(site, given)
     product["files"].append(made)
     return made
+
+
+def control(site: Site, wish: Fields) -> None:
+    """`{"fail": text, "later": bool, "ready": true}`: addresses with that text can never be fetched; new pictures are
+    still being worked on; those that were are ready now. Raises ValueError for another name."""
+    unknown = set(wish) - {"fail", "later", "ready"}
+    if unknown:
+        raise ValueError(f"Pictures know nothing of {', '.join(sorted(unknown))}.")
+    for name in ("fail", "later"):
+        if name in wish:
+            site.store.remember(f"pictures {name}", str(wish[name] or ""))
+    for one in site.all("MediaImage", "status = 'PROCESSING'") if wish.get("ready") else ():
+        site.put("MediaImage", {**one, "status": "READY", "fileStatus": "READY"})
+
+
+def _new(site: Site, source: str) -> Fields:
+    """Nothing is fetched: by the switches it could be, could not be, or will be later."""
+    bad = site.fact("pictures fail")
+    status = "PROCESSING" if site.fact("pictures later") else "READY"
+    errors = []
+    if bad and bad in source:
+        status, message = "FAILED", "The image could not be downloaded."
+        errors = [{"code": "IMAGE_DOWNLOAD_FAILURE", "message": message, "details": None}]
+    return site.new(
+        "MediaImage", source=source, alt=None, status=status, fileStatus=status, mediaContentType="IMAGE",
+        mimeType="image/jpeg", mediaErrors=errors, mediaWarnings=[], fileErrors=errors,
+    )  # fmt: skip
 
 
 @field("Product.media")
@@ -78,7 +102,7 @@ def image_url(_site: Site, one: Fields, _arguments: Fields) -> str:
 
 @field("MediaImage.preview")
 def preview(_site: Site, one: Fields, _arguments: Fields) -> Fields:
-    return {"id": one["id"], "alt": one["alt"], "status": "READY"}
+    return {"id": one["id"], "alt": one["alt"], "status": one["status"]}
 
 
 @field("MediaImage.originalSource")

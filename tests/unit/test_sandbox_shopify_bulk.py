@@ -139,6 +139,8 @@ def test_what_cannot_run_is_said_and_nothing_is_begun(client: Client) -> None:
     assert code(SET, staged(client, "title;price")) == "INVALID_STAGED_UPLOAD_FILE"
     assert code("{ shop { name } }", key) == "INVALID_MUTATION"
     assert code("mutation { nothing }", key) == "INVALID_MUTATION"
+    two = "product { media(first: 1) { nodes { id } } variants(first: 1) { nodes { id } } }"
+    assert code(SET.replace("product { title }", two), key) == "INVALID_MUTATION"
     assert (
         code(
             'mutation { bulkOperationCancel(id: "gid://shopify/BulkOperation/1") { userErrors { message } } }',

@@ -199,3 +199,20 @@ def test_a_person_in_the_back_office_changes_and_deletes_what_he_likes(client: C
     assert client.wish("POST", "edit", sku="BOWL-R", delete="variant")[0] == 400
     client.switch("POST", "edit", sku="BOWL-R", delete=True)
     assert client.switch("GET", "products") == []
+
+
+def test_a_picture_may_come_later_or_never(client: Client) -> None:
+    client.switch("POST", "pictures", fail="broken", later=True)
+    files = [{"originalSource": f"https://pictures.example/{name}.jpg"} for name in ("good", "broken")]
+    made = client.change(SET, input={**FIRST_PRODUCT, "files": files})["product"]["id"]
+    look = (
+        "query($id: ID!) { product(id: $id) { media(first: 5) { nodes { status mediaErrors { code } } } } }"
+    )
+
+    def seen() -> list[tuple[str, int]]:
+        nodes = client.ask(look, id=made)["product"]["media"]["nodes"]
+        return [(one["status"], len(one["mediaErrors"])) for one in nodes]
+
+    assert seen() == [("PROCESSING", 0), ("FAILED", 1)]
+    client.switch("POST", "pictures", later=False, ready=True)
+    assert seen() == [("READY", 0), ("FAILED", 1)]
