@@ -209,3 +209,33 @@ def test_a_push_of_what_is_known_keeps_the_law(rig: ShopifyRig, listed: Listed, 
     answer = push(rig.connect(), known)[draft.key]
     assert (answer.problem, answer.problems) == (None, {})
     assert list(stocks(rig, result).values()) == [3, 10, 11]
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
+def test_a_variant_whose_making_was_not_answered_is_not_sold_twice(
+    rig: ShopifyRig, make: Make, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """It is on sale from the moment it is made: what was sold before the look is gone."""
+    shop = rig.connect(patience=PATIENCE)
+    one = make.variable(1, sizes="A")
+    first = push(shop, one)[one.key]
+    two = make.variable(1, sizes="AB")
+    new = replace(two.variants[1], stock=5)
+    change = shop._graphql.change
+    lost: list[str] = []
+
+    def sells_after(name: str, **variables: Any) -> dict[str, Any]:
+        try:
+            return change(name, **variables)
+        except Exception:
+            if kind == "drop_after":
+                sell(rig, new.sku, 2)
+            lost.append(name)
+            raise
+
+    monkeypatch.setattr(shop._graphql, "change", sells_after)
+    rig.fail(kind)
+    old = replace(two.variants[0], external_id=first.variant_ids["v1A"])
+    result = push(shop, replace(two, external_id=first.external_id, variants=(old, new)))[two.key]
+    assert (result.problem, result.problems, lost) == (None, {}, ["ProductSet"])
+    assert stocks(rig, result)[new.sku] == (3 if kind == "drop_after" else 5)

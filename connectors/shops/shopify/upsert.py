@@ -32,9 +32,9 @@ PAGE = 250
 class Attempt:
     """What is known of one product while it goes in: `asked` as the hub knew it, `draft` with what was learned since.
 
-    `variants` and `dead` are refusals by variant key and URL, `remarks` what was left out without a refusal. `made` says
-    that the shop has its variants from this very write, their stock included. `handle` and `collection` are what it may
-    still be made with.
+    `variants` and `dead` are refusals by variant key and URL, `remarks` what was left out without a refusal. `handle` and
+    `collection` are what it may still be made with. `known` are the keys of variants that were there before, `born` of
+    those that a write of ours may have made, their stock included: they may be sold before its answer comes.
     """
 
     asked: ProductDraft
@@ -47,6 +47,7 @@ class Attempt:
     handle: str | None = None
     collection: str | None = None
     known: frozenset[str] = frozenset()
+    born: set[str] = field(default_factory=set)
 
     @property
     def sent(self) -> ProductDraft:
@@ -181,6 +182,7 @@ class Upsert:
         """(identifier, input) of productSet; what is sent of pictures is kept with the attempt."""
         known, others = mapping.match(attempt.sent, held["variants"]["nodes"]) if held else ({}, [])
         attempt.known = frozenset(known)
+        attempt.born |= {one.key for one in attempt.sent.variants if one.key not in known}
         shown = mapping.media_of(held) if held else []
         attempt.files = mapping.files_of(attempt.draft, shown, attempt.dead)
         wish = mapping.set_input(
@@ -302,7 +304,7 @@ class Upsert:
         wanted = {
             known[one.key]: Wish(one.stock, one.before, items[known[one.key]])
             for one in attempt.sent.variants
-            if one.key in known and one.key in attempt.known
+            if one.key in known and one.key in attempt.known and one.key not in attempt.born
         }
         unknown: str | None = None
         keys = {number: key for key, number in known.items()}
