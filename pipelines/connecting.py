@@ -286,10 +286,8 @@ def shopify_site(settings: Settings, url: str) -> str:
 
 def woo_site(settings: Settings, url: str) -> str:
     """The shop's address without what people paste along; http only where the operator allows it for this host."""
-    url = url.strip()
-    if url.startswith("http://") and urlsplit(url).hostname in settings.insecure_shop_names:
-        return "http://" + site_of("https://" + url.removeprefix("http://")).removeprefix("https://")
-    return site_of(url)
+    allowed = urlsplit(url.strip()).hostname in settings.insecure_shop_names
+    return site_of(url, insecure_http=allowed)
 
 
 def hash_of(token: str, session: bytes | None = None) -> str:

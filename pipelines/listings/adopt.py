@@ -139,7 +139,7 @@ def adopt(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None, page: P
                 "external": row["external_id"], "stock_id": row["stock_id"], "seen": Jsonb(there), "id": row["listing_id"],
             },
         )  # fmt: skip
-    _decide(cursor, shop_id, [row["external_id"] for row in rows], "adopted")
+    cursor.execute(ADOPTED, [shop_id, [row["external_id"] for row in rows]])
     # Others that fitted what is adopted now are none of ours.
     cursor.execute(RIVALS, {"shop": shop_id})
     if rows:
@@ -148,6 +148,10 @@ def adopt(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None, page: P
     passed = len(set(chosen or ()) - {row["external_id"] for row in rows})
     return {"adopted": len(rows), "ours": len(trade_only) - stays, "stays": stays, "passed": passed}
 
+
+# What was ordered before sold the seller's own pieces (pipelines/orders/take_over.py).
+ADOPTED = """
+UPDATE adoption SET state = 'adopted', problem = NULL, found_at = clock_timestamp() WHERE shop_id = %s AND external_id = ANY(%s)"""
 
 RIVALS = """
 UPDATE adoption a SET state = 'left' WHERE shop_id = %(shop)s AND state IN ('proposed', 'unclear') AND EXISTS (
@@ -171,13 +175,6 @@ def same_cut(ours: dict[str, Any], theirs: list[dict[str, Any]]) -> bool:
     seen = theirs[0]["seen"]
     simple = ours["variants"] == 1 and not ours["options"]
     return bool(len(theirs) == seen["variants"] == ours["variants"] and simple == seen["alone"])
-
-
-def _decide(cursor: Cursor[Any], shop_id: int, external_ids: list[str], state: str) -> None:
-    cursor.execute(
-        "UPDATE adoption SET state = %s, problem = NULL WHERE shop_id = %s AND external_id = ANY(%s)",
-        [state, shop_id, external_ids],
-    )
 
 
 def _named(cursor: Cursor[Any], statement: str, values: Any) -> list[dict[str, Any]]:

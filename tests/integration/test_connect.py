@@ -24,6 +24,7 @@ from core.vault import load_vault
 from models.companies import Company
 from models.shops import Shop
 from pipelines.connecting import DISCONNECTED, UNINSTALLED, Wish, begin, renewed
+from pipelines.making import NewShop, connect_shop
 from pipelines.opening import connect
 from sandbox.shopify.shop import Shop as Shopify
 from sandbox.woocommerce.shop import Shop as Woo
@@ -388,6 +389,23 @@ def test_a_shop_over_http_is_the_operators_exception(db: Database, monkeypatch: 
     assert way(db, "woocommerce", "http://shop.lan/blog", tmp_path).startswith(
         "http://shop.lan/blog/wc-auth/v1/authorize?"
     )
+
+
+def test_a_key_is_pasted_over_http_where_the_operator_allows_it(
+    db: Database, woo: Woo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = woo.description()
+    asked = NewShop(
+        name="Plain", seller=str(seller(db)), url=told["http_url"], key=told["key"], secret=told["secret"]
+    )
+    with pytest.raises(Misconfigured, match="https"):
+        connect_shop(db, load(), asked)
+    monkeypatch.setenv("ENTREPOT_INSECURE_SHOPS", "127.0.0.1")
+    shop = stored(db, connect_shop(db, load(), asked))
+    assert connect(db, shop).check().currency == "EUR"
+    monkeypatch.delenv("ENTREPOT_INSECURE_SHOPS")  # taken back: its key goes over that line no more
+    with pytest.raises(Misconfigured, match="https"):
+        connect(db, shop)
 
 
 def test_a_disconnected_shop_keeps_its_listings_and_nothing_opens_it(
