@@ -13,6 +13,7 @@ from core.money import Money
 from models.events import AdoptionDue
 from models.shops import Shop
 from pipelines.listings.adopt import adopt, leave
+from pipelines.routes import ROUTES
 from tests.commands import Shell
 from tests.console import Console, console
 from tests.staged import shop_of, stage, supplier
@@ -54,17 +55,17 @@ def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> OwnShop:
 
 
 @pytest.fixture
-def opened(
-    database_url: str, tmp_path: Path, own: OwnShop, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Console]:
-    monkeypatch.setenv("ENTREPOT_DATABASE_URL", database_url)
-    with console(database_url, tmp_path) as made:
+def opened(database_url: str, tmp_path: Path, own: OwnShop) -> Iterator[Console]:
+    with console(database_url, tmp_path, sign_in=False) as made:
         yield made
 
 
 @pytest.fixture
-def db(opened: Console) -> Database:
-    return opened.db
+def db(database_url: str, own: OwnShop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    monkeypatch.setenv("ENTREPOT_DATABASE_URL", database_url)
+    database = Database(database_url, ROUTES)
+    yield database
+    database.close()
 
 
 def there(number: str, sku: str, parent: str | None = None, **facts: Any) -> ShopListing:
@@ -206,7 +207,8 @@ def test_a_shop_that_does_not_let_us_read_says_so(db: Database, own: OwnShop) ->
     assert one(db, "SELECT problem FROM shop WHERE id = %s", shop_id) == "The key may not read products."
 
 
-def test_the_api_tells_the_plan_and_takes_the_choice(opened: Console, db: Database, own: OwnShop) -> None:
+def test_the_api_tells_the_plan_and_takes_the_choice(opened: Console, own: OwnShop) -> None:
+    db = opened.db
     shop_id = begin(
         db,
         own,
