@@ -74,8 +74,8 @@ class Attempt:
 class Upsert:
     """A product is found by the id we know, else by our own key, which Shopify keeps unique: it is never made twice.
 
-    Points of one with ten variants and two new pictures: new 1 for its key, 30 to set it, 10 to publish it; known 22 to
-    look and 30 to set it. What is looked up costs the less the fewer variants it has.
+    Points that Shopify keeps for a product of ten variants and two pictures, measured: 40 new (1 for its key, 10 of them to
+    show it), 48 known, 11 for price and stock alone, 26 to read it back; 27 for a new one of a single variant.
     """
 
     def __init__(self, graphql: GraphQL, facts: Facts, stock: Stock) -> None:
