@@ -59,19 +59,22 @@ class Deliveries(Post):
                         self._site.put("Delivery", {**one, "modified": 0})
             while not self._stopped.is_set() and not self.wish["hold"]:
                 due = self._next(early=early)
-                if due is None:
+                if not due:
                     return
-                self._send(due)
+                for one in due:
+                    if self._stopped.is_set() or self.wish["hold"]:
+                        return
+                    self._send(one["id"])
 
-    def _next(self, *, early: bool) -> Fields | None:
-        """The oldest that is due, or any of the oldest fifty."""
+    def _next(self, *, early: bool) -> list[Fields]:
+        """The oldest fifty that are due, or any one of them."""
         with self._site.lock:
             due = self._site.store.find(
                 "kind = 'Delivery' AND modified <= ? AND created <= ?",
                 (self._site.clock(), self._site.clock() - (0 if early else self.wish["late"])),
-                f"ORDER BY id LIMIT {50 if self.wish['shuffle'] else 1}",
+                "ORDER BY id LIMIT 50",
             )
-        return self._random.choice(due) if due else None
+        return [self._random.choice(due)] if due and self.wish["shuffle"] else due
 
     def _patience(self) -> float | None:
         return self._retry
@@ -79,8 +82,12 @@ class Deliveries(Post):
     def _send_due(self) -> None:
         self.run()
 
-    def _send(self, one: Fields) -> None:
+    def _send(self, number: int) -> None:
+        """As it is now: it may have been changed since it was found to be due."""
         with self._site.lock:
+            one = self._site.one("Delivery", number)
+            if one is None:
+                return
             subscription = self._site.one("WebhookSubscription", one["parent"]) if one["parent"] else None
         if subscription is None and not one["lasting"]:
             self._settle(one, None, taken=True)
@@ -95,7 +102,7 @@ class Deliveries(Post):
         if taken and self._random.random() * 100 < self.wish["double"]:
             self.doubled += 1
             self._post(uri, one)
-        self._settle(one, subscription["id"] if subscription else None, taken=taken)
+        self._settle(one, subscription, taken=taken)
 
     def _post(self, uri: str, one: Fields) -> bool:
         body = one["body"].encode()
@@ -115,7 +122,7 @@ class Deliveries(Post):
         }
         return deliver(uri, body, headers)
 
-    def _settle(self, one: Fields, subscription: int | None, *, taken: bool) -> None:
+    def _settle(self, one: Fields, subscription: Fields | None, *, taken: bool) -> None:
         site = self._site
         with site.lock, site.store.work():
             attempt = one["attempt"] + 1
@@ -124,7 +131,9 @@ class Deliveries(Post):
             else:
                 wait = min(60.0, self._retry * 2 ** (attempt - 1))
                 site.put("Delivery", {**one, "attempt": attempt, "modified": site.clock() + wait})
-            held = site.one("WebhookSubscription", subscription) if subscription else None
+            if subscription is None or (taken and not subscription["failures"]):
+                return
+            held = site.one("WebhookSubscription", subscription["id"])
             if held is None:
                 return
             held["failures"] = 0 if taken else held["failures"] + 1
