@@ -8,6 +8,7 @@ import shutil
 import ssl
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from pipelines.listings.plan import start_push
 from pipelines.making import NewSelection, NewShop, connect_shop, make_company, make_selection
 from pipelines.routes import ROUTES
 
+LOOK = 0.1
+"""Seconds between two looks whether something is done."""
 VARIANTS = 10
 """Variants of one of the grouped products."""
 
@@ -186,10 +189,18 @@ class ShopHub(Hub):
         ((number,),) = self.db.run(f"SELECT count(*) FROM listing WHERE {where}", values)
         return int(number)
 
+    def none(self, where: str, *values: Any) -> None:
+        """Waits until this holds for no listing; looks seldom, since looking takes the hub's own time."""
+        query = f"SELECT 1 FROM listing WHERE {where} LIMIT 1"
+        pause = threading.Event()
+        self.until(lambda: pause.wait(LOOK) or self.db.run(query, values) == [])
+
     def quiet(self, shop_id: int) -> None:
         """Waits until nothing of the shop waits any more. Raises RuntimeError where a message of it was given up."""
         lane = f"shop:{shop_id}"
-        self.until(lambda: self.db.run("SELECT count(*) FROM message WHERE lane = %s", [lane]) == [(0,)])
+        waiting = "SELECT count(*) FROM message WHERE lane = %s"
+        pause = threading.Event()
+        self.until(lambda: pause.wait(LOOK) or self.db.run(waiting, [lane]) == [(0,)])
         if dead := self.db.run("SELECT error FROM dead_letter WHERE lane = %s", [lane]):
             raise RuntimeError(f"A step of shop {shop_id} was given up: {dead[0][0]}")
 
