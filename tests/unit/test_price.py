@@ -63,6 +63,13 @@ def test_what_costs_more_never_sells_for_less_where_a_tier_begins(amount: str, e
     assert price(cost(amount), tiers=TIERS) == expected
 
 
+def test_a_tier_is_never_below_any_that_came_before() -> None:
+    tiers = [{"from": 0, "percent": 100}, {"from": 10, "percent": 0}, {"from": 18, "percent": 0}]
+    assert [price(cost(amount), tiers=tiers) for amount in ("9.99", "17", "19", "21")] == [
+        "19.98 EUR", "20.00 EUR", "20.00 EUR", "21.00 EUR",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("amount", "to", "way", "expected"),
     [
@@ -113,6 +120,34 @@ def test_a_minimum_margin_holds_against_a_cheap_base_and_against_rounding() -> N
         price(cost("10.5"), margin_percent="20", minimum_margin_percent="20", rounding={"to": "0.99"})
         == "12.99 EUR"
     )
+    # 12.00 and 19 % are 14.28, and 13.99 would be the nearest.
+    assert (
+        price(cost("10"), GROSS, margin_percent="20", minimum_margin_percent="20", rounding={"to": "0.99"})
+        == "14.99 EUR"
+    )
+
+
+def test_limits_are_told_as_steps_of_their_own() -> None:
+    def steps(offer: Cost, **document: Any) -> list[str]:
+        decided = decide(offer, Formula.read(document), EUR)
+        assert isinstance(decided, Priced)
+        return [step[0] for step in decided.steps]
+
+    offer = cost("10", lowest=Decimal(13), rrp=Decimal(14))
+    assert steps(offer, margin_percent="35", minimum_margin_percent="35") == ["base", "margin", "rounding"]
+    assert steps(offer, margin_percent="32", minimum_margin_percent="35") == [
+        "base",
+        "margin",
+        "minimum",
+        "rounding",
+    ]
+    assert steps(offer, margin_percent="10") == ["base", "margin", "floor", "rounding"]
+    assert steps(offer, margin_percent="50", rrp_cap=True) == ["base", "margin", "cap", "rounding"]
+
+
+def test_a_limit_between_two_coins_is_kept_too() -> None:
+    assert price(cost("10", rrp=Decimal("14.505")), margin_percent="50", rrp_cap=True) == "14.50 EUR"
+    assert price(cost("10", lowest=Decimal("14.501")), margin_percent="5") == "14.51 EUR"
 
 
 def test_limits_that_exclude_each_other_block_with_both_figures() -> None:
@@ -274,12 +309,8 @@ def test_every_limit_is_kept_and_the_pattern_is_hit_where_one_lies_between_them(
     assert floor is None or decided.price.minor >= floor
     assert cap is None or decided.price.minor <= cap
     if formula.rounding and not on_grid(decided.price, formula.rounding.to):
-        least, most = floor if floor is not None else decided.price.minor, cap
-        assert most is not None, "only a cap can keep a price off its pattern"
-        assert not any(
-            on_grid(Money(minor, of.currency), formula.rounding.to)
-            for minor in range(least, min(most, least + 20_000))
-        )
+        assert cap is not None, "only a cap can keep a price off its pattern"
+        assert first_on_grid(max(floor or 1, 1), of.currency, formula.rounding.to) > cap
 
 
 @given(offers(), formulas(), terms())
@@ -355,6 +386,14 @@ def on_grid(amount: Money, to: Decimal) -> bool:
     """Whether a price ends as the pattern says."""
     span = Decimal(10) ** (to.adjusted() + 1)
     return amount.amount % to == 0 if span % to == 0 else amount.amount % span == to
+
+
+def first_on_grid(least: int, currency: str, to: Decimal) -> int:
+    """The lowest price in minor units, not below `least`, that ends as the pattern says."""
+    unit = Decimal(10) ** exponent(currency)
+    span = Decimal(10) ** (to.adjusted() + 1)
+    step = int((to if span % to == 0 else span) * unit)
+    return least + (int(to * unit) - least) % step
 
 
 def test_decimals_are_written_plainly() -> None:
