@@ -80,6 +80,15 @@ def test_the_owners_shirt_becomes_ours_and_keeps_its_sku(
     assert keys == {f"{prefix}-OWN": [ours.key], f"{prefix}-S": ["aS"], f"{prefix}-M": ["aM"]}
 
 
+def test_what_sells_nothing_is_not_offered_for_adoption(woo: WooRig, prefix: str) -> None:
+    """A variable product without variations sells nothing; other kinds: tests/unit/test_woocommerce_shelf.py."""
+    own = {"name": "Own", "regular_price": "5.00"}
+    woo.rest("POST", "products", json={**own, "sku": f"{prefix}-V", "type": "variable"})
+    draft = woo.rest("POST", "products", json={**own, "sku": f"{prefix}-D", "status": "draft"})
+    found = [one for one in woo.connect().everything() if one.sku.startswith(prefix)]
+    assert [(one.external_id, one.status) for one in found] == [(str(draft["id"]), "draft")]
+
+
 @pytest.mark.parametrize("kind", [*LOST[:4], "drop_before"])
 def test_a_lost_answer_about_an_owners_product_changes_nothing_else(
     woo: WooRig, make: Make, prefix: str, kind: str
