@@ -41,7 +41,10 @@ DISCONNECTED = (
 UNINSTALLED = (
     "The shop removed the hub's app: connect the shop anew, or its orders and listings stay as they are."
 )
-AWAY = (DISCONNECTED, UNINSTALLED)
+TAKEN_BACK = (
+    "The shop gives the hub no access any more: connect it anew, or its orders and listings stay as they are."
+)
+AWAY = (DISCONNECTED, UNINSTALLED, TAKEN_BACK)
 """The problems of a shop with which nothing can be done before it is connected anew."""
 
 
@@ -237,9 +240,13 @@ def renewed(db: Database, shop: Shop, settings: Settings) -> Shop:
     except (Refused, Misconfigured) as error:
         newest, ends = _stored(db, shop.id)
         if newest == shop.credentials:
+            problem = TAKEN_BACK if isinstance(error, Refused) else str(error)
             with db.unit_of_work() as uow:
-                uow.session.get_one(Shop, shop.id).problem = str(error)
-            raise Misconfigured(str(error)) from None
+                stored = uow.session.get_one(Shop, shop.id)
+                if isinstance(error, Refused):
+                    put_away(stored, problem)
+                stored.problem = problem
+            raise Misconfigured(problem) from None
         shop.credentials, shop.renews_at = newest, ends
         return shop
     sealed = vault.seal({**held, "key": tokens.access, "refresh": tokens.refresh or held.get("refresh")})

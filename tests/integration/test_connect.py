@@ -23,7 +23,7 @@ from core.settings import load
 from core.vault import load_vault
 from models.companies import Company
 from models.shops import Shop
-from pipelines.connecting import DISCONNECTED, UNINSTALLED, Wish, begin, renewed
+from pipelines.connecting import DISCONNECTED, TAKEN_BACK, UNINSTALLED, Wish, begin, renewed
 from pipelines.making import NewShop, connect_shop
 from pipelines.opening import connect
 from sandbox.shopify.shop import Shop as Shopify
@@ -258,17 +258,32 @@ def test_a_token_that_ends_while_a_shop_is_open_is_renewed(
     assert held(stored(db, shop.id))["key"] != first
 
 
-def test_an_access_that_was_taken_back_says_so_at_the_shop(
+def test_an_access_that_was_taken_back_puts_the_shop_away(
     opened: Console, db: Database, shopify: Shopify
 ) -> None:
     shop_id = connected(opened, shopify)
     with db.unit_of_work() as uow:
         shop = uow.session.get_one(Shop, shop_id)
         shop.credentials = load_vault(load()).seal({**held(shop), "refresh": "shprt_gone"})
-        shop.renews_at = now()
-    with pytest.raises(Misconfigured, match="Connect the shop again"):
+        shop.renews_at = shop.live_since = now()
+    with pytest.raises(Misconfigured, match="connect it anew"):
         connect(db, stored(db, shop_id))
-    assert "Connect the shop again" in (stored(db, shop_id).problem or "")
+    assert (stored(db, shop_id).problem, stored(db, shop_id).live_since) == (TAKEN_BACK, None)
+
+
+def test_a_wrong_app_secret_is_the_operators_matter_and_the_shop_stays_live(
+    opened: Console, db: Database, shopify: Shopify, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop_id = connected(opened, shopify)
+    with db.unit_of_work() as uow:
+        shop = uow.session.get_one(Shop, shop_id)
+        shop.renews_at = shop.live_since = now()
+    monkeypatch.setenv("ENTREPOT_SHOPIFY_CLIENT_SECRET", "wrong")
+    with pytest.raises(Misconfigured, match="client id or secret is wrong"):
+        connect(db, stored(db, shop_id))
+    assert stored(db, shop_id).live_since is not None
+    monkeypatch.setenv("ENTREPOT_SHOPIFY_CLIENT_SECRET", shopify.description()["client_secret"])
+    assert connect(db, stored(db, shop_id)).check().currency == "EUR"
 
 
 def test_a_removed_app_stops_the_pushes_and_connecting_anew_goes_on(

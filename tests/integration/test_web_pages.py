@@ -41,7 +41,7 @@ PAGES = (
     "/money/proof",
 )
 THINGS = (
-    "/feeds/1", "/runs/1", "/shops/1", "/shops/1/plan", "/shops/1/listings/1", "/dead-letters/1", "/queues?queue=feeds",
+    "/feeds/1", "/runs/1", "/shops/1", "/shops/1/plan", "/shops/1/settings", "/shops/1/adoption", "/shops/1/listings/1", "/dead-letters/1", "/queues?queue=feeds",
     "/queues/messages?lane=shop:1", "/feeds?state=waiting&q=e&sort=-offers", "/shops?state=trouble&sort=seller",
     "/shops/1?state=drifted&sort=sku&q=l", "/runs/1?rule=missing_price", "/dead-letters?state=all&q=shop&sort=attempts",
     "/feeds?after=nonsense&sort=nonsense", "/feeds/1?before=%00", "/shops/1/plan?kind=create&after=x",
