@@ -1,13 +1,16 @@
 """How fast a shop may be asked: one bucket, one pause and one breaker per shop, kept in SQL and shared by all workers."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from core.clock import now
 from core.database import Database
 from core.errors import Temporary, Unknown
+
+Told = TypeVar("Told")
 
 LONGEST_WAIT = 10.0
 """Seconds worth waiting inside a step; a longer wait is left to the message's `due_at`, and the thread to others."""
@@ -184,6 +187,12 @@ def away(standing: Standing) -> Temporary:
         retry_after=standing.rest,
         counts=False,
     )
+
+
+def patiently(db: Database, shop_id: int, told: Iterable[Told]) -> Iterator[Told]:
+    """What a shop tells piece by piece, each asked for with `patience`; what its reader raises in between stays his own."""
+    with patience(db, shop_id):
+        yield from told
 
 
 @contextmanager

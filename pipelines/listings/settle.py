@@ -46,6 +46,11 @@ SELECT FROM listing WHERE shop_id = %(shop)s AND unsettled AND (seen_at >= sent_
 ASKED = "SELECT FROM message WHERE event = 'OrdersDue' AND lane = %s AND state < 2 LIMIT 1"
 """A sweep that has not begun."""
 
+# Before any listing, as `allot` does it, since two shops may settle the same variants.
+OFFERS = """
+SELECT FROM offer WHERE variant_id IN (SELECT variant_id FROM listing WHERE shop_id = %(shop)s AND unsettled)
+ORDER BY id FOR NO KEY UPDATE"""
+
 HELD = "CASE WHEN l.seen->>'status' = 'live' THEN coalesce((l.seen->>'stock')::int, 0) ELSE 0 END"
 
 # Less than was sent, and still after every order from before the reading was taken over: nobody bought it, it is gone.
@@ -113,6 +118,7 @@ def settle(event: OrdersSwept, db: Database) -> None:
     with db.unit_of_work(last=True) as uow:
         shop = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
         cursor = uow.cursor()
+        cursor.execute(OFFERS.encode(), {"shop": shop.id})
         settled = [row[0] for row in cursor.execute(SETTLED.encode(), {"shop": shop.id}).fetchall()]
         if not settled:
             return

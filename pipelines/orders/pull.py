@@ -9,6 +9,7 @@ from models.events import OrderNoticed, OrdersDue, OrdersSwept
 from models.shops import Shop
 from pipelines.opening import connect
 from pipelines.orders.take_over import gone, take_over
+from pipelines.pacing import patience, patiently
 
 OVERLAP = timedelta(seconds=120)
 """How far a sweep looks back behind its watermark: a shop may show a change later than it dates it."""
@@ -24,7 +25,8 @@ def pull(event: OrderNoticed, db: Database) -> None:
     with db.unit_of_work() as uow:
         shop = uow.session.get_one(Shop, event.shop_id)
         uow.session.expunge_all()
-    told = connect(db, shop).order(event.external_id)
+    with patience(db, shop.id):
+        told = connect(db, shop).order(event.external_id)
     with db.unit_of_work(last=True) as uow:
         if told is None:
             gone(uow, shop, event.external_id)
@@ -44,7 +46,7 @@ def sweep(event: OrdersDue, db: Database) -> None:
     began = now()
     since = shop.orders_watermark - OVERLAP if shop.orders_watermark else shop.live_since or shop.created_at
     latest, whole = None, True
-    for count, told in enumerate(connect(db, shop).orders_since(since), 1):
+    for count, told in enumerate(patiently(db, shop.id, connect(db, shop).orders_since(since)), 1):
         with db.unit_of_work() as uow:
             if isinstance(told, UnreadableOrder):
                 ask_alone(uow, shop, told.external_id)

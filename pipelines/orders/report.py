@@ -12,6 +12,7 @@ from models.purchasing import PurchaseOrder, Shipment, ShipmentLine
 from models.shops import Shop
 from pipelines.opening import connect
 from pipelines.orders.stored import tell
+from pipelines.pacing import patience
 
 
 def report_shipment(event: ShipmentReported, db: Database) -> None:
@@ -29,7 +30,8 @@ def report_shipment(event: ShipmentReported, db: Database) -> None:
     external_id: str | None = None
     problem: str | None = None
     try:
-        external_id = connect(db, shop).report_shipment(external_order, report)
+        with patience(db, shop.id):
+            external_id = connect(db, shop).report_shipment(external_order, report)
     except Refused as error:
         problem = str(error)
     except Permanent as error:

@@ -3,13 +3,16 @@
 import threading
 import time
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 
 from core.broker.failures import delay_after
 from core.database import Database
-from core.errors import Temporary, Unknown
-from pipelines.pacing import FAILURES, FIRST_REST, LONGEST_WAIT, SqlPace, patience, standing_of
+from core.errors import Misconfigured, Temporary, Unknown
+from models.events import HooksDue
+from pipelines.orders import watch
+from pipelines.pacing import FAILURES, FIRST_REST, LONGEST_WAIT, SqlPace, patience, patiently, standing_of
 from tests import builders
 from tests.stepping import one
 
@@ -162,3 +165,32 @@ def test_an_outage_is_no_attempt_and_stands_at_the_shop_until_it_answers(db: Dat
     pace.take(1)
     pace.ended(well=True)
     assert one(db, "SELECT problem FROM shop") is None
+
+
+def test_what_a_shop_tells_piece_by_piece_is_asked_for_with_patience(db: Database, shop_id: int) -> None:
+    pace = SqlPace(db, shop_id)
+    for _ in range(FAILURES):
+        pace.take(1)
+        pace.ended(well=False)
+
+    def told() -> Iterator[int]:
+        yield 1
+        raise Temporary("The shop is gone.")
+
+    seen: list[int] = []
+    with pytest.raises(Temporary, match="does not answer") as caught:
+        seen.extend(patiently(db, shop_id, told()))
+    assert seen == [1]
+    assert caught.value.counts is False
+
+
+def test_a_shop_whose_owner_must_act_says_so_and_makes_no_dead_letter_each_hour(
+    db: Database, shop_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise Misconfigured("The shop does not accept the key.")
+
+    monkeypatch.setattr(watch, "connect", refuse)
+    watch.watch_hooks(HooksDue(tenant=1, lane=f"shop:{shop_id}", shop_id=shop_id), db)
+    assert one(db, "SELECT problem FROM shop") == "The shop does not accept the key."
+    assert one(db, "SELECT count(*) FROM message") == 0
