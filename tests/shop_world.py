@@ -291,9 +291,15 @@ class World:
             self.excuse[name] += max(0, stock - there[0].stock)
             self.hands[place].recount(self.sku(name), stock)
 
-    def works(self, place: int, *, twice: bool = False) -> bool:
-        """Runs one waiting message, the `place`th in turn; False where there is none. One that fails stays."""
-        messages = [each for each in pending(self.db) if each["event"] not in HELD_BACK]
+    def works(self, place: int, *, twice: bool = False, shop: int | None = None) -> bool:
+        """Runs one waiting message, the `place`th in turn; False where there is none. One that fails stays.
+
+        Only those of a `shop` where one is given: the workers are slow for everybody else.
+        """
+        lanes = None if shop is None else f"shop:{self.shops[shop]}"
+        messages = [
+            each for each in pending(self.db) if each["event"] not in HELD_BACK and lanes in (None, each["lane"])
+        ]  # fmt: skip
         if not messages:
             return False
         message = messages[place % len(messages)]
