@@ -23,7 +23,19 @@ SHIPMENT_SCOPES = (
 )
 """One of these lets the hub report a parcel."""
 UNITS = {"KILOGRAMS": "kg", "GRAMS": "g", "POUNDS": "lbs", "OUNCES": "oz"}
-ONLINE_STORE = "online store"
+ONLINE_STORE = {
+    "online store",
+    "onlineshop",
+    "online-shop",
+    "boutique en ligne",
+    "tienda online",
+    "negozio online",
+    "webwinkel",
+    "onlinewinkel",
+    "loja virtual",
+    "sklep online",
+}
+"""What Shopify calls the publication of the shop's own pages, in the languages a shop may be kept in."""
 
 
 class Facts:
@@ -87,7 +99,7 @@ class Facts:
     def publication(self) -> str:
         """The id of the online store's publication. Raises Misconfigured where the shop has no online store."""
         for found in self._places["publications"]["nodes"]:
-            if str((found.get("catalog") or {}).get("title") or "").strip().casefold() == ONLINE_STORE:
+            if str((found.get("catalog") or {}).get("title") or "").strip().casefold() in ONLINE_STORE:
                 return str(found["id"])
         raise Misconfigured(
             f"The shop {self._graphql.host} has no sales channel “Online Store”. Add it under Settings → Apps and sales "

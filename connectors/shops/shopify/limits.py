@@ -14,6 +14,8 @@ LONGEST_TEXT = 500_000
 """Bytes of a description."""
 MOST_VARIANTS = 2048
 MOST_OPTIONS = 3
+MOST_VALUES = 250
+"""Values of one option: as many as any list of a call."""
 MOST_FILES = 250
 MOST_TAGS = 250
 MOST_STOCK = 1_000_000_000
@@ -70,6 +72,10 @@ def why_not(draft: ProductDraft) -> str | None:
         return f"The options {', '.join(names[0])} cannot be told apart by the shop; rename one."
     if any(len(name) > LONGEST for name in names[0]):
         return f"An option's name is longer than the {LONGEST} characters the shop keeps; shorten it."
+    for at, name in enumerate(names[0]):
+        number = len({variant.options[at][1].strip() for variant in draft.variants})
+        if number > MOST_VALUES:
+            return f"The option {name} has {number} values; the shop takes at most {MOST_VALUES}. Split the product."
     if len({choice(variant.options) for variant in draft.variants}) < len(draft.variants):
         return "Two variants have the same options; the shop could sell only one of them."
     return None

@@ -6,7 +6,7 @@ from connectors.base import ProductDraft, PushResult, VariantDraft
 from connectors.shops.shopify import mapping
 from connectors.shops.shopify.client import GraphQL, refusals, sentence
 from connectors.shops.shopify.stock import Stock, Wish
-from core.errors import Unknown
+from core.errors import Misconfigured, Permanent, Unknown
 
 PAGE = 250
 """Variants of one call, the most that Shopify takes in a list."""
@@ -41,6 +41,11 @@ class Trade:
                 yield PushResult(
                     draft.key, draft.external_id, problem=str(error), problems=problems, unknown=True
                 )
+                return
+            except Misconfigured:
+                raise
+            except Permanent as error:
+                yield PushResult(draft.key, draft.external_id, problem=str(error), problems=problems)
                 return
         yield self._stocked(draft, [one for one in good if one.key not in problems], stock_ids, problems)
 

@@ -11,7 +11,7 @@ from connectors.shops.shopify.client import Fields, GraphQL, carried, refusals, 
 from connectors.shops.shopify.collections import Collections
 from connectors.shops.shopify.facts import Facts
 from connectors.shops.shopify.stock import Stock, Wish
-from core.errors import EntrepotError, Misconfigured, Refused, Temporary, Unknown
+from core.errors import EntrepotError, Misconfigured, Permanent, Refused, Temporary, Unknown
 
 LOST = 2
 """Lost answers about one product before it is reported as unknown."""
@@ -133,6 +133,12 @@ class Upsert:
                         yield attempt.result(problem=str(error), unknown=True)
                         return
                     continue
+                except Misconfigured:
+                    raise
+                except Permanent as error:
+                    # Shopify does not understand this product: no reason to keep the others back.
+                    yield attempt.result(problem=str(error))
+                    return
                 errors = refusals(payload)
                 if not errors and payload.get("product"):
                     yield from self.finish(attempt, payload["product"], held)

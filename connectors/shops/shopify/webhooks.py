@@ -43,18 +43,20 @@ class Webhooks:
     def subscribe(self, url: str) -> Sequence[str]:
         """Makes or mends what `url` needs; the topics that were not as they should be.
 
-        A subscription of the same topic to the same path elsewhere is ours from before the hub moved; others stay.
+        A subscription of the same topic to the same path elsewhere is ours from before the hub moved, one that tells more
+        than we read from before the hub asked for less; others stay.
         """
         held = list(self._held())
         mended = []
         for name, topic in TOPICS.items():
-            of_topic = [hook for hook in held if hook["topic"] == name]
-            if any(hook["uri"] == url for hook in of_topic):
-                continue
-            moved = [hook for hook in of_topic if _path(str(hook["uri"])) == _path(url)]
             wish: Fields = {"uri": url}
             if topic.partition("/")[0] in NAMES:
                 wish["includeFields"] = [NAMES[topic.partition("/")[0]][1]]
+            of_topic = [hook for hook in held if hook["topic"] == name]
+            there = [hook for hook in of_topic if hook["uri"] == url]
+            if there and list(there[0].get("includeFields") or []) == wish.get("includeFields", []):
+                continue
+            moved = there or [hook for hook in of_topic if _path(str(hook["uri"])) == _path(url)]
             if moved:
                 self._change("HookUpdate", id=moved[0]["id"], hook=wish)
             else:
