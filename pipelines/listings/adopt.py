@@ -1,5 +1,6 @@
 """Adoption: what a shop has already is matched to what is wanted there, shown to a person, and then taken over."""
 
+from collections import defaultdict
 from collections.abc import Collection
 from typing import Any, Literal
 
@@ -108,6 +109,7 @@ def adopt(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None, page: P
     would take out what we do not know. Of several that fit one of ours only one may be chosen.
     """
     shop = there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
+    uow.allow(SET_SECONDS)
     cursor = uow.cursor()
     rows = _named(cursor, CHOSEN, {"shop": shop_id, "chosen": list(chosen or ()), "all": chosen is None})
     listings = [row["listing_id"] for row in rows]
@@ -117,21 +119,22 @@ def adopt(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None, page: P
         row["product_id"]: row
         for row in _named(cursor, SHAPES, [shop_id, [row["product_id"] for row in rows]])
     }
-    trade_only: dict[int, bool] = {}
+    by_product: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
-        product = row["product_id"]
-        of_it = (
-            [other for other in rows if other["product_id"] == product] if product not in trade_only else []
-        )
-        if of_it:
-            trade_only[product] = page == "stays" or not same_cut(shapes[product], of_it)
-            cursor.execute(
-                TAKE_PAGE,
-                {
-                    "external": row["product_external_id"], "trade_only": trade_only[product],
-                    "seen": Jsonb({"title": row["seen"]["title"]}), "shop": shop_id, "product": product,
-                },
-            )  # fmt: skip
+        by_product[row["product_id"]].append(row)
+    trade_only = {
+        product: page == "stays" or not same_cut(shapes[product], of_it)
+        for product, of_it in by_product.items()
+    }
+    for product, (first, *_) in by_product.items():
+        cursor.execute(
+            TAKE_PAGE,
+            {
+                "external": first["product_external_id"], "trade_only": trade_only[product],
+                "seen": Jsonb({"title": first["seen"]["title"]}), "shop": shop_id, "product": product,
+            },
+        )  # fmt: skip
+    for row in rows:
         there = {"sku": row["seen"]["sku"], "price": row["seen"]["price"], "stock": None}
         cursor.execute(
             TAKE,

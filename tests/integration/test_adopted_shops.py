@@ -18,7 +18,7 @@ from pipelines.opening import connect
 from pipelines.routes import ROUTES
 from sandbox.shopify.shop import Shop as Shopify
 from sandbox.woocommerce.shop import Shop as Woo
-from tests.contract.shopify_rig import ShopifyRig
+from tests.contract.shopify_rig import MAKE, ShopifyRig
 from tests.contract.shops import WooRig
 from tests.staged import shop_of, stage, supplier
 from tests.stepping import one, rows, run_all
@@ -44,10 +44,10 @@ def db(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     database.close()
 
 
-def connected(db: Database, rig: Any) -> int:
-    """A shop that is not live, with A and B wanted in it; the seller's own A is there already."""
+def connected(db: Database, rig: Any, *offers: dict[str, Any]) -> int:
+    """A shop that is not live, with A and B wanted in it, or these `offers`."""
     supplier(db, "NORDEN")
-    stage(db, 1, {"supplier_sku": "A"}, {"supplier_sku": "B"})
+    stage(db, 1, *(offers or ({"supplier_sku": "A"}, {"supplier_sku": "B"})))
     run_all(db)
     shop_id = shop_of(db, supplier={"supplier": 2})
     shopify = isinstance(rig, ShopifyRig)
@@ -114,3 +114,56 @@ def test_what_was_there_is_kept_true_and_not_made_again(db: Database, rig: Any, 
     assert rows(db, "SELECT state, problem FROM listing") == [("live", None)] * 2
     assert one(db, "SELECT count(*) FROM message") == 0
     assert one(db, "SELECT live_since <= %s FROM shop", now())
+
+
+def umbrella(rig: Any) -> str:
+    """A product of the seller's own with a red and a blue variant, and one that is none of ours; its id."""
+    colours = {"Rot": "NORDEN-S-R", "Blau": "norden-s-b"}
+    if isinstance(rig, WooRig):
+        choice = {"name": "Farbe", "variation": True, "options": list(colours)}
+        made = rig.rest(
+            "POST",
+            "products",
+            json={"name": "Schirm", "type": "variable", "sku": "OWN", "attributes": [choice]},
+        )
+        for colour, sku in colours.items():
+            one_of = {
+                "sku": sku,
+                "regular_price": "9.00",
+                "attributes": [{"name": "Farbe", "option": colour}],
+            }
+            rig.rest("POST", f"products/{made['id']}/variations", json=one_of)
+        return str(made["id"])
+    variants = [
+        {"sku": sku, "price": "9.00", "optionValues": [{"optionName": "Farbe", "name": colour}]}
+        for colour, sku in colours.items()
+    ]
+    options = [{"name": "Farbe", "values": [{"name": colour} for colour in colours]}]
+    fields = {"title": "Schirm", "productOptions": options, "variants": variants}
+    return str(rig.graphql(MAKE, input=fields)["product"]["id"])
+
+
+@pytest.mark.parametrize("page", ["stays", "ours"])
+def test_a_product_with_variants_is_adopted_whole(db: Database, rig: Any, page: Any) -> None:
+    own = umbrella(rig)
+    group = {"group_key": "S", "group_title": "Regenschirm"}
+    red, blue = (
+        {"supplier_sku": f"S-{word[0]}", "options": {"Farbe": word}, **group} for word in ("Rot", "Blau")
+    )
+    shop_id = connected(db, rig, red, blue)
+    look(db, shop_id)
+    assert rows(db, "SELECT DISTINCT product_external_id, state FROM adoption") == [(own, "proposed")]
+    with db.unit_of_work() as uow:
+        answer = adopt(uow, shop_id, None, page)
+        assert answer == {
+            "adopted": 2,
+            "ours": int(page == "ours"),
+            "stays": int(page == "stays"),
+            "passed": 0,
+        }
+        let_push(uow, shop_id)
+    run_all(db)
+    assert sold(db, shop_id) == {"norden-s-r": ("15.00", 5), "norden-s-b": ("15.00", 5)}
+    assert rows(db, "SELECT state, problem FROM listing") == [("live", None)] * 2
+    assert rig.page(own, "EUR").title == ("Schirm" if page == "stays" else "Regenschirm")
+    assert one(db, "SELECT count(*) FROM shop_product WHERE external_id = %s", own) == 1
