@@ -1,8 +1,9 @@
 """Shops at the speed their limits allow: how much of it a load uses, how soon new stock is there, what a hanging shop costs.
 
 Sandbox shops and a worker run as processes of their own, as `./run up` starts them, on a real PostgreSQL.
-- `shopify`: 1,000 products of 10 variants into an empty shop that restores RATE points a second, beginning with an empty
-  bucket. limit_share = points spent / points restored until the last listing is there.
+- `shopify`: 1,000 products of 10 variants into an empty shop that restores RATE points a second. They go in as one bulk
+  operation, which no points limit; limit_share = points spent / points restored while 300 of the products, whose titles
+  changed, are sent again one by one and read back, beginning with an empty bucket.
 - `woocommerce`: 10,000 simple products; the shop answers in a real one's measured times, multiplied by FACTOR.
   limit_share = time in which the shop was answering / wall time until the last listing is there.
 - calls_per_listing counts the calls of that load, calls_per_stock_change those of 10,000 stock changes after it.
@@ -63,26 +64,42 @@ def _shopify(hub: ShopHub, *, measured: bool) -> tuple[Sandbox, int, Figures]:
     one = sandbox("shopify", hub.folder / "shopify", "--name", "Shopify 1")
     one.ask("settings", {"rate": RATE if measured else 1_000_000})
     shop_id = hub.connect(one, "shopify1", "Grouped")
-    if measured:
-        one.ask("settings", {"points": 0})
     before = one.ask("bucket")
     began = time.monotonic()
     hub.live(shop_id)
     hub.none("shop_id = %s AND state NOT IN ('sent', 'live')", shop_id)
     after = one.ask("bucket")
     hub.quiet(shop_id)
-    share = (after["spent"] - before["spent"]) / (RATE * (after["at"] - before["at"]))
     calls = after["taken"] - before["taken"]
-    _say(
-        f"Shopify, {LISTINGS} listings in {time.monotonic() - began:.1f} s: {after['spent'] - before['spent']:.0f} points, "
-        f"{calls} calls, {after['throttled'] - before['throttled']} throttled, {share:.3f} of the limit"
-    )
+    _say(f"Shopify, first load of {LISTINGS} listings in {time.monotonic() - began:.1f} s: {calls} calls")
+    share = _rewritten(hub, one, shop_id) if measured else 0.0
     before = one.ask("bucket")
     seconds = _restock_all(hub, shop_id)
     changed = one.ask("bucket")["taken"] - before["taken"]
     _say(f"Shopify, {LISTINGS} stock changes in {seconds:.1f} s: {changed} calls")
     one.ask("settings", {"rate": 1_000_000})
     return one, shop_id, _told(measured, share, calls, changed)
+
+
+def _rewritten(hub: ShopHub, one: Sandbox, shop_id: int) -> float:
+    """The share of the points restored that is spent while three products of ten get another title, from an empty bucket on."""
+    hub.db.run(
+        "UPDATE product SET title = title || ' 2' WHERE id IN (SELECT product_id FROM shop_product WHERE shop_id = %s"
+        " ORDER BY product_id LIMIT %s)",
+        (shop_id, LISTINGS * 3 // 100),
+    )
+    one.ask("settings", {"points": 0})
+    before = one.ask("bucket")
+    hub.plan(shop_id)
+    hub.until(lambda: one.ask("bucket")["spent"] > before["spent"])
+    hub.quiet(shop_id)
+    after = one.ask("bucket")
+    spent, seconds = after["spent"] - before["spent"], after["at"] - before["at"]
+    _say(
+        f"Shopify, {LISTINGS * 3 // 100} pages sent again and read back in {seconds:.1f} s: {spent:.0f} points, "
+        f"{after['throttled'] - before['throttled']} throttled, {spent / (RATE * seconds):.3f} of the limit"
+    )
+    return float(spent / (RATE * seconds))
 
 
 def _woocommerce(hub: ShopHub, *, measured: bool) -> tuple[Sandbox, int, Figures]:
