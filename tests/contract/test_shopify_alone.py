@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from connectors.base import ProductDraft, StockLevel, VariantDraft
-from core.errors import Misconfigured
+from core.errors import Misconfigured, Permanent
 from tests.contract.shopify_rig import ShopifyRig, sandbox_shopify
 from tests.contract.shops import Make, assert_true, known, push, read
-from tests.contract.woocommerce_order_rig import Ear
 
 A, B, C = (f"https://img.test/{name}.jpg" for name in "abc")
 ADD = """mutation ($id: ID!, $variants: [ProductVariantSetInput!]!, $options: [OptionSetInput!]!, $files: [FileSetInput!]) {
@@ -22,9 +22,6 @@ LOOK = """query ($id: ID!) { product(id: $id) { status vendor productType tags h
     inventoryItem { tracked requiresShipping measurement { weight { value unit } } } } } } }"""
 TAG = "mutation ($id: ID!, $tags: [String!]!) { tagsAdd(id: $id, tags: $tags) { userErrors { message } } }"
 FIELD = "mutation ($m: [MetafieldsSetInput!]!) { metafieldsSet(metafields: $m) { userErrors { message } } }"
-HOOK = """mutation ($t: WebhookSubscriptionTopic!, $w: WebhookSubscriptionInput!) {
-  webhookSubscriptionCreate(topic: $t, webhookSubscription: $w) { userErrors { message } } }"""
-HOOKS = "{ webhookSubscriptions(first: 100) { nodes { id topic uri } } }"
 
 
 @pytest.fixture(scope="module")
@@ -337,47 +334,19 @@ def test_a_shop_tells_its_places_scopes_and_limits(rig: ShopifyRig) -> None:
     }
 
 
-def test_calls_name_no_buyer(rig: ShopifyRig, make: Make) -> None:
-    """What is told of an order is its number: name and address are read by the hub itself when it needs them."""
-    shop, ear = rig.connect(), Ear()
-    try:
-        draft = make.simple(1, stock=7)
-        first = push(shop, draft)[draft.key]
-        shop.subscribe(ear.url)
-        made = rig.switch("order", lines=[{"sku": draft.variants[0].sku, "quantity": 1}], email="a@b.test")
-        rig.edit(str(first.external_id), title="Renamed")
-        rig.delete(str(first.external_id))
-        rig.switch("webhooks/run")
-        heard = {(notice.topic, notice.kind, notice.external_id) for notice in (shop.read_webhook(headers, body) for headers, body in ear.heard)}  # fmt: skip
-        assert heard >= {
-            ("orders/create", "order", made["id"]),
-            ("products/update", "product", first.external_id),
-            ("products/delete", "product", first.external_id),
-            ("inventory_levels/update", "stock", first.stock_ids["v1"]),
-        }
-        assert all(len(body) < 80 for _, body in ear.heard)
-    finally:
-        ear.close()
+def test_a_product_that_is_not_understood_keeps_no_other_back(
+    rig: ShopifyRig, make: Make, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = rig.connect()
+    drafts = [make.simple(number) for number in (1, 2, 3)]
+    change = shop._graphql.change
 
+    def stumbles(name: str, **variables: Any) -> Any:
+        if name == "ProductSet" and f"{prefix}-2" in str(variables):
+            raise Permanent("The shop does not understand the hub's call: Variable $input.")
+        return change(name, **variables)
 
-def test_only_what_is_missing_is_subscribed_and_a_moved_hub_is_found(rig: ShopifyRig) -> None:
-    shop, ear = rig.connect(), Ear()
-    try:
-        stranger = "https://elsewhere.example/other/path"
-        rig.graphql(HOOK, t="ORDERS_CREATE", w={"uri": stranger})
-        topics = [
-            "orders/create", "orders/updated", "orders/cancelled", "refunds/create", "products/update", "products/delete",
-            "inventory_levels/update", "app/uninstalled",
-        ]  # fmt: skip
-        assert list(shop.subscribe(ear.url)) == topics
-        assert list(shop.subscribe(ear.url)) == []
-        held = rig.graphql(HOOKS)["nodes"]
-        gone = next(one for one in held if one["topic"] == "ORDERS_UPDATED")
-        rig.graphql("mutation ($id: ID!) { webhookSubscriptionDelete(id: $id) { userErrors { message } } }", id=gone["id"])  # fmt: skip
-        assert list(shop.subscribe(ear.url)) == ["orders/updated"]
-        moved = ear.url.replace("127.0.0.1", "localhost")
-        assert list(shop.subscribe(moved)) == topics
-        uris = [one["uri"] for one in rig.graphql(HOOKS)["nodes"]]
-        assert uris.count(moved) == 8 and uris.count(stranger) == 1 and len(uris) == 9
-    finally:
-        ear.close()
+    monkeypatch.setattr(shop._graphql, "change", stumbles)
+    results = push(shop, *drafts)
+    assert "does not understand" in (results[drafts[1].key].problem or "")
+    assert_true(shop, [drafts[0], drafts[2]], results)
