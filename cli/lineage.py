@@ -7,6 +7,7 @@ import typer
 
 from cli.output import AsJson, hub, narrow, show
 from core.settings import load
+from pipelines.listings.explained import told as price_told
 
 OPERATOR = "the command line"
 OfferNumber = Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="The offer's number; `entrepot lineage` shows it.")]  # fmt: skip
@@ -70,6 +71,12 @@ def _for_people(found: dict[str, Any]) -> dict[str, Any]:
             "mapping_version": best["mapping_version"], **({"problem": record["problem"]} if record.get("problem") else {}),
         }  # fmt: skip
     told["listings"] = narrow(found["listings"], "shop", "state", "price", "currency")
+    steps = [
+        {"shop": row["shop"], "step": sentence}
+        for row in found["listings"]
+        for sentence in price_told(row["why"], row["currency"] or row["why"].get("currency") or "")
+    ]
+    told |= {"price_steps": steps} if steps else {}
     told["offers"] = [
         {
             "offer": row["id"], "supplier": f"{row['supplier']} {row['supplier_sku']}", "asks": _amount(row["cost"], row["currency"]),

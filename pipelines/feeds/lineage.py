@@ -49,7 +49,7 @@ def lineage(session: Session, variant: Variant) -> dict[str, Any]:
     """{"variant", "product", "listings", "offers"}: the offers with the best first, each with its reasons in words."""
     product = session.get_one(Product, variant.product_id)
     listings = session.execute(
-        select(Listing.id, Listing.shop_id, Shop.name.label("shop"), Listing.state, Listing.wanted["price"].astext.label("price"), Listing.wanted["currency"].astext.label("currency"), Listing.why["offer"].astext.label("offer_id"))
+        select(Listing.id, Listing.shop_id, Shop.name.label("shop"), Listing.state, Listing.wanted["price"].astext.label("price"), Listing.wanted["currency"].astext.label("currency"), Listing.why["offer"].astext.label("offer_id"), Listing.why)
         .join(Shop, Shop.id == Listing.shop_id).where(Listing.variant_id == variant.id).order_by(Listing.id)
     ).mappings()  # fmt: skip
     return {

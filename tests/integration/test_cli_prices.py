@@ -103,6 +103,9 @@ def test_a_rule_from_its_making_to_its_end(db: Database, shell: Shell) -> None:
     told = shell.ask("why", "price", "shop", "NORDEN-L")["sentences"]
     assert told[1] == "Price rule 1, “Lamps”, makes the price."
     assert told[-1] == "Rounded to the pattern 0.95, the price is 29.95 EUR."
+    (listed,) = shell.ask("lineage", "NORDEN-L")["listings"]
+    assert (listed["price"], listed["why"]["rule"], listed["why"]["steps"][-1][2]) == ("29.95", 1, "29.95")
+    assert "Price rule 1" in shell.read("lineage", "NORDEN-L")
     assert "29.95" in shell.read("price", "rule", "try", "shop", "NORDEN-L")
     shell.ask("price", "rule", "change", 1, "--round-to", "none", "--tier", "0:10")
     assert one(db, "SELECT formula FROM price_rule") == {"tiers": [{"from": "0", "percent": "10"}]}
