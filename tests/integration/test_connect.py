@@ -189,6 +189,7 @@ def test_a_way_counts_once_and_for_an_hour(opened: Console, db: Database, shopif
     assert rows(db, "SELECT name FROM shop") == [("Shop",)]
 
 
+@pytest.mark.deep
 def test_another_shop_cannot_answer_for_the_one_that_was_asked(
     opened: Console, db: Database, shopify: Shopify
 ) -> None:
@@ -199,6 +200,7 @@ def test_another_shop_cannot_answer_for_the_one_that_was_asked(
     assert one(db, "SELECT count(*) FROM shop") == 0
 
 
+@pytest.mark.deep
 def test_too_few_scopes_connect_nothing_and_say_which_are_missing(
     opened: Console, db: Database, shopify: Shopify
 ) -> None:
@@ -212,13 +214,26 @@ def test_too_few_scopes_connect_nothing_and_say_which_are_missing(
     assert "write_inventory" in one(db, "SELECT problem FROM connection_request")
 
 
-@pytest.mark.parametrize(
-    "url", ["https://evil.example", "http://lampen.myshopify.com", "https://x.myshopify.com.evil.example"]
-)
-def test_a_client_secret_goes_to_no_stranger(db: Database, url: str, tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured):
-        way(db, "shopify", url, tmp_path)
+def test_a_client_secret_goes_to_no_stranger_and_keys_over_no_open_line(
+    db: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for url in (
+        "https://evil.example",
+        "http://lampen.myshopify.com",
+        "https://x.myshopify.com.evil.example",
+    ):
+        with pytest.raises(Misconfigured):
+            way(db, "shopify", url, tmp_path)
+    monkeypatch.setenv("ENTREPOT_PUBLIC_URL", "http://hub.example")
+    with pytest.raises(Misconfigured, match="https addresses only"):
+        way(db, "woocommerce", "https://shop.example", tmp_path)
+    monkeypatch.setenv("ENTREPOT_PUBLIC_URL", "https://hub.example")
+    with pytest.raises(Misconfigured, match="https"):
+        way(db, "woocommerce", "http://shop.lan/blog", tmp_path)
     assert one(db, "SELECT count(*) FROM connection_request") == 0
+    monkeypatch.setenv("ENTREPOT_INSECURE_SHOPS", "shop.lan")
+    address = way(db, "woocommerce", "http://shop.lan/blog", tmp_path)
+    assert address.startswith("http://shop.lan/blog/wc-auth/v1/authorize?")
 
 
 def test_a_token_is_renewed_before_it_ends_and_of_two_the_first_wins(
@@ -271,6 +286,7 @@ def test_an_access_that_was_taken_back_puts_the_shop_away(
     assert (stored(db, shop_id).problem, stored(db, shop_id).live_since) == (TAKEN_BACK, None)
 
 
+@pytest.mark.deep
 def test_a_wrong_app_secret_is_the_operators_matter_and_the_shop_stays_live(
     opened: Console, db: Database, shopify: Shopify, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,6 +322,7 @@ def test_a_removed_app_stops_the_pushes_and_connecting_anew_goes_on(
     assert [message["event"] for message in pending(db)] == ["HooksDue", "ListingsDue"]
 
 
+@pytest.mark.deep
 def test_another_address_cannot_take_the_place_of_a_shop_with_listings(
     opened: Console, db: Database, shopify: Shopify
 ) -> None:
@@ -390,22 +407,6 @@ def test_who_was_not_asked_gets_no_shop_and_an_owner_who_denies_is_told(
     )
     assert one(db, "SELECT count(*) FROM shop") == 0
     assert one(db, "SELECT problem IS NOT NULL FROM connection_request")
-
-
-def test_a_hub_without_https_says_that_woocommerce_sends_no_keys(db: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # fmt: skip
-    monkeypatch.setenv("ENTREPOT_PUBLIC_URL", "http://hub.example")
-    with pytest.raises(Misconfigured, match="https addresses only"):
-        way(db, "woocommerce", "https://shop.example", tmp_path)
-
-
-def test_a_shop_over_http_is_the_operators_exception(db: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:  # fmt: skip
-    with pytest.raises(Misconfigured, match="https"):
-        way(db, "woocommerce", "http://shop.lan/blog", tmp_path)
-    monkeypatch.setenv("ENTREPOT_INSECURE_SHOPS", "shop.lan")
-    monkeypatch.setenv("ENTREPOT_PUBLIC_URL", "https://hub.example")
-    assert way(db, "woocommerce", "http://shop.lan/blog", tmp_path).startswith(
-        "http://shop.lan/blog/wc-auth/v1/authorize?"
-    )
 
 
 def test_a_key_is_pasted_over_http_where_the_operator_allows_it(
