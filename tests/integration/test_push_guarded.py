@@ -9,8 +9,10 @@ import pytest
 from core.database import Database
 from core.errors import Misconfigured, Temporary
 from models.events import ListingsDue, ListingsSent, ProductNoticed, PushUndoDue, VerifyDue
+from pipelines.listings import push as push_module
 from pipelines.listings.guard import Breach, said
 from pipelines.listings.plan import plan_listings
+from pipelines.listings.recorder import Recorder
 from pipelines.listings.undo import undo
 from pipelines.listings.verify import verify, verify_one
 from pipelines.making import let_push
@@ -156,6 +158,31 @@ def test_a_push_that_runs_is_waited_for(db: Database, sandbox: Shop, shop_id: in
     with pytest.raises(Temporary, match="still running"):
         undo(PushUndoDue(tenant=3, lane=f"shop:{shop_id}", shop_id=shop_id, push_id=first), db)
     assert "was undone" in one(db, "SELECT held_why FROM shop")  # nothing more goes in meanwhile
+
+
+def test_new_stock_goes_before_what_a_running_push_has_still_to_send(
+    db: Database, sandbox: Shop, shop_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push_module, "PRODUCTS_A_TURN", 1)
+    monkeypatch.setattr(push_module, "LOOK_SECONDS", 0)
+    record, shown = Recorder.product, list[tuple[str, int | None, str]]()
+
+    def answered(self: Recorder, *facts: Any) -> None:
+        record(self, *facts)
+        shown.append(held(sandbox)["NORDEN-L5"])
+        if len(shown) == 1:  # sold elsewhere while the first page was on its way
+            db.run(
+                "UPDATE listing SET wanted = jsonb_set(wanted, '{stock}', '1') WHERE wanted->>'sku' = 'NORDEN-L5'"
+            )
+
+    monkeypatch.setattr(Recorder, "product", answered)
+    stage(db, 1, *[{**lamp, "cost": "11.00"} for lamp in LAMPS])
+    while (message := pending(db)[0])["step"] != "listings.push.push":
+        run_message(db, message)
+    run_message(db, message)
+    assert shown[:2] == [("15.00", 5, "publish"), ("15.00", 1, "publish")]
+    assert held(sandbox)["NORDEN-L5"][0] == "16.50"
+    assert one(db, "SELECT count(*) FROM listing WHERE sending IS NOT NULL") == 0
 
 
 def notice(db: Database, shop_id: int, external_id: str) -> None:
