@@ -18,6 +18,7 @@ from pipelines.listings.verify import verify, verify_one
 from pipelines.making import let_push
 from pipelines.routes import ROUTES
 from sandbox.woocommerce.shop import Shop
+from tests.commands import Shell, work_at_once
 from tests.pushing import edit, held, open_shop, states
 from tests.staged import stage
 from tests.stepping import one, pending, rows, run_all, run_message
@@ -242,3 +243,25 @@ def test_a_key_that_stopped_working_is_told_hourly_without_a_dead_letter(
     db.run("UPDATE listing SET state = 'sent'")
     with pytest.raises(Misconfigured):
         verify(ListingsSent(tenant=3, lane=f"shop:{shop_id}", shop_id=shop_id), db)
+
+
+def test_a_push_is_taken_back_by_command_line(
+    db: Database,
+    database_url: str,
+    sandbox: Shop,
+    shop_id: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ENTREPOT_DATABASE_URL", database_url)
+    work_at_once(monkeypatch, "listings")
+    shell = Shell(capsys, monkeypatch)
+    stage(db, 1, *[{**lamp, "cost": "11.00"} for lamp in LAMPS])
+    run_all(db)
+    changed = one(db, "SELECT max(push_id) FROM push_change")
+    answer = shell.ask("push", "undo", changed)
+    assert (answer["undoes"], answer["state"], answer["outcome"]["sent"]) == (changed, "done", 6)
+    assert "was undone" in answer["held_why"]
+    assert held(sandbox)["NORDEN-L0"][0] == "15.00"
+    assert shell.refuse("push", "undo", 999)[0] == 2
+    assert shell.refuse("push", shop_id, 5, "--plan")[0] == 2
