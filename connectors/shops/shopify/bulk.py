@@ -22,7 +22,7 @@ LOOK = 50
 """Products whose pictures are looked at in one call."""
 LONGEST = 1800.0
 """Seconds to wait for a load; Shopify may take up to a day, and the hub comes back for it."""
-WAITS = (1.0, 1.0, 2.0, 3.0, 5.0)
+WAITS = (0.5, 1.0, 1.0, 2.0)
 """Seconds between two looks whether a load is done; the last one from then on."""
 LIVE = ("CREATED", "RUNNING", "CANCELING")
 OURS = ("BulkProductSet", "Publish")
