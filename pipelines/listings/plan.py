@@ -103,6 +103,14 @@ def want(uow: UnitOfWork, shop: Shop, products_of: list[int] | None) -> list[int
     return [*records, *store(cursor, shop.id, products, list(records.values()), products_of)]
 
 
+def share(uow: UnitOfWork, shop: Shop) -> None:
+    """Gives a locked shop that goes live its part of scarce stock: until then it showed what it could have, and took nothing."""
+    found = uow.cursor().execute(
+        "SELECT variant_id FROM listing WHERE shop_id = %s AND wanted IS NOT NULL", [shop.id]
+    )
+    ring_others(uow, shop, allot(uow.cursor(), [variant_id for (variant_id,) in found.fetchall()]))
+
+
 def ring_others(uow: UnitOfWork, shop: Shop, moved: set[int]) -> None:
     """Lets the other live shops send what was decided for them; `moved` are shops with a new figure."""
     others = uow.session.query(Shop).filter(Shop.id.in_(moved - {shop.id}), Shop.live_since.is_not(None))
@@ -176,11 +184,14 @@ def counts(rows: list[dict[str, Any]]) -> dict[str, int]:
 def start_push(uow: UnitOfWork, shop: Shop, *, asked_by: str, limit: bool) -> Push | None:
     """Makes a push of what differs and lets it go, or holds it for a person where `limit` says so; None: all is true.
 
-    One push of a shop at a time: while one runs nothing is started, since it plans again at its end. A push that
-    still waits is replaced: there is one plan, the present one. A person's push tries again what the shop refused.
+    One push of a shop at a time: while one runs nothing is started, since it plans again at its end, without a limit
+    where a person asked meanwhile. A push that still waits is replaced: there is one plan, the present one. A person's
+    push tries again what the shop refused.
     """
     cursor = uow.cursor()
     if running := running_push(uow, shop):
+        if not limit:
+            cursor.execute(LET_GO, [running.id])
         return running
     cursor.execute(GIVEN_UP, [shop.id])
     cursor.execute("DELETE FROM push WHERE shop_id = %s AND state = 'waiting'", [shop.id])
@@ -206,6 +217,9 @@ def start_push(uow: UnitOfWork, shop: Shop, *, asked_by: str, limit: bool) -> Pu
         uow.emit(PushDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id, push_id=push.id))
     return push
 
+
+LET_GO = "UPDATE push SET plan = plan || '{\"let_go\": true}' WHERE id = %s"
+"""A person lets go what differs when this push ends."""
 
 GIVEN_UP = """
 UPDATE push SET state = 'done', ended_at = now(),

@@ -12,6 +12,7 @@ from core.database import Database, UnitOfWork
 from core.errors import Permanent, Unknown
 from models.events import ListingsSent, PushDue
 from models.shops import Push, Shop
+from pipelines.connecting import AWAY
 from pipelines.listings.draft import draft
 from pipelines.listings.guard import STOCK_DIFFERS
 from pipelines.listings.plan import DIFFERENCES, running_push, start_push
@@ -30,6 +31,9 @@ LOOK_SECONDS = 0.5
 """How often a push that sends products looks for new stock, at most; it does so only before a call."""
 
 BEGUN = "UPDATE push SET state = 'running' WHERE id = %s AND NOT %s RETURNING plan->>'only'"
+
+LET_GO = "SELECT FROM push WHERE id = %s AND plan ? 'let_go'"
+"""Whether a person let a push go while this one ran."""
 
 WORK = f"""
 SELECT d.product_id, bool_or(p.external_id IS NULL) AS new FROM ({DIFFERENCES}) AS d
@@ -102,10 +106,12 @@ def push(event: PushDue, db: Database) -> None:
             f"{sending.outcome.unknown} listings of shop {event.shop_id} were sent without a clear answer; they are looked up and sent again."
         )
     with db.unit_of_work(last=True) as uow:
-        close(uow, event.push_id, sending.outcome, problem=None)
         shop = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
-        uow.emit(ListingsSent(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
-        start_push(uow, shop, asked_by="hub", limit=True)
+        close(uow, event.push_id, sending.outcome, problem=None)
+        if shop.problem not in AWAY:
+            uow.emit(ListingsSent(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+            asked = uow.cursor().execute(LET_GO, [event.push_id]).fetchone() is not None
+            start_push(uow, shop, asked_by="operator" if asked else "hub", limit=not asked)
 
 
 class Sending:
@@ -240,6 +246,9 @@ def close(uow: UnitOfWork, push_id: int, outcome: Outcome, *, problem: str | Non
     ended = uow.session.get(Push, push_id)
     if ended is None:
         return
+    shop = uow.session.get_one(
+        Shop, ended.shop_id, with_for_update={"key_share": True}, populate_existing=True
+    )
     ended.state, ended.ended_at, ended.outcome = "done", now(), outcome.stored(problem)
-    shop = uow.session.get_one(Shop, ended.shop_id)
-    shop.problem = problem
+    if shop.problem not in AWAY:
+        shop.problem = problem

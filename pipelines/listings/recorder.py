@@ -43,15 +43,21 @@ FROM jsonb_to_recordset(%(rows)s::jsonb)
   AS a(variant int, external text, wanted jsonb, stock int, before int, stock_id text, problem text)
 WHERE l.shop_id = %(shop)s AND l.variant_id = a.variant"""
 
+# It is out of sale there also where a plan wants it again since it was asked for: then it is brought back.
 LEFT = """
-UPDATE listing SET state = 'withdrawn', sent = NULL, sending = NULL, sent_at = now(),
+UPDATE listing SET state = CASE WHEN wanted IS NULL THEN 'withdrawn' ELSE 'waiting' END, sent = NULL, sending = NULL, sent_at = now(),
   lowered_from = nullif(greatest((sent->>'stock')::int, sending, lowered_from), 0)
-WHERE shop_id = %(shop)s AND id = ANY(%(rows)s) AND wanted IS NULL"""
+WHERE shop_id = %(shop)s AND id = ANY(%(rows)s)"""
 
+# What is wanted otherwise by now was not refused: it is still to be sent.
 SAID = """
-UPDATE listing l SET state = CASE WHEN a.unknown THEN l.state ELSE a.state END, problem = a.problem,
-  sending = CASE WHEN a.unknown THEN l.sending END
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS a(id int, variant int, state text, problem text, unknown bool)
+UPDATE listing l SET problem = a.problem, sending = CASE WHEN a.unknown THEN l.sending END,
+  state = CASE WHEN a.unknown THEN l.state
+    WHEN a.state <> 'refused' OR l.wanted - 'stock' IS NOT DISTINCT FROM a.wanted - 'stock' AND (a.page IS NULL OR a.page = (
+      SELECT p.wanted FROM shop_product p WHERE p.shop_id = l.shop_id AND p.product_id = l.product_id)) THEN a.state
+    WHEN l.wanted IS NULL THEN l.state ELSE 'waiting' END
+FROM jsonb_to_recordset(%(rows)s::jsonb)
+  AS a(id int, variant int, state text, problem text, unknown bool, wanted jsonb, page jsonb)
 WHERE l.shop_id = %(shop)s AND (l.id = a.id OR l.variant_id = a.variant)"""
 
 # Units that one shop let go may be shown by another, once a sweep told that they were not sold here: only where there is
@@ -158,7 +164,9 @@ class Recorder:
             }
         self._count(result, len(problems), "refused" if problems else None)
         for key, text in problems.items():
-            self._said.append({**self._saying("refused", result, variant=int(key)), "problem": text})
+            saying = self._saying("refused", result, variant=int(key))
+            wanted = rows[key]["wanted"] if key in rows else None
+            self._said.append({**saying, "problem": text, "wanted": wanted, "page": page["wanted"]})
 
     def flush(self) -> None:
         """Stores what was answered since the last time; what could not be stored is kept for the next."""

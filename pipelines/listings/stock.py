@@ -81,13 +81,19 @@ def allot(cursor: Cursor[Any], variant_ids: Collection[int], *, mends: bool = Fa
         variants = sorted(_decided(cursor, variants).variants)
     if not variants:
         return set()
-    cursor.execute(OFFERS, [variants])
-    cursor.execute(LISTINGS, [variants])
+    lock(cursor, variants)
     stocks = _decided(cursor, variants).stocks
     if not stocks:
         return set()
     facts = {"ids": list(stocks), "stocks": list(stocks.values()), "mends": mends}
     return {shop_id for (shop_id,) in cursor.execute(WRITTEN, facts).fetchall()}
+
+
+def lock(cursor: Cursor[Any], variant_ids: Collection[int]) -> None:
+    """Locks the offers of these variants, then all their listings: for whoever writes listings before he allots."""
+    variants = sorted(set(variant_ids))
+    cursor.execute(OFFERS, [variants])
+    cursor.execute(LISTINGS, [variants])
 
 
 def may_show(settings: ShopSettings, free: int, told_at: datetime | None, moment: datetime) -> int:

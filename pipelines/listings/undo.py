@@ -5,7 +5,7 @@ from core.errors import Temporary
 from models.events import PushDue, PushUndoDue
 from models.shops import Push, Shop
 from pipelines.listings.plan import count_differences, running_push
-from pipelines.listings.stock import allot
+from pipelines.listings.stock import allot, lock
 
 KEPT_DAYS = 30
 """How long the way back of a push is kept."""
@@ -14,6 +14,10 @@ PATIENCE = 5.0
 
 UNDONE = "SELECT FROM push WHERE undoes = %(push)s"
 CHANGES = "SELECT FROM push_change WHERE push_id = %(push)s LIMIT 1"
+
+VARIANTS = (
+    "SELECT l.variant_id FROM push_change c JOIN listing l ON l.id = c.listing_id WHERE c.push_id = %(push)s"
+)
 
 PAGES = """
 UPDATE shop_product p SET wanted = c.page
@@ -60,6 +64,7 @@ def undo(event: PushUndoDue, db: Database) -> None:
                 counts=False,
             )
         cursor = uow.cursor()
+        lock(cursor, [row[0] for row in cursor.execute(VARIANTS, facts).fetchall()])
         cursor.execute(PAGES, facts)
         variants = [row[0] for row in cursor.execute(LISTINGS, facts).fetchall()]
         allot(cursor, variants)

@@ -12,6 +12,7 @@ from core.database import Database
 from core.errors import Misconfigured
 from models.events import ListingsSent, ProductNoticed, VerifyDue
 from models.shops import Shop
+from pipelines.connecting import AWAY
 from pipelines.listings.draft import drift, seen
 from pipelines.listings.plan import start_push
 from pipelines.listings.settle import judge, look_into
@@ -75,7 +76,8 @@ def verify(event: ListingsSent | VerifyDue, db: Database) -> None:
             raise
     with db.unit_of_work(last=True) as uow:
         stored = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
-        stored.problem, stored.checked_at = problem, now()
+        if stored.problem not in AWAY:
+            stored.problem, stored.checked_at = problem, now()
         look_into(uow, stored)
         if isinstance(event, VerifyDue) and stored.live_since is not None and problem is None:
             start_push(uow, stored, asked_by="hub", limit=True)
