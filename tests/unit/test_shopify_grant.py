@@ -28,7 +28,7 @@ def script() -> Script:
 @pytest.fixture
 def shop(script: Script, tmp_path: Path) -> Iterator[dict[str, Any]]:
     with secure_server(script, tmp_path) as (port, ca_file):
-        yield {"shop": f"https://127.0.0.1:{port}", "client_id": "id", "client_secret": SECRET, "ca_file": ca_file, "private_hosts": frozenset({"127.0.0.1"})}  # fmt: skip
+        yield {"shop": f"https://127.0.0.1:{port}", "client_id": "id", "client_secret": SECRET, "ca_file": ca_file, "private_hosts": frozenset({"127.0.0.1"}), "sleep": lambda seconds: None}  # fmt: skip
         script.hold.set()
 
 

@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -78,13 +79,14 @@ def exchange(
     private_hosts: frozenset[str] = frozenset(),
     ca_file: str | Path | None = None,
     resolver: Resolver = system_resolver,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Tokens:
     """The tokens for a code, which works once; asked for as expiring, as Shopify wants it of every app.
 
     Raises Refused where the code is no longer good, Misconfigured where the app's id or secret is wrong, Temporary.
     """
     wish = {"client_id": client_id, "client_secret": client_secret, "code": code, "expiring": "1"}
-    return _asked(shop, wish, private_hosts, ca_file, resolver)
+    return _asked(shop, wish, private_hosts, ca_file, resolver, sleep)
 
 
 def refresh(
@@ -96,6 +98,7 @@ def refresh(
     private_hosts: frozenset[str] = frozenset(),
     ca_file: str | Path | None = None,
     resolver: Resolver = system_resolver,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Tokens:
     """New tokens for a refresh token. It is replaced too, but lives until the new one is used: a lost answer costs nothing.
 
@@ -107,7 +110,7 @@ def refresh(
         "grant_type": "refresh_token",
         "refresh_token": refresh_token,
     }
-    return _asked(shop, wish, private_hosts, ca_file, resolver)
+    return _asked(shop, wish, private_hosts, ca_file, resolver, sleep)
 
 
 def _asked(
@@ -116,6 +119,7 @@ def _asked(
     private_hosts: frozenset[str],
     ca_file: str | Path | None,
     resolver: Resolver,
+    sleep: Callable[[float], None],
 ) -> Tokens:
     site = site_of(shop)
     host = site.removeprefix("https://")
@@ -130,6 +134,7 @@ def _asked(
             f"The shop {host} does not know the hub's app: its client id or secret is wrong. The operator finds them "
             "in Shopify under the app's settings."
         ),
+        sleep=sleep,
     )
     try:
         # Asked, not posted: with the same code or refresh token again nothing is made twice.
