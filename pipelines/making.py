@@ -25,7 +25,7 @@ from pipelines.connecting import AWAY, Opened, Wish, begin, keep, woo_site
 from pipelines.connecting import asked as asked_of
 from pipelines.feeds.land import receive
 from pipelines.feeds.uploads import own_name
-from pipelines.listings.plan import start_push
+from pipelines.listings.plan import share, start_push
 
 Percent = Annotated[int, Field(ge=0, le=100)]
 
@@ -374,5 +374,7 @@ def let_push(uow: UnitOfWork, shop_id: int) -> Push | None:
     shop.held_why = None
     if shop.live_since is None:
         shop.live_since = now()
+        uow.session.flush()
+        share(uow, shop)
         uow.emit(HooksDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
     return start_push(uow, shop, asked_by="operator", limit=False)

@@ -19,6 +19,7 @@ SKU = "NORDEN-L-0000"
 def test_of_200_buyers_in_two_shops_exactly_20_get_the_20_pieces(hub: Hub, folder: Path) -> None:
     market = Market(hub, folder, stock=20)
     market.open()
+    market.swept()  # the first shop gives half of them up before the second shows them
     made = market.buy_at_once([(market.shops[place % 2], SKU) for place in range(200)])
     sold = sum(map(len, made.values()))
     # What is scarce is split: whatever the buyers of one shop do, the other shows pieces of its own.
