@@ -13,7 +13,7 @@ from pipelines.listings.plan import start_push
 from pipelines.listings.push import push
 from pipelines.routes import ROUTES
 from tests.staged import shop_of, stage, supplier
-from tests.stepping import one, pending, rows, run_all
+from tests.stepping import one, pending, rows, run_all, run_message
 
 GTIN = {"gtin": "4006381333931", "gtin_verdict": "valid"}
 
@@ -144,3 +144,60 @@ def test_a_replayed_push_leaves_the_shop_to_the_one_that_runs_and_holds_it_where
     with pytest.raises(Misconfigured):
         push(replayed, db)
     assert seen == ["running"], "else another push of the same shop could start beside it"
+
+
+def test_a_plan_after_a_run_looks_at_what_the_run_changed_and_leaves_the_rest(db: Database) -> None:
+    feed = supplier(db, "NORDEN")
+    stage(db, feed, {"supplier_sku": "A", "cost": "10"}, {"supplier_sku": "B", "cost": "10"})
+    run_all(db)
+    shop_of(db, margin="50", supplier={"supplier": 2})
+    run_all(db)
+    change(db, "UPDATE offer SET cost = 20")  # nobody tells: a plan of everything would see it
+    run_id = stage(
+        db,
+        feed,
+        {"supplier_sku": "A", "cost": "30"},
+        {"supplier_sku": "B", "cost": "10"},
+        {"supplier_sku": "C"},
+    )
+    change(db, "UPDATE offer SET content_hash = s.content_hash FROM staged_offer s WHERE s.run_id = %s AND s.supplier_sku = 'B' AND offer.supplier_sku = 'B'", run_id)  # fmt: skip
+    planned = []
+    while messages := pending(db):
+        planned += [each["payload"] for each in messages[:1] if each["event"] == "ListingsDue"]
+        run_message(db, messages[0])
+    assert planned == [{"shop_id": 1, "run_id": run_id}]
+    prices = (
+        "SELECT v.sku, l.wanted->>'price' FROM listing l JOIN variant v ON v.id = l.variant_id ORDER BY 1"
+    )
+    assert rows(db, prices) == [("NORDEN-A", "45.00"), ("NORDEN-B", "15.00"), ("NORDEN-C", "15.00")]
+    plan_again(db, 1)
+    assert rows(db, prices)[1] == ("NORDEN-B", "30.00")
+
+
+def test_an_offer_that_is_gone_is_unchosen_by_its_run_alone(db: Database) -> None:
+    feed = supplier(db, "NORDEN", absence="withdraw", min_offers_percent=0, max_zero_stock_percent=100)
+    stage(db, feed, {"supplier_sku": "A"}, {"supplier_sku": "B"})
+    run_all(db)
+    shop_of(db, supplier={"supplier": 2})
+    run_all(db)
+    stage(db, feed, {"supplier_sku": "A"})
+    run_all(db)
+    assert [(sku, state) for sku, state, _ in listings(db)] == [
+        ("NORDEN-A", "waiting"),
+        ("NORDEN-B", "withdrawn"),
+    ]
+
+
+def test_a_run_rings_no_shop_that_it_cannot_concern(db: Database) -> None:
+    feed = supplier(db, "NORDEN")
+    stage(db, feed, {"supplier_sku": "A"}, {"supplier_sku": "B"})
+    run_all(db)
+    for skus in (["NORDEN-A"], ["NORDEN-B"]):
+        shop_of(db, list={"skus": skus})
+    run_all(db)
+    run_id = stage(db, feed, {"supplier_sku": "A"}, {"supplier_sku": "B", "cost": "12"})
+    ringing = []
+    while messages := pending(db):
+        ringing += [each["payload"] for each in messages[:1] if each["event"] == "ListingsDue"]
+        run_message(db, messages[0])
+    assert ringing == [{"shop_id": 2, "run_id": run_id}]
