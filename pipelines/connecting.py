@@ -194,7 +194,9 @@ def keep(uow: UnitOfWork, settings: Settings, wish: Wish, opened: Opened) -> Sho
             f"Shop {name!r} is {shop.url} and has listings there: give {wish.url} a name of its own.",
             rule="name",
         )
-    stopped = there and shop.live_since is None and shop.problem is not None
+    # What was only adopted waits for its first push, which a person lets go.
+    pushed = uow.session.scalar(sent.where(Listing.state != "waiting")) is not None
+    stopped = there and pushed and shop.live_since is None and shop.problem is not None
     shop.channel, shop.url = wish.channel, wish.url
     shop.currency, shop.facts = opened.facts.currency, asdict(opened.facts)
     shop.credentials, shop.renews_at = load_vault(settings).seal(opened.credentials), opened.renews_at

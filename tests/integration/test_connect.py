@@ -322,6 +322,19 @@ def test_a_removed_app_stops_the_pushes_and_connecting_anew_goes_on(
     assert [message["event"] for message in pending(db)] == ["HooksDue", "ListingsDue"]
 
 
+def test_a_shop_whose_things_were_only_adopted_does_not_go_live_by_a_new_key(
+    opened: Console, db: Database, shopify: Shopify
+) -> None:
+    shop_id = connected(opened, shopify)
+    with db.unit_of_work() as uow:
+        add_listing(uow, shop_id)
+        uow.cursor().execute("UPDATE listing SET state = 'waiting'")
+        uow.session.get_one(Shop, shop_id).problem = "Its key is wrong."
+    assert connected(opened, shopify) == shop_id
+    assert (stored(db, shop_id).problem, stored(db, shop_id).live_since) == (None, None)
+    assert pending(db) == []
+
+
 @pytest.mark.deep
 def test_another_address_cannot_take_the_place_of_a_shop_with_listings(
     opened: Console, db: Database, shopify: Shopify
