@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from core.database import UnitOfWork
 from core.settings import load
-from models.events import FeedDue, HooksDue, OrderChanged, OrdersDue, RatesDue, VerifyDue
+from models.events import FeedDue, HooksDue, ListingsDue, OrderChanged, OrdersDue, RatesDue, VerifyDue
 from models.orders import Order, OrderLine, Reservation
 from models.shops import Shop
 from models.suppliers import Feed
@@ -32,11 +32,19 @@ def feeds_due(uow: UnitOfWork, slot: datetime) -> None:
 
 
 def shops_verify(uow: UnitOfWork, slot: datetime) -> None:
-    """Reads back every live shop: others change products there too."""
+    """Reads back every live shop, and repairs: others change products there too."""
     waiting = _asked(uow, "VerifyDue", "shop_id")
     for shop in _live(uow):
         if shop.id not in waiting:
-            uow.emit(VerifyDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+            uow.emit(VerifyDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id, repairs=1))
+
+
+def stocks_age(uow: UnitOfWork, slot: datetime) -> None:
+    """Plans shops that show no stock older than so many hours: nothing else tells that a figure grew old."""
+    waiting = _asked(uow, "ListingsDue", "shop_id")
+    for shop in _live(uow):
+        if shop.settings.get("stale_hours") and shop.id not in waiting:
+            uow.emit(ListingsDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
 
 
 def orders_sweep(uow: UnitOfWork, slot: datetime) -> None:
@@ -105,6 +113,7 @@ def history_trim(uow: UnitOfWork, slot: datetime) -> None:
 JOBS = (
     Job("feeds_due", "* * * * *", feeds_due),
     Job("shops_verify", "17 * * * *", shops_verify),
+    Job("stocks_age", "7 * * * *", stocks_age),
     Job("orders_sweep", "* * * * *", orders_sweep),
     Job("hooks_watch", "29 * * * *", hooks_watch),
     Job("reservations_expire", "*/5 * * * *", reservations_expire),

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from core.clock import now
 from core.database import Database
 from models.catalogue import Offer, give_back, take
 from models.events import DemandMoved, SharesMoved, ShopStockMoved, StockMoved
 from models.shelves import moved_by_orders
 from pipelines.listings.restock import follow, resend, restock
 from pipelines.routes import ROUTES
+from schedules.jobs import stocks_age
 from tests import builders as make
 from tests.orders import Market, another_shop, market
 from tests.orders import line as order_line
@@ -213,3 +215,13 @@ def test_a_shop_follows_what_another_shops_plan_decided(db: Database) -> None:
     for _ in range(2):
         follow(SharesMoved(tenant=1, lane="x", shop_id=of.shop), db)
     assert events(db) == ["PushDue"]
+
+
+def test_the_clock_plans_the_shops_whose_figures_grow_old_and_each_once(db: Database) -> None:
+    of = market(db, 9)
+    another_shop(db, of)
+    db.run("UPDATE shop SET settings = '{\"stale_hours\": 6}' WHERE id = %s", [of.shop])
+    for _ in range(2):
+        with db.unit_of_work() as uow:
+            stocks_age(uow, now())
+    assert [message["payload"] for message in pending(db)] == [{"shop_id": of.shop, "run_id": 0}]
