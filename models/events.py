@@ -153,9 +153,10 @@ class RatesDue(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyDue(Event):
-    """The clock or a person asks to read back what a shop holds."""
+    """The clock or a person asks to read back what a shop holds; with `repairs` 1 the drift is sent again by itself."""
 
     shop_id: int
+    repairs: int = 0
 
 
 # ---------------------------------------------------------------- way B: a buyer's order

@@ -56,8 +56,8 @@ WHERE l.id = a.id AND l.sent_at = a.sent_at AND l.state IN ('sent', 'live', 'dri
 def verify(event: ListingsSent | VerifyDue, db: Database) -> None:
     """After a push reads back what was sent, by the clock everything that is there; the difference is the drift.
 
-    What the clock finds is repaired by a push. One that a push itself left is not: a shop that changes whatever it is
-    sent would be sent to for ever.
+    What the clock finds is repaired by a push; what a person asked for stays to be looked at first. What a push itself
+    left is not: a shop that changes whatever it is sent would be sent to for ever.
     """
     states = ["sent"] if isinstance(event, ListingsSent) else ["sent", "live", "drifted"]
     with db.unit_of_work() as uow:
@@ -79,7 +79,8 @@ def verify(event: ListingsSent | VerifyDue, db: Database) -> None:
         if stored.problem not in AWAY:
             stored.problem, stored.checked_at = problem, now()
         look_into(uow, stored)
-        if isinstance(event, VerifyDue) and stored.live_since is not None and problem is None:
+        repairs = isinstance(event, VerifyDue) and event.repairs
+        if repairs and stored.live_since is not None and problem is None:
             start_push(uow, stored, asked_by="hub", limit=True)
 
 

@@ -217,6 +217,19 @@ def test_what_its_owner_changed_in_the_shop_is_seen_and_repaired(
     assert states(db) == {"live": 6}
 
 
+def test_the_clock_repairs_what_it_finds_and_a_person_looks_at_it_first(
+    db: Database, sandbox: Shop, shop_id: int
+) -> None:
+    edit(sandbox, "NORDEN-L0", regular_price="1.00")
+    verify(VerifyDue(tenant=3, lane=f"shop:{shop_id}", shop_id=shop_id), db)
+    assert run_all(db) == []
+    assert states(db) == {"live": 5, "drifted": 1}
+    verify(VerifyDue(tenant=3, lane=f"shop:{shop_id}", shop_id=shop_id, repairs=1), db)
+    run_all(db)
+    assert held(sandbox)["NORDEN-L0"] == ("15.00", 5, "publish")
+    assert states(db) == {"live": 6}
+
+
 def test_one_reading_does_for_several_calls_about_a_product(
     db: Database, sandbox: Shop, shop_id: int
 ) -> None:
