@@ -40,6 +40,10 @@ class Trouble(Exception):
     """Something the demo relies on went wrong; the message is one sentence."""
 
 
+class SoldOut(Trouble):
+    """The shop has not as many as a buyer wants."""
+
+
 def start(
     argv: list[str], environment: dict[str, str] | None = None, *, out: int = subprocess.PIPE
 ) -> subprocess.Popen[str]:
@@ -162,7 +166,7 @@ class Shopfront(Server, ABC):
     @abstractmethod
     def buy(self, lines: Sequence[tuple[str, int]], **wish: Any) -> str:
         """A checkout of (SKU, quantity); `paid=False` leaves the money open, the rest is the shop's own wish. The
-        order's id. Raises Trouble where the shop would not sell it."""
+        order's id. Raises SoldOut where there are not as many, Trouble where the shop would not sell it."""
 
     @abstractmethod
     def pay(self, order: str) -> None:
@@ -200,7 +204,8 @@ class Shopfront(Server, ABC):
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             said = error.read().decode(errors="replace")[:300]
-            raise Trouble(f"The shop {self.name} answers {method} {path} with {error.code}: {said}") from None
+            trouble = SoldOut if "out of stock" in said or "sandbox_out_of_stock" in said else Trouble
+            raise trouble(f"The shop {self.name} answers {method} {path} with {error.code}: {said}") from None
         except urllib.error.URLError as error:
             raise Trouble(f"The shop {self.name} does not answer {method} {path}: {error}") from None
 

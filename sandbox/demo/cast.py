@@ -17,6 +17,8 @@ class Seller:
     margins: dict[str, str]
     deposit: str
     """What he pays in at first, in euros."""
+    weight: str = "1"
+    """His shop's part where scarce stock is split between shops."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,13 @@ TRAILHEAD = Supplier(
 SUPPLIERS = (NORDEN, CASA_VERDE, TRAILHEAD)
 
 WOHNLICHT = Seller(
-    "Wohnlicht Online", "WOHNLICHT", "woocommerce", "Wohnlicht", {"NORDEN": "60", "CASAVERDE": "45"}, "600.00"
+    "Wohnlicht Online",
+    "WOHNLICHT",
+    "woocommerce",
+    "Wohnlicht",
+    {"NORDEN": "60", "CASAVERDE": "45"},
+    "600.00",
+    "4",
 )
 BERGZEIT = Seller(
     "Bergzeit Kaufhaus",

@@ -36,6 +36,7 @@ def connect(hub: Hub, seller: Seller, shop: Shopfront) -> None:
         "shop", "add", seller.code, seller.shop, "--channel", seller.channel, "--url", shop.url, "--ca-file", shop.ca_file,
         secrets=shop.keys,
     )  # fmt: skip
+    hub.ask("shop", "settings", seller.shop, f"weight={seller.weight}")
 
 
 def choose_and_push(hub: Hub, seller: Seller) -> None:
