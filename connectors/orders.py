@@ -90,13 +90,15 @@ class Notice:
 
     `delivery_id` is unique for a shop: the same delivery again is the same notice. A "ping" carries nothing. "product"
     names a product that was changed or deleted, by whomever; "stock" the id under which a stock is kept
-    (ShopListing.stock_id); "redact" an order, or None for all of the shop's, whose buyer's data must go.
+    (ShopListing.stock_id); "redact" an order, or None for all of the shop's, whose buyer's data must go. `told_at` is when
+    the shop first told it, None where it does not say: it may come hours later.
     """
 
     delivery_id: str
     topic: str
     kind: Literal["order", "product", "stock", "ping", "uninstalled", "redact", "other"]
     external_id: str | None = None
+    told_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
 """Takes in a shop's verified call: stored once, worked later, since a shop waits five seconds and promises nothing."""
 
+from datetime import datetime
+
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from connectors.orders import Notice
 from core.database import UnitOfWork
 from models.events import OrderNoticed, ProductNoticed
 from models.orders import WebhookDelivery
-from models.shops import Shop
+from models.shops import ConnectionRequest, Shop
 from pipelines.connecting import UNINSTALLED, put_away
 from pipelines.orders.forget import forget
 
@@ -32,7 +35,7 @@ def receive(uow: UnitOfWork, shop: Shop, notice: Notice) -> bool:
     ).first()
     if stored is None:
         return False
-    if notice.kind == "uninstalled":
+    if notice.kind == "uninstalled" and not _connected_since(uow, shop, notice.told_at):
         put_away(shop, UNINSTALLED)
     if notice.kind == "redact":
         redact(uow, shop, notice.external_id)
@@ -50,6 +53,16 @@ def receive(uow: UnitOfWork, shop: Shop, notice: Notice) -> bool:
             )
         )
     return True
+
+
+def _connected_since(uow: UnitOfWork, shop: Shop, told_at: datetime | None) -> bool:
+    """Whether its owner let the app in once more after he had removed it: the call of the removal came late."""
+    if told_at is None:
+        return False
+    asked = select(ConnectionRequest.shop_id).where(
+        ConnectionRequest.shop_id == shop.id, ConnectionRequest.used_at > told_at
+    )
+    return uow.session.scalars(asked.limit(1)).first() is not None
 
 
 BUYERS = """

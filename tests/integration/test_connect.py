@@ -322,6 +322,21 @@ def test_a_removed_app_stops_the_pushes_and_connecting_anew_goes_on(
     assert [message["event"] for message in pending(db)] == ["HooksDue", "ListingsDue"]
 
 
+def test_a_removal_that_is_told_after_the_app_was_let_in_again_stops_nothing(
+    opened: Console, db: Database, shopify: Shopify
+) -> None:
+    shop_id, before = connected(opened, shopify), now()
+    assert connected(opened, shopify) == shop_id
+    db.run("UPDATE shop SET live_since = now()")
+    call = {"X-Shopify-Topic": "app/uninstalled", "X-Shopify-Shop-Domain": "x"}
+    late = {**call, "X-Shopify-Webhook-Id": "w1", "X-Shopify-Triggered-At": before.isoformat()}
+    assert sent(opened, shopify, f"/hooks/{shop_id}", late, {"id": 1}) == 200
+    assert (stored(db, shop_id).problem, stored(db, shop_id).live_since is None) == (None, False)
+    anew = {**call, "X-Shopify-Webhook-Id": "w2", "X-Shopify-Triggered-At": now().isoformat()}
+    assert sent(opened, shopify, f"/hooks/{shop_id}", anew, {"id": 1}) == 200
+    assert (stored(db, shop_id).problem, stored(db, shop_id).live_since) == (UNINSTALLED, None)
+
+
 def test_a_shop_whose_things_were_only_adopted_does_not_go_live_by_a_new_key(
     opened: Console, db: Database, shopify: Shopify
 ) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -85,6 +86,7 @@ class Webhooks:
             topic=topic,
             kind="uninstalled" if topic == "app/uninstalled" else kind,
             external_id=number,
+            told_at=_time(headers.get("x-shopify-triggered-at", "")),
         )
 
     def _others(self, headers: Mapping[str, str]) -> bool:
@@ -115,6 +117,15 @@ class Webhooks:
 def signature(secret: str, body: bytes) -> str:
     """Base64 of the SHA-256 HMAC over the raw body (shopify.dev, "Verify webhooks")."""
     return b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
+
+
+def _time(text: str) -> datetime | None:
+    """Shopify's time with its zone; None where the header is missing or is none."""
+    try:
+        told = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return told if told.tzinfo else None
 
 
 def _named(topic: str, body: bytes) -> tuple[Literal["order", "product", "stock", "other"], str | None]:
