@@ -41,7 +41,8 @@ JOIN shop_product p ON p.shop_id = %(shop)s AND p.product_id = d.product_id
 WHERE d.difference IN ('create', 'update') GROUP BY d.product_id ORDER BY new, d.product_id"""
 
 LEAVING = f"""
-SELECT d.id, d.external_id, p.external_id AS page, d.product_id,
+SELECT d.id, d.external_id, p.external_id AS page, d.product_id, p.trade_only,
+  nullif(p.external_id, d.external_id) AS parent,
   EXISTS (SELECT FROM listing x WHERE x.shop_id = %(shop)s AND x.product_id = d.product_id AND x.wanted IS NOT NULL
     AND x.state <> 'refused') AS stays
 FROM ({DIFFERENCES}) AS d JOIN shop_product p ON p.shop_id = %(shop)s AND p.product_id = d.product_id
@@ -148,7 +149,14 @@ class Sending:
         with self._db.unit_of_work() as uow:
             rows = self._rows(uow, LEAVING)
             self._keep_way_back(uow, leaving=[row["id"] for row in rows])
-        leaving = withdrawals(rows)
+        # A page that is its owner's stays as he shows it: there is only nothing left to sell.
+        emptied = [
+            StockLevel(key=str(row["id"]), external_id=row["external_id"], parent_id=row["parent"], stock=0)
+            for row in rows if row["trade_only"]
+        ]  # fmt: skip
+        for result in self._fast.set_stock(emptied):
+            self._record.withdrawn([int(result.key)], result)
+        leaving = withdrawals([row for row in rows if not row["trade_only"]])
         for result in self._fast.withdraw(list(leaving)):
             self._record.withdrawn(leaving[result.key], result)
         self._record.flush()

@@ -154,6 +154,21 @@ def test_a_shop_that_is_disconnected_while_it_is_sent_to_stays_so(
     assert held(sandbox)["NORDEN-L0"][1] == 3
 
 
+def test_a_page_that_is_its_owners_is_not_hidden_and_sells_again(
+    db: Database, sandbox: Shop, shop_id: int
+) -> None:
+    db.run(
+        "UPDATE shop_product p SET trade_only = true FROM listing l JOIN variant v ON v.id = l.variant_id"
+        " WHERE l.product_id = p.product_id AND v.sku = 'NORDEN-L5'"
+    )
+    stage(db, 1, *LAMPS[:5])
+    run_all(db)
+    assert (held(sandbox)["NORDEN-L5"], states(db)) == (("15.00", 0, "publish"), {"live": 5, "withdrawn": 1})
+    stage(db, 1, *LAMPS)
+    run_all(db)
+    assert (held(sandbox)["NORDEN-L5"], states(db)) == (("15.00", 5, "publish"), {"live": 6})
+
+
 @pytest.mark.parametrize("step", ["settle", "undo"])
 def test_nobody_holds_listings_while_he_waits_for_an_offer(
     db: Database, database_url: str, sandbox: Shop, shop_id: int, step: str
