@@ -12,7 +12,7 @@ Sandbox shops and a worker run as processes of their own, as `./run up` starts t
   until the last shop confirmed its last new stock, over DROPS drops. Shops answer as fast as they can, unthrottled.
 - `hanging_shop`: four shops with 10,000 stock changes each, beside a fifth that is idle, then beside it hanging; the
   throughput of the four that is kept. BENCH_ROUNDS rounds (3), the median.
-BENCH_ONLY names the measurements wanted, BENCH_LISTINGS (10,000) makes all of it smaller.
+BENCH_ONLY names the measurements wanted, BENCH_LISTINGS (10,000) makes all of it smaller, BENCH_FACTOR (0.6) is FACTOR.
 """
 
 import os
@@ -28,7 +28,7 @@ from bench.shop_rig import Sandbox, ShopHub, again, sandbox, shop_hub
 LISTINGS = int(os.environ.get("BENCH_LISTINGS", "10000"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 RATE = 400
-FACTOR = 0.4
+FACTOR = float(os.environ.get("BENCH_FACTOR", "0.6"))
 TWINS = 5
 DROPS = 8
 Figures = dict[str, Any]
