@@ -145,7 +145,7 @@ def hub() -> Iterator[Hub]:
 
 
 def measure() -> Figures:
-    """The figures of issue 4; those that were not asked for stay null."""
+    """The figures, those that were not asked for stay null."""
     asked = os.environ.get("BENCH_ONLY", "first_load,one_percent,unchanged,memory,xml,fair,dlt").split(",")
     found: Figures = {
         "first_load": {"ratio": None, "rows_per_s": None, "peak_mb": None},
