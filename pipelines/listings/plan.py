@@ -121,11 +121,16 @@ def ring_others(uow: UnitOfWork, shop: Shop, moved: set[int]) -> None:
 WAITS = f"l.unsettled AND {UNKNOWN} AND l.seen_at >= l.sent_at"
 """Whether nobody knows what the shop can still sell of listing `l` until its orders are swept: it is left alone till then."""
 
+AGAIN = "l.state = 'drifted' AND l.seen ? 'again' AND l.wanted - 'stock' = l.sent - 'stock' AND NOT p.differs"
+"""Whether something in the shop changed listing `l` back right after a push: sent with each of them it would go on for ever.
+Its stock goes all the same; the rest with the next check by the clock, or when a person pushes."""
+
 DIFFERENCES = f"""
 SELECT * FROM (
   SELECT l.id, l.product_id, l.variant_id, l.state, l.external_id, l.wanted, l.sent, l.seen, v.title,
     CASE WHEN l.wanted IS NULL THEN 'withdraw'
          WHEN l.external_id IS NULL OR l.sent IS NULL THEN 'create'
+         WHEN ({AGAIN}) IS TRUE THEN 'stock'
          WHEN l.state IN ('drifted', 'withdrawn', 'waiting') OR p.differs
               OR l.wanted - 'stock' IS DISTINCT FROM l.sent - 'stock' THEN 'update'
          ELSE 'stock' END AS difference
@@ -136,7 +141,7 @@ SELECT * FROM (
     WHERE p.shop_id = %(shop)s AND p.differs AND l.wanted IS NOT NULL AND l.state <> 'refused') d
   JOIN listing l ON l.id = d.id JOIN variant v ON v.id = l.variant_id
   JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
-  WHERE ({WAITS}) IS NOT TRUE) every
+  WHERE ({WAITS}) IS NOT TRUE AND ({AGAIN} AND l.wanted = l.sent) IS NOT TRUE) every
 WHERE difference NOT IN ('create', 'update') OR product_id NOT IN (
   SELECT l.product_id FROM listing l WHERE l.shop_id = %(shop)s AND l.wanted IS NOT NULL AND {WAITS})"""
 """Every listing whose shop does not show what is wanted, in no order. A refused one waits until what is wanted changes, or a
@@ -199,6 +204,7 @@ def start_push(uow: UnitOfWork, shop: Shop, *, asked_by: str, limit: bool) -> Pu
         cursor.execute(
             "UPDATE listing SET state = 'waiting' WHERE shop_id = %s AND state = 'refused'", [shop.id]
         )
+        cursor.execute(TRY_AGAIN, [shop.id])
     planned = count_differences(cursor, shop.id)
     if not any(planned.values()):
         return None
@@ -217,6 +223,10 @@ def start_push(uow: UnitOfWork, shop: Shop, *, asked_by: str, limit: bool) -> Pu
         uow.emit(PushDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id, push_id=push.id))
     return push
 
+
+TRY_AGAIN = (
+    "UPDATE listing SET seen = seen - 'again' WHERE shop_id = %s AND state = 'drifted' AND seen ? 'again'"
+)
 
 LET_GO = "UPDATE push SET plan = plan || '{\"let_go\": true}' WHERE id = %s"
 """A person lets go what differs when this push ends."""

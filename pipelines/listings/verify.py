@@ -28,6 +28,11 @@ FROM listing l JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l
 WHERE l.shop_id = %(shop)s AND l.external_id IS NOT NULL AND l.sent IS NOT NULL AND l.state = ANY(%(states)s)
 ORDER BY p.product_id, l.id"""
 
+CHANGED_BACK = (
+    "The shop shows another {} than it was just sent: an app or a plugin there may change it. It is sent again with the next "
+    "hourly check, or when you push."
+)
+
 NOTICED = """
 SELECT l.id, l.external_id, p.external_id AS product_external_id, p.sent->>'title' AS title, p.trade_only, l.sent, l.sent_at
 FROM listing l JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
@@ -47,8 +52,9 @@ SELECT FROM message WHERE queue = 'shops' AND lane = %(lane)s AND event = 'Produ
 """Another call about the same product waits: one reading does for both."""
 
 READ = """
-UPDATE listing l SET seen = a.seen, state = a.state, seen_at = clock_timestamp(), stock_id = coalesce(l.stock_id, a.stock_id)
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS a(id int, sent_at timestamptz, seen jsonb, state text, stock_id text)
+UPDATE listing l SET seen = a.seen, state = a.state, seen_at = clock_timestamp(), stock_id = coalesce(l.stock_id, a.stock_id),
+  problem = CASE WHEN a.problem IS NOT NULL OR l.seen ? 'again' THEN a.problem ELSE l.problem END
+FROM jsonb_to_recordset(%(rows)s::jsonb) AS a(id int, sent_at timestamptz, seen jsonb, state text, stock_id text, problem text)
 WHERE l.id = a.id AND l.sent_at = a.sent_at AND l.state IN ('sent', 'live', 'drifted')"""
 """What was sent anew meanwhile is left for its own reading."""
 
@@ -67,7 +73,7 @@ def verify(event: ListingsSent | VerifyDue, db: Database) -> None:
         uow.session.expunge_all()
     problem = None
     try:
-        read_back(db, shop, rows)
+        read_back(db, shop, rows, just_sent=isinstance(event, ListingsSent))
     except Misconfigured as error:
         problem = str(error)
         if isinstance(event, ListingsSent):
@@ -105,8 +111,9 @@ def verify_one(event: ProductNoticed, db: Database) -> None:
                 start_push(uow, stored, asked_by="hub", limit=True)
 
 
-def read_back(db: Database, shop: Shop, rows: list[dict[str, Any]]) -> None:
-    """Asks for the products piece by piece and records each piece before the next."""
+def read_back(db: Database, shop: Shop, rows: list[dict[str, Any]], *, just_sent: bool = False) -> None:
+    """Asks for the products piece by piece and records each piece before the next. What differs though it was `just_sent` is
+    marked: something in the shop changes it (plan.py, AGAIN)."""
     if not rows:
         return
     products = list(dict.fromkeys(row["product_external_id"] for row in rows))
@@ -115,17 +122,21 @@ def read_back(db: Database, shop: Shop, rows: list[dict[str, Any]]) -> None:
         for start in range(0, len(products), PRODUCTS_A_CALL):
             piece = set(products[start : start + PRODUCTS_A_CALL])
             held = {listing.external_id: listing for listing in connector.read_back(sorted(piece))}
-            record(db, [row for row in rows if row["product_external_id"] in piece], held)
+            record(db, [row for row in rows if row["product_external_id"] in piece], held, just_sent)
 
 
-def record(db: Database, rows: list[dict[str, Any]], held: dict[str, ShopListing]) -> None:
+def record(
+    db: Database, rows: list[dict[str, Any]], held: dict[str, ShopListing], just_sent: bool = False
+) -> None:
     """Live where the shop holds what was sent, else drifted."""
-    read = list(_judged(rows, held))
+    read = list(_judged(rows, held, just_sent))
     with db.unit_of_work() as uow:
         uow.cursor().execute(READ, {"rows": orjson.dumps(read).decode()})
 
 
-def _judged(rows: list[dict[str, Any]], held: dict[str, ShopListing]) -> Iterator[dict[str, Any]]:
+def _judged(
+    rows: list[dict[str, Any]], held: dict[str, ShopListing], just_sent: bool
+) -> Iterator[dict[str, Any]]:
     for row in rows:
         listing = held.get(row["external_id"]) or ShopListing(
             row["external_id"], row["product_external_id"], "missing"
@@ -137,7 +148,9 @@ def _judged(rows: list[dict[str, Any]], held: dict[str, ShopListing]) -> Iterato
             found = [field for field in found if field not in theirs]
         if "stock" in found and not judge(row["sent"]["stock"], there["stock"]):
             found.remove("stock")
+        again = [field for field in found if field != "stock"] if just_sent else []
         yield {
-            "id": row["id"], "sent_at": row["sent_at"], "seen": there, "state": "drifted" if found else "live",
-            "stock_id": listing.stock_id,
+            "id": row["id"], "sent_at": row["sent_at"], "seen": there | ({"again": again} if again else {}),
+            "state": "drifted" if found else "live", "stock_id": listing.stock_id,
+            "problem": CHANGED_BACK.format(", ".join(again)) if again else None,
         }  # fmt: skip
