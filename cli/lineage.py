@@ -7,7 +7,7 @@ import typer
 
 from cli.output import AsJson, hub, narrow, show
 from core.settings import load
-from pipelines.listings.explained import told as price_told
+from pipelines.listings.pricing.explained import told as price_told
 
 OPERATOR = "the command line"
 OfferNumber = Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="The offer's number; `entrepot lineage` shows it.")]  # fmt: skip

@@ -10,8 +10,8 @@ from core.errors import Refused
 from core.settings import load
 from models.companies import find_company
 from models.shops import PriceRule, find_shop
-from pipelines.listings.price import plain
-from pipelines.listings.rules import (
+from pipelines.listings.pricing.price import plain
+from pipelines.listings.pricing.rules import (
     RuleAsked,
     RuleChange,
     add_rule,
@@ -198,7 +198,7 @@ def load_rates(
 ) -> None:
     """Loads the European Central Bank's rates; shops that price by them follow."""
     from connectors.rates import read_rates
-    from pipelines.listings.rates import fetched, store
+    from pipelines.listings.pricing.rates import fetched, store
 
     if file is not None and url is not None:
         raise Refused("Name a file or --from URL, not both.", rule="usage")

@@ -226,7 +226,7 @@ class PriceRule(Base):
     """How a seller prices: the first rule that fits, by priority, then number. Without one the selection's margin counts.
 
     `scope` narrows it: {"shop", "supplier", "category", "brand", "kind"}, all of them must fit; {}: everything of the seller.
-    `formula` is pipelines.listings.price.Formula's document.
+    `formula` is pipelines.listings.pricing.price.Formula's document.
     """
 
     __tablename__ = "price_rule"

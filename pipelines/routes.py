@@ -74,8 +74,8 @@ from pipelines.feeds.read import read
 from pipelines.feeds.undo import undo
 from pipelines.listings.adopt import plan_adoption
 from pipelines.listings.plan import fan_out, plan_listings
+from pipelines.listings.pricing.rates import fetch
 from pipelines.listings.push import push
-from pipelines.listings.rates import fetch
 from pipelines.listings.restock import follow, resend, restock
 from pipelines.listings.settle import settle
 from pipelines.listings.undo import undo as undo_push

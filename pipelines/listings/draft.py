@@ -6,7 +6,7 @@ from typing import Any
 from connectors.base import ProductDraft, ShopListing, VariantDraft
 from core.money import Money
 from pipelines.listings.markup import as_markup, clean_markup
-from pipelines.listings.price import written
+from pipelines.listings.pricing.price import written
 from pipelines.listings.settings import ShopSettings
 from pipelines.listings.templates import NAMES, filled, filled_markup, slug
 

@@ -16,8 +16,8 @@ from models.shops import Push, Shop
 from pipelines.listings.concerned import CHOOSES, products_concerned, shops_concerned
 from pipelines.listings.draft import distinct_options, wanted_product, wanted_variant
 from pipelines.listings.guard import reasons_to_wait, start_stock, wait_for_undo
-from pipelines.listings.price import Blocked
-from pipelines.listings.prices import pricing_of
+from pipelines.listings.pricing.price import Blocked
+from pipelines.listings.pricing.prices import pricing_of
 from pipelines.listings.settings import settings_of
 from pipelines.listings.stock import allot
 from pipelines.listings.written import store

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import now
 from models.shops import Adoption, CurrencyRate, Listing, Meter, PriceRule, Push, PushChange, Shop
-from pipelines.listings.formula import Formula
+from pipelines.listings.pricing.formula import Formula
 from pipelines.listings.settings import ShopSettings
 
 

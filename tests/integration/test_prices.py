@@ -15,10 +15,18 @@ from core.clock import now
 from core.database import Database
 from core.errors import Misconfigured, Refused
 from models.events import ListingsDue, RatesDue
-from pipelines.listings import rates
-from pipelines.listings.formula import Formula
-from pipelines.listings.rates import fetch
-from pipelines.listings.rules import RuleAsked, RuleChange, Scope, add_rule, change_rule, end_rule, try_out
+from pipelines.listings.pricing import rates
+from pipelines.listings.pricing.formula import Formula
+from pipelines.listings.pricing.rates import fetch
+from pipelines.listings.pricing.rules import (
+    RuleAsked,
+    RuleChange,
+    Scope,
+    add_rule,
+    change_rule,
+    end_rule,
+    try_out,
+)
 from pipelines.listings.settings import change
 from pipelines.routes import ROUTES
 from schedules.jobs import rates_daily

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from core.money import Money
-from pipelines.listings.formula import Formula
-from pipelines.listings.price import Cost, Priced, Rate, Terms, decide, plain, written
+from pipelines.listings.pricing.formula import Formula
+from pipelines.listings.pricing.price import Cost, Priced, Rate, Terms, decide, plain, written
 
 EUR = Terms("EUR")
 GROSS = Terms("EUR", taxed=True, tax_percent=Decimal(19))

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.money import Money, exponent
-from pipelines.listings.formula import Formula
-from pipelines.listings.price import Blocked, Cost, Priced, Rate, Step, Terms, decide, written
+from pipelines.listings.pricing.formula import Formula
+from pipelines.listings.pricing.price import Blocked, Cost, Priced, Rate, Step, Terms, decide, written
 
 GROSS = Terms("EUR", taxed=True, tax_percent=Decimal(19))
 DAY = date(2026, 11, 26)

@@ -10,9 +10,9 @@ from connectors.rates import read_rates
 from core.errors import there_is
 from models.companies import Company
 from models.shops import PriceRule
-from pipelines.listings.price import plain
-from pipelines.listings.rates import store
-from pipelines.listings.rules import (
+from pipelines.listings.pricing.price import plain
+from pipelines.listings.pricing.rates import store
+from pipelines.listings.pricing.rules import (
     RuleAsked,
     RuleChange,
     add_rule,

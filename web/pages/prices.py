@@ -14,9 +14,9 @@ from core.database import Database, UnitOfWork
 from core.errors import EntrepotError, Refused, there_is
 from models.companies import Company
 from models.shops import PriceRule, Shop
-from pipelines.listings.rates import store
-from pipelines.listings.rule_words import from_form, in_words, to_form
-from pipelines.listings.rules import RuleAsked, RuleChange, add_rule, change_rule, end_rule, try_out
+from pipelines.listings.pricing.rates import store
+from pipelines.listings.pricing.rules import RuleAsked, RuleChange, add_rule, change_rule, end_rule, try_out
+from pipelines.listings.pricing.words import from_form, in_words, to_form
 from pipelines.listings.settings import settings_of as settings_read
 from pipelines.making import asked_for
 from web.deps import CheckedForm, Db, Session, check_token, go, page, settings_of

@@ -13,8 +13,8 @@ from models.events import VerifyDue
 from models.shops import Listing, Meter, Shop
 from pipelines.connecting import AWAY
 from pipelines.listings.draft import drift
-from pipelines.listings.explained import told
 from pipelines.listings.plan import KINDS
+from pipelines.listings.pricing.explained import told
 from pipelines.making import (
     NewSelection,
     NewShop,

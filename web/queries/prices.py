@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from models.companies import Company
 from models.shops import Shop
-from pipelines.listings.rules import seller_rules
+from pipelines.listings.pricing.rules import seller_rules
 
 NEWEST = """
 SELECT r.currency, r.per_euro, r.day, EXISTS (SELECT FROM offer o WHERE o.currency = r.currency) OR EXISTS (SELECT FROM shop s WHERE s.currency = r.currency) AS used

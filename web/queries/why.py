@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from models.catalogue import Variant
 from models.shops import Listing
-from pipelines.listings.explained import told
+from pipelines.listings.pricing.explained import told
 from web.queries.shops import offer_behind
 
 

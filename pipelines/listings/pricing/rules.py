@@ -14,10 +14,10 @@ from models.companies import find_company
 from models.events import ListingsDue
 from models.shops import PriceRule, Shop, find_shop
 from pipelines.listings.draft import shop_category
-from pipelines.listings.explained import told
-from pipelines.listings.formula import Formula
-from pipelines.listings.price import Blocked, written
-from pipelines.listings.prices import Pricing, pricing_of, rule_of
+from pipelines.listings.pricing.explained import told
+from pipelines.listings.pricing.formula import Formula
+from pipelines.listings.pricing.price import Blocked, written
+from pipelines.listings.pricing.prices import Pricing, pricing_of, rule_of
 from pipelines.listings.settings import settings_of
 
 KINDS = ("goods", "service", "digital")

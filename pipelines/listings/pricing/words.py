@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.errors import Refused
-from pipelines.listings.explained import amount
-from pipelines.listings.formula import Formula
-from pipelines.listings.price import plain
+from pipelines.listings.pricing.explained import amount
+from pipelines.listings.pricing.formula import Formula
+from pipelines.listings.pricing.price import plain
 
 STARTS = {"cost": "cost", "price": "his own price", "rrp": "recommended price"}
 

@@ -41,7 +41,7 @@ class Tier(BaseModel):
 
 
 class Formula(BaseModel):
-    """How a price is made; the steps and their order are those of pipelines.listings.price.
+    """How a price is made; the steps and their order are those of pipelines.listings.pricing.price.
 
     `base`: the supplier's cost, his own price, or his recommended retail price. `margin_percent` is put on it, or that
     of the `tiers` it falls into. `add_on` is an amount of the shop's currency, without tax. `minimum_margin_percent` is on

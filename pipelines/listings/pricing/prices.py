@@ -11,8 +11,8 @@ from psycopg import Cursor
 from core.clock import now
 from core.settings import load
 from models.shops import Shop
-from pipelines.listings.formula import Formula
-from pipelines.listings.price import Blocked, Calculation, Cost, Priced, Rate, Terms, plain
+from pipelines.listings.pricing.formula import Formula
+from pipelines.listings.pricing.price import Blocked, Calculation, Cost, Priced, Rate, Terms, plain
 from pipelines.listings.settings import ShopSettings, settings_of
 
 RULES = """

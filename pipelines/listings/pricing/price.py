@@ -21,7 +21,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decima
 from typing import NamedTuple
 
 from core.money import Money, exponent
-from pipelines.listings.formula import Formula, below, near
+from pipelines.listings.pricing.formula import Formula, below, near
 
 _EXACT = Context(prec=60)
 _HALF, _ONE, _HUNDRED = Decimal("0.5"), Decimal(1), Decimal(100)
