@@ -255,7 +255,7 @@ def test_rates_are_fetched_once_a_day_where_the_operator_says_from_where(
         )
         with db.unit_of_work() as uow:
             rates_daily(uow, slot)
-        assert run_all(db, twice=True) == ["listings.rates.fetch"]
+        assert run_all(db, twice=True) == ["listings.pricing.rates.fetch"]
     assert rows(db, "SELECT day, currency, per_euro FROM currency_rate") == [(TODAY, "USD", Decimal("1.08"))]
 
 
