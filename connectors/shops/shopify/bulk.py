@@ -20,8 +20,8 @@ LARGEST = 60 * 1024 * 1024
 """Bytes of one file; Shopify takes 100 MB."""
 LOOK = 50
 """Products whose pictures are looked at in one call."""
-LONGEST = 1800.0
-"""Seconds to wait for a load; Shopify may take up to a day, and the hub comes back for it."""
+LONGEST = 900.0
+"""Seconds to wait for a load within one push; Shopify may take up to a day, and the push that is repeated finds it again."""
 WAITS = (0.5, 1.0, 1.0, 2.0)
 """Seconds between two looks whether a load is done; the last one from then on."""
 LIVE = ("CREATED", "RUNNING", "CANCELING")
