@@ -24,7 +24,7 @@ MOVES = 40
 def trade(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trade]:
     monkeypatch.setenv("ENTREPOT_DATA", str(tmp_path))
     shown = Shown()
-    monkeypatch.setattr("pipelines.orders.report.connect", lambda shop: shown)
+    monkeypatch.setattr("pipelines.orders.report.connect", lambda db, shop: shown)
     database = Database(database_url, ROUTES, pool_size=10)
     yield Trade(database)
     database.close()

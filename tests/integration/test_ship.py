@@ -41,7 +41,7 @@ class Shown:
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
     made = Shown()
-    monkeypatch.setattr("pipelines.orders.report.connect", lambda shop: made)
+    monkeypatch.setattr("pipelines.orders.report.connect", lambda db, shop: made)
     return made
 
 

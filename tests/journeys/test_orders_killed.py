@@ -35,7 +35,7 @@ def broker(request: pytest.FixtureRequest, folder: Path) -> Iterator[OwnRabbit |
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("broker", [pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)], indirect=True)
 def test_a_few_orders_and_each_of_them_killed(broker: OwnRabbit | None, folder: Path) -> None:
-    storm(broker, folder, orders=14, kills=5)
+    storm(broker, folder, orders=10, kills=4)
 
 
 @pytest.mark.deep
