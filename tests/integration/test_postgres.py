@@ -382,6 +382,7 @@ def test_as_another_user_everything_lies_in_the_data_folder(fresh: Path, uid: in
     assert postmaster(fresh / "postgres") is None
 
 
+@pytest.mark.deep  # copies the programs and starts twice
 @root_only
 def test_a_long_path_gets_a_short_socket_folder_that_goes_with_the_server(fresh: Path) -> None:
     uid = pwd.getpwnam("nobody").pw_uid

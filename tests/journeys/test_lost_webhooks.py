@@ -8,7 +8,7 @@ import pytest
 from sandbox.people import Hub
 from tests.journeys.trading import Market
 
-EACH = 25
+EACH = 15
 
 
 @pytest.mark.timeout(400)
