@@ -14,6 +14,7 @@ from pipelines.listings.settings import ShopSettings
 def shops(session: Session, words: str = "") -> None:
     """On shop 1 and its seller; `words` makes names long."""
     shop = session.get_one(Shop, 1)
+    shop.channel = "shopify"
     shop.facts = {
         "name": shop.name, "version": "2026-10 (Basic)", "currency": "EUR", "prices_include_tax": True, "weight_unit": "kg",
         "timezone": "Europe/Berlin", "warnings": ["The hub keeps its stock at the location Lager Berlin; what other locations hold is sold on top of it."],
