@@ -187,12 +187,14 @@ def settings_from(changes: list[str]) -> dict[str, Any]:
         name, equals, value = change.partition("=")
         if not equals:
             raise Refused(f"{change!r} is no setting: write it like buffer=2.", rule="usage")
-        found[name.strip().replace("-", "_")] = _value(value) if value else None
+        name = name.strip().replace("-", "_")
+        found[name] = _value(name, value) if value else None
     return found
 
 
-def _value(text: str) -> Any:
-    if text[:1] not in "[{" and text not in ("true", "false"):
+def _value(name: str, text: str) -> Any:
+    """A pattern begins with a brace as well: only what is a list, a map or a yes is JSON."""
+    if name not in ("tags", "categories", "prices_include_tax"):
         return text
     try:
         return json.loads(text)

@@ -146,6 +146,8 @@ def test_by_command_line(
     changed = shell.ask("shop", "settings", shop_id, "buffer=2", 'tags=["a", "b"]', "show-at-most=9")
     assert (changed["buffer"], changed["tags"], changed["show_at_most"]) == (2, ["a", "b"], 9)
     assert shell.ask("shop", "settings", shop_id, "buffer=")["buffer"] == 0
+    pattern = "{title} – {brand}"  # begins like JSON and is none
+    assert shell.ask("shop", "settings", shop_id, f"title_template={pattern}")["title_template"] == pattern
     assert shell.ask("shop", "settings", shop_id)["show_at_most"] == 9
     assert shell.refuse("shop", "settings", shop_id, "buffer") == (
         2,
