@@ -3,16 +3,38 @@
 import json
 import ssl
 import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from core.clock import now
 from core.database import Database
 from core.settings import load
 from core.vault import load_vault
 from models.shops import Shop as StoredShop
+from pipelines.routes import ROUTES
 from sandbox.woocommerce.shop import Shop
 from tests.staged import shop_of, stage, supplier
 from tests.stepping import rows, run_all
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Shop]:
+    with Shop(tmp_path / "shop", images="accept") as shop:
+        yield shop
+
+
+@pytest.fixture
+def db(
+    database_url: str, tmp_path: Path, sandbox: Shop, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Database]:
+    monkeypatch.setenv("ENTREPOT_DATA", str(tmp_path))
+    monkeypatch.setenv("ENTREPOT_PRIVATE_HOSTS", "127.0.0.1")
+    database = Database(database_url, ROUTES)
+    yield database
+    database.close()
 
 
 def open_shop(db: Database, sandbox: Shop, *offers: dict[str, Any], secret: str | None = None) -> int:

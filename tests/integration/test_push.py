@@ -1,13 +1,13 @@
 """Pushing into a real sandbox shop over https: what is stored, what is not sent, and what every kind of failure leaves."""
 
+# ruff: noqa: F811 - fixtures are asked for by their names
+
 import base64
 import contextlib
 import json
 import ssl
 import threading
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +21,8 @@ from models.shops import Shop as StoredShop
 from pipelines import opening
 from pipelines.listings.plan import start_push
 from pipelines.listings.verify import READABLE, record
-from pipelines.routes import ROUTES
 from sandbox.woocommerce.shop import Shop
-from tests.pushing import held, open_shop, states
+from tests.pushing import db, held, open_shop, sandbox, states  # noqa: F401 - fixtures
 from tests.staged import stage
 from tests.stepping import one, pending, rows, run_all, run_message
 
@@ -43,23 +42,6 @@ UMBRELLAS = [
         "images": ["https://i.example/b.png"],
     },
 ]
-
-
-@pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[Shop]:
-    with Shop(tmp_path / "shop", images="accept") as shop:
-        yield shop
-
-
-@pytest.fixture
-def db(
-    database_url: str, tmp_path: Path, sandbox: Shop, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Database]:
-    monkeypatch.setenv("ENTREPOT_DATA", str(tmp_path))
-    monkeypatch.setenv("ENTREPOT_PRIVATE_HOSTS", "127.0.0.1")
-    database = Database(database_url, ROUTES)
-    yield database
-    database.close()
 
 
 def until_push(db: Database) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A shop in which something changes listings back at once: its seller is told, and it is not sent to for ever."""
 
-from collections.abc import Iterator
-from pathlib import Path
+# ruff: noqa: F811 - fixtures are asked for by their names
+
 from typing import Any
 
 import pytest
@@ -9,9 +9,8 @@ import pytest
 from core.database import Database
 from models.events import VerifyDue
 from pipelines.making import let_push
-from pipelines.routes import ROUTES
 from sandbox.woocommerce.shop import Shop
-from tests.pushing import ask, edit, held, open_shop
+from tests.pushing import ask, db, edit, held, open_shop, sandbox  # noqa: F401 - fixtures
 from tests.staged import stage
 from tests.stepping import one, pending, rows, run_all, run_message
 
@@ -19,23 +18,6 @@ LAMPS: list[dict[str, Any]] = [
     {"supplier_sku": f"L{number}", "title": f"Lampe {number}"} for number in range(3)
 ]
 FOUGHT = "NORDEN-L0"
-
-
-@pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[Shop]:
-    with Shop(tmp_path / "shop", images="accept") as shop:
-        yield shop
-
-
-@pytest.fixture
-def db(
-    database_url: str, tmp_path: Path, sandbox: Shop, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Database]:
-    monkeypatch.setenv("ENTREPOT_DATA", str(tmp_path))
-    monkeypatch.setenv("ENTREPOT_PRIVATE_HOSTS", "127.0.0.1")
-    database = Database(database_url, ROUTES)
-    yield database
-    database.close()
 
 
 @pytest.fixture

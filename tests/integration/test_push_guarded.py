@@ -1,7 +1,7 @@
 """What a push by itself may not do, what goes all the same, how a push is taken back, and what a shop's own calls lead to."""
 
-from collections.abc import Iterator
-from pathlib import Path
+# ruff: noqa: F811 - fixtures are asked for by their names
+
 from typing import Any
 
 import pytest
@@ -16,10 +16,9 @@ from pipelines.listings.recorder import Recorder
 from pipelines.listings.undo import undo
 from pipelines.listings.verify import verify, verify_one
 from pipelines.making import let_push
-from pipelines.routes import ROUTES
 from sandbox.woocommerce.shop import Shop
 from tests.commands import Shell, work_at_once
-from tests.pushing import edit, held, open_shop, states
+from tests.pushing import db, edit, held, open_shop, sandbox, states  # noqa: F401 - fixtures
 from tests.staged import stage
 from tests.stepping import one, pending, rows, run_all, run_message
 
@@ -27,23 +26,6 @@ LAMPS: list[dict[str, Any]] = [
     {"supplier_sku": f"L{number}", "title": f"Lampe {number}"} for number in range(6)
 ]
 PUSHES = ["listings.plan.plan_listings", "listings.push.push", "listings.verify.verify"]
-
-
-@pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[Shop]:
-    with Shop(tmp_path / "shop", images="accept") as shop:
-        yield shop
-
-
-@pytest.fixture
-def db(
-    database_url: str, tmp_path: Path, sandbox: Shop, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Database]:
-    monkeypatch.setenv("ENTREPOT_DATA", str(tmp_path))
-    monkeypatch.setenv("ENTREPOT_PRIVATE_HOSTS", "127.0.0.1")
-    database = Database(database_url, ROUTES)
-    yield database
-    database.close()
 
 
 @pytest.fixture

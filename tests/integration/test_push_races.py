@@ -1,9 +1,10 @@
 """What plans, people and other shops do while a shop is being asked: nothing that they decided gets lost behind its answer."""
 
+# ruff: noqa: F811 - fixtures are asked for by their names
+
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,32 +17,14 @@ from pipelines.listings.settle import settle
 from pipelines.listings.undo import undo
 from pipelines.making import let_push
 from pipelines.opening import connect
-from pipelines.routes import ROUTES
 from sandbox.woocommerce.shop import Shop
-from tests.pushing import held, open_shop, states
+from tests.pushing import db, held, open_shop, sandbox, states  # noqa: F401 - fixtures
 from tests.staged import stage
 from tests.stepping import one, pending, rows, run_all, run_message
 
 LAMPS: list[dict[str, Any]] = [
     {"supplier_sku": f"L{number}", "title": f"Lampe {number}"} for number in range(6)
 ]
-
-
-@pytest.fixture
-def sandbox(tmp_path: Path) -> Iterator[Shop]:
-    with Shop(tmp_path / "shop", images="accept") as shop:
-        yield shop
-
-
-@pytest.fixture
-def db(
-    database_url: str, tmp_path: Path, sandbox: Shop, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Database]:
-    monkeypatch.setenv("ENTREPOT_DATA", str(tmp_path))
-    monkeypatch.setenv("ENTREPOT_PRIVATE_HOSTS", "127.0.0.1")
-    database = Database(database_url, ROUTES)
-    yield database
-    database.close()
 
 
 @pytest.fixture
