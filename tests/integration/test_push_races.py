@@ -173,7 +173,9 @@ def test_nobody_holds_listings_while_he_waits_for_an_offer(
         other.execute("SELECT FROM offer WHERE supplier_sku = 'L0' FOR NO KEY UPDATE")
         worked = pool.submit(events[step])
         until_blocked(other)
-        other.execute("SELECT FROM listing WHERE id = %s FOR NO KEY UPDATE NOWAIT", [listing])
+        free = "SELECT id FROM listing WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED"
+        assert other.execute(free, [listing]).fetchall() == [(listing,)]
+        assert not worked.done(), "it waits for the offer"
         other.commit()
         worked.result(timeout=30)
 
