@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Protocol, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core.database import UnitOfWork
 from core.errors import Refused, there_is
 from models.events import ListingsDue
 from models.shops import Shop
 from pipelines.listings import templates
+from pipelines.listings.document import checked
 
 ON_PRODUCT = tuple(name for name in templates.NAMES if name != "description")
 
@@ -77,13 +78,7 @@ class ShopSettings(BaseModel):
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
         """The settings from what is stored of them. Raises Refused naming the field at fault."""
-        try:
-            return cls.model_validate(stored)
-        except ValidationError as error:
-            first = error.errors()[0]
-            said = str(first.get("ctx", {}).get("error") or first["msg"]).rstrip(".")
-            name = ".".join(str(part) for part in first["loc"] if part != "[key]")
-            raise Refused(f"{name}: {said}.", rule="setting") from None
+        return checked(cls, stored, whole="the settings", rule="setting")
 
     def stored(self) -> dict[str, Any]:
         """What differs from the usual, as JSON has it: Decimals as text."""

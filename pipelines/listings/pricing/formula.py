@@ -5,10 +5,10 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from core.errors import Refused
 from core.money import exponent
+from pipelines.listings.document import checked
 
 Percent = Annotated[Decimal, Field(ge=-90, le=10_000, max_digits=9, decimal_places=4)]
 Amount = Annotated[Decimal, Field(ge=-1_000_000, le=1_000_000, decimal_places=6)]
@@ -87,13 +87,7 @@ class Formula(BaseModel):
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Self:
         """The formula of a document. Raises Refused naming the field at fault."""
-        try:
-            return cls.model_validate(stored)
-        except ValidationError as error:
-            first = error.errors()[0]
-            said = str(first.get("ctx", {}).get("error") or first["msg"]).rstrip(".")
-            name = ".".join(str(part) for part in first["loc"])
-            raise Refused(f"{name or 'the formula'}: {said}.", rule="formula") from None
+        return checked(cls, stored, whole="the formula", rule="formula")
 
     def stored(self) -> dict[str, Any]:
         """The document: what differs from the usual, Decimals as text."""
