@@ -120,11 +120,11 @@ def test_two_brokers_stand_side_by_side_and_down_stops_only_ones_own(folder: Pat
 
 def test_command_line_up_and_down(folder: Path) -> None:
     data = str(folder.parent)
-    assert OwnRabbit(folder).running()
+    url = OwnRabbit(folder).up()
     up = services("up", ENTREPOT_DATA=data)
-    assert (up.returncode, up.stdout) == (0, f"ENTREPOT_AMQP_URL={OwnRabbit(folder).url}\n"), up.stderr
+    assert (up.returncode, up.stdout) == (0, f"ENTREPOT_AMQP_URL={url}\n"), up.stderr
     as_json = services("up", "--json", ENTREPOT_DATA=data)
-    assert json.loads(as_json.stdout) == {"amqp_url": OwnRabbit(folder).url, "given": False}
+    assert json.loads(as_json.stdout) == {"amqp_url": url, "given": False}
     assert services("down", ENTREPOT_DATA=data).returncode == 0
     assert not OwnRabbit(folder).running()
 
