@@ -90,9 +90,16 @@ def mend_run(
         _answer(db, number, lane, wait, as_json)
 
 
-def _answer(db: Any, run_id: int, lane: str, wait: bool, as_json: bool) -> None:
-    from cli.feeds import run_answer
+def run_answer(run: FeedRun) -> dict[str, Any]:
+    """A run as an answer."""
+    return {
+        "run": run.id, "feed": run.feed_id, "state": run.state, "problem": run.problem,
+        "file": {"name": run.file_name, "bytes": run.file_bytes, "sha256": run.file_sha256},
+        **(run.summary or {}), "plan": run.plan, "facts": run.facts,
+    }  # fmt: skip
 
+
+def _answer(db: Any, run_id: int, lane: str, wait: bool, as_json: bool) -> None:
     if wait:
         until(db, lambda uow: quiet(uow, lane), f"run {run_id}")
     with db.unit_of_work() as uow:

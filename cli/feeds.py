@@ -9,6 +9,7 @@ import typer
 
 from cli.feed_mapping import app as mapping_app
 from cli.feed_runs import app as runs_app
+from cli.feed_runs import run_answer
 from cli.feed_sources import (
     Api,
     AskSecret,
@@ -314,15 +315,6 @@ def described(feed: Feed) -> dict[str, Any]:
     return {
         "id": feed.id, "name": feed.name, "supplier": feed.supplier_id, "source": feed.source, "cron": feed.cron, "profile": feed.profile,
         "currency": feed.currency, "policy": {**POLICY, **feed.policy},
-    }  # fmt: skip
-
-
-def run_answer(run: FeedRun) -> dict[str, Any]:
-    """A run as an answer."""
-    return {
-        "run": run.id, "feed": run.feed_id, "state": run.state, "problem": run.problem,
-        "file": {"name": run.file_name, "bytes": run.file_bytes, "sha256": run.file_sha256},
-        **(run.summary or {}), "plan": run.plan, "facts": run.facts,
     }  # fmt: skip
 
 

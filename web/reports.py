@@ -43,7 +43,7 @@ def stream_report(db: Database, settings: Settings, run_id: int, kind: str = "cs
         "ENTREPOT_DATA": str(settings.data),
     }
     child = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.feeds.report", str(run_id), kind],
+        [sys.executable, "-m", "pipelines.feeds.report_download", str(run_id), kind],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=CHECKOUT, env=environment,
     )  # fmt: skip
     assert child.stdout and child.stderr

@@ -1,29 +1,22 @@
 """The row-level report: every record of a run's file in the supplier's own columns, with its verdict and advice.
 
-It is made from the archived file when somebody asks, so nothing of a million rows is kept twice. The console runs it
-as a process of its own (`python -m pipelines.feeds.report RUN csv|xlsx|rejects`, the file on standard output), since
-it parses.
+It is made from the archived file when somebody asks, so nothing of a million rows is kept twice.
 """
 
 import csv
-import io
 import json
 import re
-import resource
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TextIO
 
 from connectors.sources.archive import archived
-from core.database import Database, connect
-from core.errors import EntrepotError, Refused
+from core.database import Database
+from core.errors import Refused
 from core.settings import load
 from models.suppliers import Feed, FeedRun
 from pipelines.feeds.normalise import Batch, Normalised, normalise
-from pipelines.feeds.parse import MEMORY_LIMIT
-from pipelines.feeds.replay import write_rejects
 
 OURS = ("verdict", "change", "reason", "notes", "advice", "place")
 """The hub's columns, after the supplier's own."""
@@ -153,32 +146,3 @@ def write(rows: Iterator[list[str]], out: TextIO) -> None:
     lines = csv.writer(out)
     lines.writerow(first)
     lines.writerows(rows)
-
-
-def main() -> int:
-    """Writes the report of the run named on the command line; 2 with one sentence on stderr where there is none."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
-    out = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="", write_through=False)
-    number, kind = int(sys.argv[1]), (sys.argv[2:] or ["csv"])[0]
-    try:
-        db = connect(load(), (), pool_size=1)
-        try:
-            if kind == "xlsx":
-                from pipelines.feeds.report_xlsx import stream_xlsx
-
-                stream_xlsx(open_report(db, number), out.buffer)
-            elif kind == "rejects":
-                write_rejects(db, number, out)
-            else:
-                write(report(db, number), out)
-        finally:
-            db.close()
-        out.flush()
-    except EntrepotError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
