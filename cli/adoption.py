@@ -1,6 +1,6 @@
 """`entrepot adoption`: takes over what a shop has already instead of doubling it; the plan first, then a person decides."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,6 +10,7 @@ from core.errors import Refused, Temporary
 from models.events import AdoptionDue
 from models.shops import find_shop
 from pipelines.listings.adopt import adopt, leave
+from pipelines.listings.pages import PageChange, change_page, plan_page
 from web.queries.adoption import adoption_states, first_matches
 
 app = typer.Typer(no_args_is_help=True, help="Adoption: products that a shop has already become ours.")
@@ -84,6 +85,32 @@ def let_be(shop: ShopName, chosen: Chosen = None, everything: All = False, as_js
         found = find_shop(uow.session, shop)
         answer = {"shop": found.id, "left": leave(uow, found.id, _which(chosen, everything))}
     show(answer, as_json)
+
+
+@app.command("page")
+def page(
+    shop: ShopName,
+    product: Annotated[str, typer.Argument(help="The shop's own id of the product, or of a variant of it.")],
+    becomes: Annotated[
+        Literal["ours", "stays"],
+        typer.Argument(
+            help="ours: the hub keeps the whole page; stays: only price and stock, the rest is its owner's."
+        ),
+    ],
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would change.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Change it; the next push follows it.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Changes whose the page of an adopted product is. Look at the plan first: what becomes ours is written over."""
+    if plan == apply:
+        raise Refused(
+            "Say one of --plan or --apply: entrepot adoption page SHOP ID ours --plan.", rule="usage"
+        )
+    with hub() as db:
+        with db.unit_of_work() as uow:
+            shop_id = find_shop(uow.session, shop).id
+        change: PageChange = (change_page if apply else plan_page)(db, shop_id, product, becomes)
+    show({"shop": shop_id, "changed": apply, **change.answer}, as_json)
 
 
 def _which(chosen: list[str] | None, everything: bool) -> list[str] | None:

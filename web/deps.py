@@ -41,6 +41,8 @@ SAYINGS = {
     "connected": "The shop answered and is connected. Choose products for it, look at the plan, and let it go.",
     "comparing": "What the shop sells is being compared with what is wanted there.",
     "adopted": "Adopted. The next push sets price and stock on them instead of making them anew.",
+    "page_ours": "The page is the hub's now: the next push sends its texts and pictures too.",
+    "page_stays": "The page is its owner's now: only price and stock are kept true.",
     "left": "Noted: these are none of ours.",
     "none_chosen": "Nothing was chosen, so nothing was changed.",
     "settings": "The settings are stored; the shop's listings are being planned.",

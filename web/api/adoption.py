@@ -10,6 +10,7 @@ from core.errors import there_is
 from models.events import AdoptionDue
 from models.shops import Shop
 from pipelines.listings.adopt import adopt, leave
+from pipelines.listings.pages import change_page, plan_page
 from web.api.keys import After, Limit, Page
 from web.api.shops import Asked
 from web.deps import Db
@@ -70,6 +71,34 @@ class Left(BaseModel):
     left: int
 
 
+class PageWish(BaseModel):
+    """`external_id` is the shop's own id of an adopted product, or of a variant of it."""
+
+    model_config = ConfigDict(extra="forbid")
+    external_id: str
+    becomes: Literal["stays", "ours"]
+
+
+class FieldChange(BaseModel):
+    """What the shop shows → what the hub would send; `sku` is "" for what belongs to the page as a whole."""
+
+    sku: str
+    field: str
+    there: str
+    wanted: str
+
+
+class PagePlan(BaseModel):
+    """What becomes of the page; with a `problem` it cannot be, and why."""
+
+    external_id: str
+    title: str
+    becomes: Literal["stays", "ours"]
+    differences: list[FieldChange]
+    sentences: list[str]
+    problem: str | None
+
+
 @router.get("/shops/{shop_id}/adoption")
 def list_matches(
     request: Request, db: Db, shop_id: int, state: State | None = None, limit: Limit = 50, after: After = None
@@ -108,3 +137,15 @@ def let_be(db: Db, shop_id: int, body: Choice) -> Left:
     """Notes that these are none of ours."""
     with db.unit_of_work() as uow:
         return Left(left=leave(uow, shop_id, body.external_ids))
+
+
+@router.post("/shops/{shop_id}/adoption/page/plan")
+def plan_of_page(db: Db, shop_id: int, body: PageWish) -> PagePlan:
+    """What would change where an adopted page becomes ours, or stays its owner's from now on. Nothing is changed."""
+    return PagePlan.model_validate(plan_page(db, shop_id, body.external_id, body.becomes).answer)
+
+
+@router.post("/shops/{shop_id}/adoption/page")
+def set_page(db: Db, shop_id: int, body: PageWish) -> PagePlan:
+    """Changes whose the page of an adopted product is; the next push follows it."""
+    return PagePlan.model_validate(change_page(db, shop_id, body.external_id, body.becomes).answer)

@@ -10,6 +10,7 @@ from core.errors import there_is
 from models.events import AdoptionDue
 from models.shops import Shop
 from pipelines.listings.adopt import adopt, leave
+from pipelines.listings.pages import change_page, plan_page
 from web.deps import CheckedForm, Db, Session, go, page
 from web.queries.adoption import ORDER, adoption_rows, adoption_states
 from web.tables import Ask
@@ -71,6 +72,36 @@ def let_be(
     with db.unit_of_work() as uow:
         leave(uow, shop_id, chosen)
     return go(f"/shops/{shop_id}/adoption", "left")
+
+
+@router.get("/page")
+def show_page(
+    request: Request, db: Db, session: Session, shop_id: int, becomes: Literal["stays", "ours"], product: str = "", listing: int = 0
+) -> Response:  # fmt: skip
+    """What would change where an adopted product's page becomes ours, or its owner's again."""
+    with db.unit_of_work() as uow:
+        shop = there_is(uow.session.get(Shop, shop_id), f"Shop {shop_id}")
+        uow.session.expunge_all()
+    plan = plan_page(db, shop_id, product, becomes)
+    return page(
+        request, "page_change.html", title=f"The page of {plan.title}", shop=shop, plan=plan, product=product,
+        back=back_to(shop_id, listing), listing=listing,
+    )  # fmt: skip
+
+
+@router.post("/page")
+def set_page(
+    request: Request, db: Db, session: CheckedForm, shop_id: int, becomes: Annotated[Literal["stays", "ours"], Form()],
+    product: Annotated[str, Form()] = "", listing: Annotated[int, Form()] = 0,
+) -> Response:  # fmt: skip
+    """A person has looked: it becomes so."""
+    change_page(db, shop_id, product, becomes)
+    return go(back_to(shop_id, listing), "page_ours" if becomes == "ours" else "page_stays")
+
+
+def back_to(shop_id: int, listing: int) -> str:
+    """The listing's page where one was come from, else what was found in the shop."""
+    return f"/shops/{shop_id}/listings/{listing}" if listing else f"/shops/{shop_id}/adoption"
 
 
 def is_looking(uow: UnitOfWork, shop: Shop) -> bool:

@@ -36,6 +36,7 @@ from web.queries.shops import (
     offer_behind,
     one_listing,
     one_shop,
+    page_adopted,
     selections,
     shop_rows,
     shop_states,
@@ -126,9 +127,10 @@ def show_listing(request: Request, db: Db, session: Session, shop_id: int, listi
         shop = uow.session.get_one(Shop, shop_id)
         listing: Listing = found["Listing"]
         offer = offer_behind(uow.session, listing.why.get("offer"))
+        adopted = page_adopted(uow.session, shop_id, found["ShopProduct"])
     return page(
         request, "listing.html", title=found["Variant"].title, shop=shop, listing=listing, variant=found["Variant"],
-        product=found["Product"], there=found["ShopProduct"], offer=offer, fields=fields(found), steps=told(listing.why, shop.currency), story=story_of_listing(listing, offer),
+        product=found["Product"], there=found["ShopProduct"], offer=offer, adopted=adopted, fields=fields(found), steps=told(listing.why, shop.currency), story=story_of_listing(listing, offer),
     )  # fmt: skip
 
 

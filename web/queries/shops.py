@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session, aliased
 
 from models.catalogue import Offer, Product, Variant
 from models.companies import Company
-from models.shops import Listing, Push, PushChange, Selection, Shop, ShopProduct
+from models.shops import Adoption, Listing, Push, PushChange, Selection, Shop, ShopProduct
 from models.suppliers import FeedRun
 from web.queries.feeds import EPOCH
 from web.queries.overview import IN_REACH
@@ -129,6 +129,18 @@ def one_listing(session: Session, shop_id: int, listing_id: int) -> Any:
         _listings(Listing, Variant, Product, ShopProduct).join(Product, Product.id == Listing.product_id)
         .where(Listing.id == listing_id, Listing.shop_id == shop_id)
     ).mappings().one_or_none()  # fmt: skip
+
+
+def page_adopted(session: Session, shop_id: int, page: ShopProduct | None) -> bool:
+    """Whether the shop had this page before it became a listing of ours."""
+    if page is None or page.external_id is None:
+        return False
+    found = select(Adoption.shop_id).where(
+        Adoption.shop_id == shop_id,
+        Adoption.product_external_id == page.external_id,
+        Adoption.state == "adopted",
+    )
+    return session.scalars(found.limit(1)).first() is not None
 
 
 def offer_behind(session: Session, offer_id: int | None) -> Any:
