@@ -5,17 +5,14 @@ had stored, and nothing else.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
-from connectors.base import Unpaced
 from core.clock import now
-from core.database import Database
 from core.errors import EntrepotError
 from core.settings import load
-from core.unit_of_work import UnitOfWork
 from core.vault import load_vault
 from models.companies import Company
 from models.events import ListingsDue, OrdersDue, VerifyDue
@@ -25,155 +22,24 @@ from models.suppliers import Feed
 from pipelines.opening import connect
 from pipelines.orders.receive import receive
 from tests import builders as make
-from tests.contract.shopify_rig import ShopifyOrderRig
-from tests.contract.woocommerce_order_rig import WooOrderRig
 from tests.orders import pay_in
+from tests.shop_world_hands import Hands, Shown
+from tests.shop_world_hub import Killed, Mortal
 from tests.staged import stage
 from tests.stepping import pending, rows, run_message
 
-EYES = """query ($after: String) { products(first: 50, after: $after) { pageInfo { hasNextPage endCursor } nodes {
-  id title status variants(first: 5) { nodes { sku price inventoryQuantity } } } } }"""
 HELD_BACK = ("LinesFunded",)
 """Nothing is bought: what buyers are promised stays where it can be counted."""
-
-
-class Killed(Exception):
-    """Ours: the process ended here."""
-
-
-class Mortal(Database):
-    """A database that a killed process reaches no more."""
-
-    dead = False
-
-    def unit_of_work(self, *, last: bool = False) -> UnitOfWork:
-        """None for the dead."""
-        if self.dead:
-            raise Killed
-        return super().unit_of_work(last=last)
-
-
-class Free(Unpaced):
-    """No waiting; what is to be stored before each call is."""
-
-    def __init__(self, db: Database, shop_id: int, *, before: Any = None) -> None:
-        self._before = before
-
-    def take(self, cost: float) -> None:
-        """Takes nothing."""
-        if self._before is not None:
-            self._before()
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A product as a visitor of the shop sees it; `on_sale` False for a draft."""
-
-    title: str
-    price: str
-    stock: int
-    on_sale: bool
-
-
-class Hands(Protocol):
-    """One sandbox shop, moved and looked at from outside."""
-
-    rig: Any
-
-    def look(self, prefix: str) -> list[tuple[str, Shown]]: ...
-    def recount(self, sku: str, stock: int) -> None: ...
-    def edit(self, sku: str, what: str) -> None: ...
-    def fail(self, kind: str, *, stock: bool) -> None: ...
-
-
-class WooHands:
-    """A WooCommerce."""
-
-    faults = ("hang", "late", "drop_before", "drop_after", "stray", "cut", "php_fatal", "maintenance")
-
-    def __init__(self, rig: WooOrderRig) -> None:
-        self.rig = rig
-
-    def look(self, prefix: str) -> list[tuple[str, Shown]]:
-        return [
-            (one["sku"], Shown(one["name"], one["regular_price"], one["stock_quantity"] or 0, one["status"] == "publish"))
-            for one in self.rig.woo.products() if one["sku"].startswith(prefix) and one["status"] != "trash"
-        ]  # fmt: skip
-
-    def recount(self, sku: str, stock: int) -> None:
-        self.rig.woo.recount(sku, stock)
-
-    def edit(self, sku: str, what: str) -> None:
-        (thing,) = self.rig.woo.rest("GET", "products", params={"sku": sku})
-        self.rig.woo.edit(str(thing["id"]), **({"name": "Mine"} if what == "title" else {"regular_price": "1.00"}))  # fmt: skip
-
-    def fail(self, kind: str, *, stock: bool) -> None:
-        self.rig.woo.fail(kind)
-
-    def calm(self) -> None:
-        self.rig.shop.faults.clear()
-
-
-class ShopifyHands:
-    """A Shopify."""
-
-    faults = ("hang", "late", "drop_before", "drop_after", "cut", "throttled", "internal", "html")
-
-    def __init__(self, rig: ShopifyOrderRig) -> None:
-        self.rig = rig
-
-    def _nodes(self) -> Iterator[dict[str, Any]]:
-        after = None
-        while True:
-            page = self.rig.rig.graphql(EYES, after=after)
-            yield from page["nodes"]
-            if not page["pageInfo"]["hasNextPage"]:
-                return
-            after = page["pageInfo"]["endCursor"]
-
-    def look(self, prefix: str) -> list[tuple[str, Shown]]:
-        return [
-            (variant["sku"], Shown(one["title"], variant["price"], variant["inventoryQuantity"], one["status"] == "ACTIVE"))
-            for one in self._nodes() for variant in one["variants"]["nodes"] if (variant["sku"] or "").startswith(prefix)
-        ]  # fmt: skip
-
-    def recount(self, sku: str, stock: int) -> None:
-        self.rig.rig.recount(sku, stock)
-
-    def edit(self, sku: str, what: str) -> None:
-        for one in self._nodes():
-            if one["variants"]["nodes"][0]["sku"] == sku:
-                self.rig.rig.edit(one["id"], title="Mine")
-
-    def fail(self, kind: str, *, stock: bool) -> None:
-        self.rig.rig.fail(kind, **({"field": "inventorySetQuantities"} if stock else {}))
-
-    def calm(self) -> None:
-        self.rig.rig.shop.faults.clear()
-
-
-class Killer:
-    """A connector whose caller is killed after a call and before its answer is stored, when the world says so."""
-
-    def __init__(self, world: "World", connector: Any) -> None:
-        self._world, self._connector = world, connector
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._connector, name)
-        return self._watched(found) if name in ("push", "set_stock", "withdraw") else found
-
-    def _watched(self, method: Any) -> Any:
-        def call(*given: Any) -> Iterator[Any]:
-            for answer in method(*given):
-                self._world.perhaps_dies()
-                yield answer
-
-        return call
+COLOURS = {"V1": "Rot", "V2": "Blau", "V3": "Grün"}
+"""The variants of the one product that comes in several; every other name is a product of its own."""
+LIMITS = {"absence": "withdraw", "min_offers_percent": 0, "max_zero_stock_percent": 100, "max_price_changes_percent": 100}  # fmt: skip
+CHANNELS = ("woocommerce", "shopify")
+SHELF = "SELECT shop_id, variant_id, wanted, sent, seen - 'x', state, sending FROM listing WHERE shop_id = ANY(%s) ORDER BY id"
 
 
 @dataclass
 class Bought:
-    """An order in a shop: pieces a SKU, as they are wanted now."""
+    """An order in a shop: pieces a name, as they are wanted now."""
 
     shop: int
     id: str
@@ -186,46 +52,42 @@ class World:
     """Everything of one example. `stock` is what the supplier has, `excuse` what he or an owner took back after shops showed it."""
 
     db: Mortal
-    hands: Sequence[Any]
+    hands: Sequence[Hands]
     code: str
+    supplier: int = 0
     feed: int = 0
     shops: list[int] = field(default_factory=list)
     stock: dict[str, int] = field(default_factory=dict)
     price: dict[str, int] = field(default_factory=dict)
+    offered: set[str] = field(default_factory=set)
     orders: list[Bought] = field(default_factory=list)
     excuse: Counter[str] = field(default_factory=Counter)
     life: int | None = None
 
     def begin(self) -> None:
-        """A supplier with a feed, a shop of each channel that lists all of it, deposits, and webhooks."""
+        """Empty shops, a supplier with a feed, a shop of each channel that lists all of it, deposits, and webhooks."""
         self.db.run("DELETE FROM message")
         self.db.run("UPDATE shop SET live_since = NULL")
+        for hand in self.hands:
+            hand.clear()
         with self.db.unit_of_work() as uow:
             session = uow.session
             supplier = Company(kind="supplier", code=self.code, name=self.code.title())
             session.add(supplier)
             session.flush()
-            limits = {"absence": "withdraw", "min_offers_percent": 0, "max_zero_stock_percent": 100, "max_price_changes_percent": 100}  # fmt: skip
-            feed = Feed(supplier_id=supplier.id, name=self.code, source={"kind": "upload"}, policy=limits)
+            feed = Feed(supplier_id=supplier.id, name=self.code, source={"kind": "upload"}, policy=LIMITS)
             session.add(feed)
             session.flush()
-            self.feed = feed.id
-            for hand, channel in zip(self.hands, ("woocommerce", "shopify"), strict=True):
-                told = hand.rig.shop.description() if channel == "woocommerce" else hand.rig.rig.told
+            self.supplier, self.feed = supplier.id, feed.id
+            for hand, channel in zip(self.hands, CHANNELS, strict=True):
                 seller = make.company(session, "seller", code=f"{self.code}{channel[:1].upper()}")
-                keys = {"key": "k", "secret": "s", "ca_file": told["ca_file"]}
+                keys = {"key": "k", "secret": "s", "ca_file": hand.told["ca_file"]}
                 shop = make.shop(
-                    session, seller, channel=channel, url=told["url"], credentials=load_vault(load()).seal(keys),
+                    session, seller, channel=channel, url=hand.told["url"], credentials=load_vault(load()).seal(keys),
                     settings={"price_fall_limit_percent": 100, "withdraw_limit_percent": 100},
                 )  # fmt: skip
-                session.add(
-                    Selection(
-                        shop_id=shop.id,
-                        by="supplier",
-                        what={"supplier": supplier.id},
-                        margin_percent=Decimal(50),
-                    )
-                )
+                chosen = {"supplier": supplier.id}
+                session.add(Selection(shop_id=shop.id, by="supplier", what=chosen, margin_percent=Decimal(50)))  # fmt: skip
                 pay_in(uow, seller.id, 10_000_000)
                 self.shops.append(shop.id)
         for place, hand in enumerate(self.hands):
@@ -243,52 +105,91 @@ class World:
     def sku(self, name: str) -> str:
         return f"{self.code}-{name}"
 
-    def supplies(self, stock: dict[str, int], price: dict[str, int]) -> None:
+    def title(self, name: str) -> str:
+        """As the supplier's last list has it: variants of one product say the same."""
+        if name in COLOURS:
+            return f"Schirm {sum(cost for each, cost in self.price.items() if each in COLOURS)}"
+        return f"Lampe {name} {self.price[name]}"
+
+    def supplies(self, stock: Mapping[str, int], price: Mapping[str, int]) -> None:
         """The supplier's next list; what it takes back of what shops may have sold or show is nobody's fault."""
         for name in {*self.stock, *stock}:
             before, after = self.stock.get(name, 0), stock.get(name, 0)
             if after < before:
                 self.excuse[name] += max(0, self.sold(name) + self.on_shelves(name) - after)
         self.stock, self.price = dict(stock), dict(price)
-        offers = [
-            {
+        self.offered |= set(stock)
+        offers = []
+        for name, pieces in stock.items():
+            offer = {
                 "supplier_sku": name,
-                "title": f"Lampe {name} {price[name]}",
+                "title": self.title(name),
                 "cost": f"{price[name]}.00",
-                "stock": n,
+                "stock": pieces,
             }
-            for name, n in stock.items()
-        ]
+            if name in COLOURS:
+                offer |= {"group_key": "V", "group_title": self.title(name), "options": {"Farbe": COLOURS[name]}}  # fmt: skip
+            offers.append(offer)
         stage(self.db, self.feed, *offers)
-        while arriving := [
-            each for each in pending(self.db) if each["step"].startswith(("feeds.", "catalogue."))
-        ]:
-            run_message(
-                self.db, arriving[0]
-            )  # a list is taken in whole: how shops follow it is what is asked here
+        # A list is taken in whole: how shops follow it is what is asked here.
+        while arriving := [each for each in pending(self.db) if each["step"].startswith(("feeds.", "catalogue."))]:  # fmt: skip
+            run_message(self.db, arriving[0])
+
+    def shelf(self, place: int, name: str) -> Shown | None:
+        """What one shop shows of it, on sale or not."""
+        found = [shown for sku, shown in self.hands[place].look(self.sku(name)) if sku == self.sku(name)]
+        return found[0] if found else None
 
     def on_shelves(self, name: str) -> int:
         """What visitors of all shops could buy now."""
-        return sum(shown.stock for hand in self.hands for sku, shown in hand.look(self.sku(name)) if sku == self.sku(name))  # fmt: skip
+        shelves = [self.shelf(place, name) for place in range(len(self.hands))]
+        return sum(shown.stock for shown in shelves if shown and shown.on_sale)
 
     def sold(self, name: str) -> int:
         """Pieces that buyers bought and did not give back."""
         return sum(order.lines[name] for order in self.orders)
 
-    def buys(self, place: int, name: str, number: int, *, paid: bool) -> None:
-        """A buyer, where the shop shows so many on sale."""
-        there = [
-            shown for sku, shown in self.hands[place].look(self.sku(name)) if sku == self.sku(name) and shown.on_sale
-        ]  # fmt: skip
-        if there and there[0].stock >= number:
-            order = self.hands[place].rig.buy([(self.sku(name), number)], paid=paid)
-            self.orders.append(Bought(place, order, paid, Counter({name: number})))
+    def buys(self, place: int, wishes: Mapping[str, int], *, paid: bool) -> None:
+        """A buyer, where the shop shows so many of each on sale."""
+        for name, number in wishes.items():
+            there = self.shelf(place, name)
+            if there is None or not there.on_sale or there.stock < number:
+                return
+        lines = [(self.sku(name), number) for name, number in wishes.items()]
+        order = self.hands[place].rig.buy(lines, paid=paid)
+        self.orders.append(Bought(place, order, paid, Counter(wishes)))
+
+    def empties(self, place: int, name: str) -> None:
+        """Buyers take everything that a shop shows of it."""
+        there = self.shelf(place, name)
+        if there and there.on_sale and there.stock > 0:
+            self.buys(place, {name: there.stock}, paid=True)
+
+    def changes(self, order: Bought, name: str, what: str) -> None:
+        """The buyer pays or cancels the order, gives a piece of `name` back, or the owner takes one out of the order."""
+        rig = self.hands[order.shop].rig
+        if what == "pay" and not order.paid:
+            rig.pay(order.id)
+            order.paid = True
+        elif what == "cancel":
+            rig.cancel(order.id)
+            order.lines.clear()
+        elif what in ("refund", "edit") and order.paid and order.lines[name]:
+            told = rig.connect().order(order.id)
+            line = next(each for each in told.lines if each.sku == self.sku(name))
+            if what == "refund":
+                rig.refund(order.id, [(line.external_id, 1)])
+            elif order.lines[name] > 1:
+                rig.edit(order.id, line.external_id, line.quantity - line.removed - 1)
+            else:
+                return
+            order.lines[name] -= 1
 
     def recounts(self, place: int, name: str, stock: int) -> None:
         """The owner writes another stock; what he invents is his own fault."""
-        there = [shown for sku, shown in self.hands[place].look(self.sku(name)) if sku == self.sku(name)]
+        there = self.shelf(place, name)
         if there:
-            self.excuse[name] += max(0, stock - there[0].stock)
+            self.excuse[name] += max(0, stock - there.stock)
             self.hands[place].recount(self.sku(name), stock)
 
     def works(self, place: int, *, twice: bool = False, shop: int | None = None) -> bool:
@@ -297,12 +198,18 @@ class World:
         Only those of a `shop` where one is given: the workers are slow for everybody else.
         """
         lanes = None if shop is None else f"shop:{self.shops[shop]}"
-        messages = [
-            each for each in pending(self.db) if each["event"] not in HELD_BACK and lanes in (None, each["lane"])
-        ]  # fmt: skip
+        messages = [each for each in self.waiting() if lanes in (None, each["lane"])]
         if not messages:
             return False
-        message = messages[place % len(messages)]
+        self.runs(messages[place % len(messages)], twice=twice)
+        return True
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """Messages that may be run now."""
+        return [each for each in pending(self.db) if each["event"] not in HELD_BACK]
+
+    def runs(self, message: dict[str, Any], *, twice: bool = False) -> None:
+        """Runs a message, `twice` as one that was delivered twice. One that fails stays."""
         try:
             if twice:
                 route = next(
@@ -313,8 +220,6 @@ class World:
             run_message(self.db, message)
         except (EntrepotError, Killed):
             self.db.dead = False
-            self.failed = getattr(self, "failed", 0) + 1
-        return True
 
     def webhooks(self, place: int, order: Sequence[int]) -> None:
         """The calls of a shop arrive as `order` says: each number is one of them; left out, doubled, shuffled."""
@@ -344,17 +249,24 @@ class World:
             for kind in (OrdersDue, VerifyDue, ListingsDue):
                 for place in range(len(self.hands)):
                     self.ask(place, kind)
-                tries = 0
-                while self.works(0):
-                    tries += 1
-                    assert tries < 400, f"the steps go round in circles: {[m['event'] for m in pending(self.db)]}"  # fmt: skip
+                self.works_off()
             still = still + 1 if self._state() == before else 0
             if still == 2:
                 return
         raise AssertionError(f"it does not come to rest: {self._state()}")
 
+    def works_off(self) -> None:
+        """Runs what waits, and what follows, until nothing does: one that fails lets the others go first."""
+        for _ in range(60):
+            messages = self.waiting()
+            if not messages:
+                return
+            for message in messages:
+                self.runs(message)
+        raise AssertionError(f"the steps go round in circles: {[(m['event'], m['step']) for m in self.waiting()]}")  # fmt: skip
+
     def _state(self) -> list[tuple[Any, ...]]:
-        return rows(self.db, "SELECT shop_id, variant_id, wanted, sent, seen - 'x', state, sending FROM listing WHERE shop_id = ANY(%s) ORDER BY id", self.shops)  # fmt: skip
+        return rows(self.db, SHELF, self.shops)
 
     def _opened(self, place: int) -> Any:
         with self.db.unit_of_work() as uow:

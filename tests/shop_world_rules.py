@@ -1,0 +1,205 @@
+"""What may happen in the world of a property test of shops, in any order, and what must be true at its end whatever did."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from models.events import ListingsDue, OrdersDue, VerifyDue
+from pipelines.routes import ROUTES
+from tests.contract import shopify_rig, woocommerce_order_rig
+from tests.shop_world import COLOURS, World, dated
+from tests.shop_world_hands import ShopifyHands, WooHands
+from tests.shop_world_hub import Free, Killer, Mortal
+from tests.stepping import rows
+
+NAMES = ("A", *COLOURS)
+WANTED = """
+SELECT v.sku, l.wanted FROM listing l JOIN variant v ON v.id = l.variant_id WHERE l.shop_id = %s AND l.wanted IS NOT NULL"""
+TAKEN = """
+SELECT o.sku, sum(o.wanted)::int FROM order_line o JOIN shop_order h ON h.id = o.order_id
+WHERE h.shop_id = %s AND h.external_id = %s GROUP BY 1"""
+place = st.integers(0, 1)
+name = st.sampled_from(["A", *NAMES])
+some = st.integers(0, 10**6)
+lists = st.dictionaries(
+    name, st.tuples(st.sampled_from([0, 1, 2, 5, 9, 20, 60]), st.integers(5, 30)), min_size=1
+)
+
+
+class Truth(RuleBasedStateMachine):
+    """What happens in the world, in any order."""
+
+    db: Mortal
+    hands: list[Any]
+    current: dict[str, Any]
+
+    @initialize(told=lists)
+    def begins(self, told: dict[str, tuple[int, int]]) -> None:
+        self.world = World(self.db, self.hands, dated())
+        self.current["world"] = self.world
+        self.world.begin()
+        self.supplier_tells(told)
+        self.world.works_off()
+
+    @rule(told=lists)
+    def supplier_tells(self, told: dict[str, tuple[int, int]]) -> None:
+        self.world.supplies(
+            {key: stock for key, (stock, _) in told.items()}, {key: cost for key, (_, cost) in told.items()}
+        )
+
+    @rule(name=name, told=st.tuples(st.sampled_from([0, 1, 2, 5, 9, 20, 60]), st.integers(5, 30)))
+    def supplier_tells_another_figure_of_one(self, name: str, told: tuple[int, int]) -> None:
+        self.world.supplies(self.world.stock | {name: told[0]}, self.world.price | {name: told[1]})
+
+    @rule(place=place, wishes=st.dictionaries(name, st.integers(1, 6), min_size=1, max_size=2), paid=st.sampled_from([True, True, False]))  # fmt: skip
+    def buyer_buys(self, place: int, wishes: dict[str, int], paid: bool) -> None:
+        self.world.buys(place, wishes, paid=paid)
+
+    @rule(place=place, name=name)
+    def buyers_empty_a_shelf(self, place: int, name: str) -> None:
+        self.world.empties(place, name)
+
+    @rule(name=name)
+    def buyers_rush(self, name: str) -> None:
+        for place in (0, 1):
+            self.world.empties(place, name)
+
+    @rule(place=place, name=name)
+    def a_shelf_is_empty_and_its_shop_is_served_first(self, place: int, name: str) -> None:
+        self.world.empties(place, name)
+        self.world.ask(place, OrdersDue)
+        for _ in range(20):
+            if not self.world.works(0, shop=place):
+                break
+
+    @rule(which=some, of=some, what=st.sampled_from(["cancel", "pay", "refund", "edit"]))
+    def order_changes(self, which: int, of: int, what: str) -> None:
+        if self.world.orders:
+            order = self.world.orders[which % len(self.world.orders)]
+            if wanted := sorted(key for key, number in order.lines.items() if number):
+                self.world.changes(order, wanted[of % len(wanted)], what)
+
+    @rule(place=place, name=name, stock=st.integers(0, 12))
+    def owner_recounts(self, place: int, name: str, stock: int) -> None:
+        self.world.recounts(place, name, stock)
+
+    @rule(place=place, name=name, what=st.sampled_from(["title", "price"]))
+    def owner_edits(self, place: int, name: str, what: str) -> None:
+        if self.world.shelf(place, name):
+            self.hands[place].edit(self.world.sku(name), what)
+
+    @rule(place=place, which=some, on_stock=st.booleans())
+    def shop_fails(self, place: int, which: int, on_stock: bool) -> None:
+        kinds = self.hands[place].faults
+        self.hands[place].fail(kinds[which % len(kinds)], stock=on_stock)
+
+    @rule(place=place, order=st.lists(st.integers(0, 9), max_size=6))
+    def webhooks_arrive(self, place: int, order: list[int]) -> None:
+        self.world.webhooks(place, order)
+
+    @rule(place=place, kind=st.sampled_from([OrdersDue, OrdersDue, VerifyDue, ListingsDue]))
+    def clock_strikes(self, place: int, kind: Any) -> None:
+        self.world.ask(place, kind)
+
+    @rule(place=place, number=st.integers(1, 12))
+    def workers_serve_one_shop(self, place: int, number: int) -> None:
+        for _ in range(number):
+            self.world.works(0, shop=place)
+
+    @rule(places=st.lists(some, min_size=1, max_size=8), twice=st.sampled_from([False, False, True]))
+    def workers_work(self, places: list[int], twice: bool) -> None:
+        for one in places:
+            self.world.works(one, twice=twice)
+
+    @rule()
+    def workers_work_on(self) -> None:
+        for _ in range(25):
+            if not self.world.works(0):
+                break
+
+    workers_go_on = workers_keep_on = workers_work_on  # most of what happens is work
+
+    @rule(life=st.integers(0, 3), places=st.lists(some, min_size=1, max_size=6))
+    def worker_is_killed(self, life: int, places: list[int]) -> None:
+        self.world.life = life
+        for one in places:
+            self.world.works(one)
+        self.world.life = None
+
+    def teardown(self) -> None:
+        if not hasattr(self, "world"):
+            return
+        self.world.calms_down()
+        self.shops_are_true()
+        self.no_order_is_lost()
+        self.nothing_is_sold_twice()
+
+    def shops_are_true(self) -> None:
+        world = self.world
+        titles = {world.sku(key): world.title(key) for key in world.price}
+        colours = {world.sku(key): (("Farbe", colour),) for key, colour in COLOURS.items()}
+        pages = {"V" if key in COLOURS else key for key in world.offered}
+        for place, shop_id in enumerate(world.shops):
+            wanted = dict(rows(self.db, WANTED, shop_id))
+            found = self.hands[place].look(world.code)
+            assert len(found) == len({sku for sku, _ in found}), f"doubled: {found}"
+            there = self.hands[place].pages()
+            assert len(there) <= len(pages), f"shop {place}: {there} for {pages}"
+            assert {shown.page for _, shown in found} == set(there), f"shop {place}: a page of nothing"
+            of_group = {shown.page for sku, shown in found if sku in colours}
+            assert len(of_group) <= 1, f"shop {place}: {of_group} are one product"
+            on_sale = {sku: shown for sku, shown in found if shown.on_sale}
+            gone = {sku: shown.stock for sku, shown in on_sale.items() if sku not in wanted}
+            assert not any(gone.values()), f"shop {place} still sells {gone}"
+            assert not gone or self.hands[place].keeps_gone, f"shop {place} still shows {gone}"
+            assert {sku: (one.title, one.price, one.stock, one.options) for sku, one in on_sale.items() if sku in wanted} == {
+                sku: (titles[sku], each["price"], each["stock"], colours.get(sku, ())) for sku, each in wanted.items()
+            }, f"shop {place}"  # fmt: skip
+            assert set(wanted) == set(titles)
+
+    def no_order_is_lost(self) -> None:
+        for order in self.world.orders:
+            stored = rows(self.db, TAKEN, self.world.shops[order.shop], order.id)
+            left = {sku: number for sku, number in stored if number}
+            assert left == {self.world.sku(key): number for key, number in order.lines.items() if number}, order  # fmt: skip
+
+    def nothing_is_sold_twice(self, *, quiet: bool = True) -> None:
+        for key in NAMES:
+            has = self.world.stock.get(key, 0)
+            sold, shown = self.world.sold(key), self.world.on_shelves(key)
+            assert sold <= has + self.world.excuse[key], f"{key}: {sold} sold of {has}"
+            if quiet:
+                assert shown == max(0, has - sold), f"{key}: {sold} sold, {shown} shown of {has}"
+
+
+@contextmanager
+def world_machine(database_url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Truth]]:
+    """The rules bound to two sandbox shops, a database, and a hub that opens nothing but these."""
+    monkeypatch.setenv("ENTREPOT_DATA", str(folder))
+    monkeypatch.setenv("ENTREPOT_PRIVATE_HOSTS", "127.0.0.1")
+    monkeypatch.setenv(
+        "ENTREPOT_SCARCE_STOCK", "1000"
+    )  # always split: above it shops may sell the same twice
+    current: dict[str, Any] = {}
+    with (
+        woocommerce_order_rig.order_rig(folder / "woo") as woo,
+        shopify_rig.order_rig(folder / "spf") as spf,
+    ):
+        rigs: dict[str, Any] = {"woocommerce": woo, "shopify": spf}
+
+        def opener(channel: str) -> Any:
+            def opened(url: str, *, pace: Any, **_: Any) -> Killer:
+                return Killer(current["world"].perhaps_dies, rigs[channel].connect(pace=pace))
+
+            return opened
+
+        monkeypatch.setattr("pipelines.opening.SHOPS", {channel: opener(channel) for channel in rigs})
+        monkeypatch.setattr("pipelines.opening.SqlPace", Free)
+        database = Mortal(database_url, ROUTES)
+        yield type("Truth", (Truth,), {"db": database, "hands": [WooHands(woo), ShopifyHands(spf)], "current": current})  # fmt: skip
+        database.close()
