@@ -23,19 +23,7 @@ def buy(site: Site, wish: Fields, *, free: bool = False) -> Fields:
 
     Raises Sold for what is not on sale or not in stock, and then nothing is sold; `free` staff may sell all the same.
     """
-    name = f"#{site.number('OrderName') - 1000000001 + 1001}"
-    order = site.new(
-        "Order", name=name, slug=name, email=wish.get("email", "erika@example.com"),
-        phone=None, note=wish.get("note"), tags=list(wish.get("tags") or []), test=bool(wish.get("test")),
-        cancelledAt=None, cancelReason=None, closedAt=None, closed=False, confirmed=True, edited=False,
-        processedAt=site.now(), taxesIncluded=site.tax_included, customAttributes=[],
-        sourceName="shopify_draft_order" if free else "web", presentment=wish.get("presentment"),
-        lines=[], shipping=[], transactions=[], refunds=[], parts=[], fulfillments=[],
-    )  # fmt: skip
-    address = {**ADDRESS, **(wish.get("address") or {}), "__typename": "MailingAddress"}
-    address = {**address, "id": site.number("MailingAddress"), "coordinatesValidated": False}
-    address["name"] = f"{address['firstName']} {address['lastName']}".strip()
-    order.update(shippingAddress=address, billingAddress=dict(address))
+    order = begin(site, wish, source="shopify_draft_order" if free else "web")
     for one in wish["lines"]:
         selling.add(site, order, one, free=free)
     if wish.get("shipping"):
@@ -49,9 +37,27 @@ def buy(site: Site, wish: Fields, *, free: bool = False) -> Fields:
         }
         order["shipping"].append({**line, "price": money.cents(price), "tax": money.cents(tax), "isRemoved": False, "custom": False, "phone": None})  # fmt: skip
     if wish.get("paid", True):
-        _receive(site, order, str(wish.get("gateway") or "bogus"), wish.get("fee"))
+        receive(site, order, str(wish.get("gateway") or "bogus"), wish.get("fee"))
     site.put("Order", order)
     site.fired("ORDERS_CREATE", "Order", order["id"])
+    return order
+
+
+def begin(site: Site, wish: Fields, *, source: str) -> Fields:
+    """An order with its buyer, `buy` says how, and nothing in it yet; nobody is told of it and it is not kept."""
+    name = f"#{site.number('OrderName') - 1000000001 + 1001}"
+    order = site.new(
+        "Order", name=name, slug=name, email=wish.get("email", "erika@example.com"),
+        phone=None, note=wish.get("note"), tags=list(wish.get("tags") or []), test=bool(wish.get("test")),
+        cancelledAt=None, cancelReason=None, closedAt=None, closed=False, confirmed=True, edited=False,
+        processedAt=site.now(), taxesIncluded=site.tax_included, customAttributes=[],
+        sourceName=source, presentment=wish.get("presentment"),
+        lines=[], shipping=[], transactions=[], refunds=[], parts=[], fulfillments=[],
+    )  # fmt: skip
+    address = {**ADDRESS, **(wish.get("address") or {}), "__typename": "MailingAddress"}
+    address = {**address, "id": site.number("MailingAddress"), "coordinatesValidated": False}
+    address["name"] = f"{address['firstName']} {address['lastName']}".strip()
+    order.update(shippingAddress=address, billingAddress=dict(address))
     return order
 
 
@@ -78,7 +84,7 @@ def pay(site: Site, order: Fields) -> None:
     """The money of an unpaid order arrives."""
     if order["cancelledAt"]:
         raise Sold("The order is cancelled.")
-    _receive(site, order, "manual", None)
+    receive(site, order, "manual", None)
     _changed(site, order, "ORDERS_PAID")
 
 
@@ -173,7 +179,8 @@ def found(site: Site, named: Any) -> Fields:
     return order
 
 
-def _receive(site: Site, order: Fields, gateway: str, fee: Any) -> None:
+def receive(site: Site, order: Fields, gateway: str, fee: Any = None) -> None:
+    """What is left to pay arrives by this gateway; `fee` is what the gateway keeps. Raises Sold where nothing is left."""
     due = money.totals(order, current=True)["total"] - money.paid(order)
     if due <= 0:
         raise Sold("The order is paid already.")

@@ -105,6 +105,23 @@ def create_definition(site: Site, _source: Any, arguments: Fields) -> Fields:
     return {"createdDefinition": made, "userErrors": []}
 
 
+@mutation("metafieldDefinitionDelete", scope="write_products")
+def delete_definition(site: Site, _source: Any, arguments: Fields) -> Fields:
+    """With the values: an id's definition cannot go without them."""
+    only(arguments, "the end of a definition", "id", "deleteAllAssociatedMetafields")
+    found = site.one("MetafieldDefinition", arguments.get("id"))
+    if found is None:
+        raise UserError("Definition not found.", "NOT_FOUND", "id")
+    if not arguments.get("deleteAllAssociatedMetafields"):
+        message = "Deleting an id type metafield definition requires deletion of its associated metafields."
+        raise UserError(message, "ID_TYPE_DELETION_ERROR", "deleteAllAssociatedMetafields")
+    for one in site.all("Metafield"):
+        if (one["namespace"], one["key"], _OWNERS[one["owner"]]) == (found["namespace"], found["key"], found["ownerType"]):  # fmt: skip
+            site.store.drop("Metafield", one["id"])
+    site.store.drop("MetafieldDefinition", found["id"])
+    return {"deletedDefinitionId": gid("MetafieldDefinition", found["id"]), "userErrors": []}
+
+
 @field("MetafieldDefinition.type")
 def definition_type(_site: Site, definition: Fields, _arguments: Fields) -> Fields:
     return {"name": definition["type"], "category": "STRING"}

@@ -34,6 +34,20 @@ def add(site: Site, order: Fields, wish: Fields, *, free: bool = False) -> None:
     _line(site, order, variant, quantity, Decimal(variant["price"]), discount, product=product, free=free)
 
 
+def write_in(
+    site: Site, order: Fields, variant: Fields, quantity: int, price: Decimal, *, free: bool
+) -> Fields:
+    """The line of an order that an app writes: at its own price and without tax; `free` whatever is in stock.
+
+    Raises Sold.
+    """
+    product = site.one("Product", variant["parent"])
+    _line(site, order, variant, quantity, price, Decimal(0), product=product, free=free)
+    line: Fields = order["lines"][-1]
+    line["tax"] = "0.00"
+    return line
+
+
 def bundle(site: Site, wish: Fields) -> None:
     """`{"sku", "components": [{"sku", "quantity"}]}`: who buys that SKU gets these. Raises Sold for no such SKU."""
     variant, _ = _on_sale(site, str(wish["sku"]))

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 from connectors.base import ShopConnector
 from connectors.orders import OrderConnector
 from tests.conftest import GIVEN
-from tests.contract.shops import LIVE
+from tests.contract.shops import LIVE, LIVE_SHOPIFY
 
 
 class OrderShop(ShopConnector, OrderConnector, Protocol):
@@ -24,10 +24,12 @@ class OrderRig(Protocol):
     """One shop under test and the hands of its buyers and its seller. Order and line ids are those the connector gives.
 
     `buyer` is what each buyer of this shop gives at the checkout: name, street, postcode, city, country, email. Where it
-    cannot fail it is a live one: no answer can be lost on purpose there, and no webhook reaches a test.
+    cannot fail it is a live one: no answer can be lost on purpose there, and no webhook reaches a test. `marks_tests`: its
+    orders are test orders.
     """
 
     can_fail: bool
+    marks_tests: bool
     buyer: Mapping[str, str]
 
     def connect(self, **options: Any) -> OrderShop:
@@ -92,6 +94,8 @@ _PLACES = {
 """channel -> the context manager that opens its rig in an empty folder."""
 if f"{LIVE}URL" in GIVEN:
     _PLACES["live-woocommerce"] = "tests.contract.woocommerce_live_rig:order_rig"
+if f"{LIVE_SHOPIFY}URL" in GIVEN:
+    _PLACES["live-shopify"] = "tests.contract.shopify_live_rig:order_rig"
 
 
 def order_rigs() -> Iterator[str]:

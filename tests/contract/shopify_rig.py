@@ -2,8 +2,9 @@
 
 import secrets
 import ssl
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,11 @@ UNSHELVE = (
 )
 RECOUNT = """mutation ($input: InventorySetQuantitiesInput!, $key: String!) {
   inventorySetQuantities(input: $input) @idempotent(key: $key) { userErrors { message } } }"""
+KEYS = """query ($namespace: String!, $key: String!) {
+  metafieldDefinitions(first: 1, ownerType: PRODUCT, namespace: $namespace, key: $key) { nodes { id } } }"""
+FORGET_KEY = """mutation ($id: ID!) { metafieldDefinitionDelete(id: $id, deleteAllAssociatedMetafields: true) {
+  userErrors { message } } }"""
+KEY = {"namespace": "entrepot", "key": "key"}
 SHIPPED = """query ($id: ID!) { order(id: $id) { fulfillments(first: 50) {
   status trackingInfo(first: 5) { number company url } } } }"""
 
@@ -66,12 +72,18 @@ class ShopifyRig:
             "secret": options.pop("client_secret", self.told["client_secret"]),
             "ca_file": self.told["ca_file"],
             "private_hosts": frozenset({"127.0.0.1"}),
-            "sleep": lambda seconds: None,
+            "sleep": (lambda seconds: None) if self.can_fail else time.sleep,
         }
         return ShopifyShop(**{**given, **options})
 
     def graphql(self, text: str, **variables: Any) -> Any:
         """A call by the shop's own staff, which must succeed."""
+        payload = self.asked(text, **variables)
+        assert not (isinstance(payload, dict) and payload.get("userErrors")), payload
+        return payload
+
+    def asked(self, text: str, **variables: Any) -> Any:
+        """What the first field of a call says, `userErrors` and all."""
         answer = self._http.post(
             f"{self.told['url']}/{ENDPOINT}",
             json={"query": text, "variables": variables},
@@ -79,9 +91,7 @@ class ShopifyRig:
         )
         said = answer.json()
         assert answer.status_code == 200 and "errors" not in said, answer.text
-        payload = next(iter(said["data"].values()))
-        assert not (isinstance(payload, dict) and payload.get("userErrors")), answer.text
-        return payload
+        return next(iter(said["data"].values()))
 
     def switch(self, name: str, **fields: Any) -> Any:
         """One of the sandbox's own switches."""
@@ -89,6 +99,11 @@ class ShopifyRig:
         answer = self._http.post(f"{self.told['url']}/sandbox/{name}", json=fields, headers=headers)
         assert answer.is_success, answer.text
         return answer.json()
+
+    def kept(self, name: str) -> Any:
+        """One of the sandbox's own lists."""
+        headers = {"Authorization": f"Bearer {self.told['admin_token']}"}
+        return self._http.get(f"{self.told['url']}/sandbox/{name}", headers=headers).json()
 
     def stranger(self, sku: str) -> str:
         choice = {"optionName": "Title", "name": "Default Title"}
@@ -193,6 +208,7 @@ class ShopifyOrderRig:
     """Its buyers and its seller by the sandbox's switches; prices include tax, as a buyer sees them."""
 
     can_fail = True
+    marks_tests = False
     buyer: Mapping[str, str] = {
         "name": "Käthe O'Neil",
         "street": "Weg 2",
@@ -241,12 +257,7 @@ class ShopifyOrderRig:
         self.rig.switch("order/delete", order=order_id)
 
     def shipments(self, order_id: str) -> list[Mapping[str, Any]]:
-        found = self.rig.graphql(SHIPPED, id=order_id)["fulfillments"]
-        tracks = [track for one in found if one["status"] != "CANCELLED" for track in one["trackingInfo"]]
-        return [
-            {"number": track["number"], "carrier": track["company"] or "", "url": track["url"] or ""}
-            for track in tracks
-        ]
+        return shown_shipments(self.rig, order_id)
 
     def lose_answer(self) -> None:
         self.rig.fail("drop_after", field="fulfillmentCreate")
@@ -267,17 +278,34 @@ class ShopifyOrderRig:
         self.ear.heard, self.ear.status = [], 200
 
 
+def shown_shipments(rig: ShopifyRig, order_id: str) -> list[Mapping[str, Any]]:
+    """What an order shows as shipped, the oldest first."""
+    found = rig.graphql(SHIPPED, id=order_id)["fulfillments"]
+    tracks = [track for one in found if one["status"] != "CANCELLED" for track in one["trackingInfo"]]
+    return [
+        {"number": track["number"], "carrier": track["company"] or "", "url": track["url"] or ""}
+        for track in tracks
+    ]
+
+
 @contextmanager
 def sandbox_shopify(folder: Path) -> Iterator[ShopifyRig]:
     with Shop(folder) as shop:
         yield ShopifyRig(shop, shop.description())
 
 
-def live_shopify(folder: Path) -> AbstractContextManager[ShopifyRig]:
+@contextmanager
+def live_shopify(folder: Path) -> Iterator[ShopifyRig]:
+    """The definition of the hub's key goes again where no hub had made one before."""
     url, token, secret = (GIVEN[f"{LIVE_SHOPIFY}{name}"] for name in ("URL", "TOKEN", "SECRET"))
     told: dict[str, Any] = {"url": url.rstrip("/"), "access_token": token, "client_secret": secret}
     told["ca_file"] = GIVEN.get(f"{LIVE_SHOPIFY}CA")
-    return nullcontext(ShopifyRig(None, told))
+    rig = ShopifyRig(None, told)
+    before = rig.graphql(KEYS, **KEY)["nodes"]
+    yield rig
+    for one in rig.graphql(KEYS, **KEY)["nodes"]:
+        if one not in before:
+            rig.graphql(FORGET_KEY, id=one["id"])
 
 
 @contextmanager

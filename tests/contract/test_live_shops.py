@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from sandbox.shopify.shop import Shop as Shopify
+from sandbox.shopify.site import SCOPES
 from sandbox.woocommerce.shop import Shop
+from tests.contract.shopify_live_rig import NEEDED
 from tests.contract.shopify_rig import ShopifyRig
 from tests.contract.shops import LIVE, LIVE_SHOPIFY, WooRig
 
@@ -23,6 +25,16 @@ LISTS = {
     "webhooks": ("all",),
 }
 """What a shop can list, and the statuses under which it lists all of it."""
+KINDS = (
+    "Product",
+    "ProductVariant",
+    "Collection",
+    "Order",
+    "WebhookSubscription",
+    "CalculatedOrder",
+    "MetafieldDefinition",
+)
+"""What a Shopify holds that a test could leave behind."""
 
 
 @pytest.mark.deep
@@ -45,12 +57,16 @@ def test_a_live_shopify_is_left_as_it_was_found(tmp_path: Path) -> None:
         owner = ShopifyRig(shop, told)
         owner.stranger("OWN-1")
         owner.switch("collection", title="Own")
+        owner.switch("edit", sku="OWN-1", set={"status": "ACTIVE", "published": True})
+        owner.switch("order", lines=[{"sku": "OWN-1", "quantity": 1}])
+        owner.switch("settings", scopes=[*SCOPES, *NEEDED])
         found = _kept(shop)
-        assert [len(rows) for rows in found] == [1, 1, 1]
+        assert [len(rows) for rows in found] == [1, 1, 1, 1, 0, 0, 0]
         names = {"URL": "url", "TOKEN": "access_token", "SECRET": "client_secret", "CA": "ca_file"}
         keys = {f"{LIVE_SHOPIFY}{name}": str(told[field]) for name, field in names.items()}
-        assert _passed("live-shopify", keys) > 20
+        assert _passed("live-shopify", keys) > 40
         assert _kept(shop) == found
+        assert shop.site.number("Order") > found[3][0]["id"] + 14, "orders were written and deleted again"
 
 
 def _stock(owner: WooRig) -> None:
@@ -82,7 +98,7 @@ def _passed(name: str, given: dict[str, str]) -> int:
 
 def _kept(shop: Shopify) -> list[list[Any]]:
     with shop.site.lock:
-        return [shop.site.all(kind) for kind in ("Product", "ProductVariant", "Collection")]
+        return [shop.site.all(kind) for kind in KINDS]
 
 
 def _state(owner: WooRig) -> dict[str, list[Any]]:

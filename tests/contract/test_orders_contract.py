@@ -84,7 +84,7 @@ def test_an_order_is_read_whole(rig: OrderRig, shop: OrderShop, shelf: Shelf) ->
         number,
         "open",
         shelf.currency,
-        False,
+        rig.marks_tests,
     )
     assert order.number and before <= order.placed_at <= order.updated_at <= datetime.now(UTC) + timedelta(
         seconds=5

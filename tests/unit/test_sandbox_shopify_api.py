@@ -99,7 +99,7 @@ def test_what_is_no_document_or_not_simulated_is_said(client: Client) -> None:
     wrong = client.whole("{ shop { nothing } }")
     assert (list(wrong), "nothing" in wrong["errors"][0]["message"]) == (["errors"], True)
     assert client.refused("{ giftCards(first: 1) { nodes { id } } }") == "NOT_SIMULATED"
-    assert client.refused("mutation { orderClose(input: {id: \"gid://shopify/Order/1\"}) { order { id } } }") == "NOT_SIMULATED"  # fmt: skip
+    assert client.refused("mutation { orderOpen(input: {id: \"gid://shopify/Order/1\"}) { order { id } } }") == "NOT_SIMULATED"  # fmt: skip
 
 
 @pytest.mark.parametrize(("size", "points"), [(10, 442), (50, 772), (100, 992)])
