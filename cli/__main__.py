@@ -30,6 +30,7 @@ NOUNS = {
     "taxonomy": "taxonomy:app",
     "push": "listings:push",
     "order": "orders:app",
+    "privacy": "privacy:app",
     "po": "purchasing:app",
     "ship": "orders:shipping",
     "refund": "orders:refunds",

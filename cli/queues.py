@@ -141,6 +141,7 @@ STATUS = {
     "orders": "SELECT count(*) FROM shop_order",
     "parked": """SELECT count(*) FROM order_line WHERE state IN ('awaiting_stock', 'awaiting_deposit', 'submit_unknown')
                    OR (state = 'received' AND reason IS NOT NULL)""",
+    "privacy_requests": "SELECT count(*) FROM privacy_request WHERE answered_at IS NULL",
     "shipped": "SELECT count(*) FROM order_line WHERE shipped > 0",
     "refunded": "SELECT count(*) FROM order_line WHERE refunded > 0",
     "statements": "SELECT count(*) FROM statement",

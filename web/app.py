@@ -21,6 +21,7 @@ from web.api import lineage as lineage_api
 from web.api import money as money_api
 from web.api import orders as orders_api
 from web.api import prices as prices_api
+from web.api import privacy as privacy_api
 from web.api import purchasing as purchasing_api
 from web.api import settlement as settlement_api
 from web.api import shops as shops_api
@@ -42,6 +43,7 @@ from web.pages import (
     orders,
     overview,
     prices,
+    privacy,
     products,
     purchasing,
     queues,
@@ -90,6 +92,7 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
         adoption,
         connect,
         orders,
+        privacy,
         purchasing,
         money,
         bank,
@@ -101,7 +104,7 @@ def create_app(db: Database, settings: Settings) -> FastAPI:
     for module in pages:
         app.include_router(module.router, include_in_schema=False)
     for module in (
-        companies, feeds_api, feed_sources_api, uploads_api, mapping_api, feed_runs_api, catalogue, lineage_api, taxonomy_api, shops_api, prices_api, adoption_api, orders_api, purchasing_api, money_api, settlement_api, bank_api, messages,
+        companies, feeds_api, feed_sources_api, uploads_api, mapping_api, feed_runs_api, catalogue, lineage_api, taxonomy_api, shops_api, prices_api, adoption_api, orders_api, privacy_api, purchasing_api, money_api, settlement_api, bank_api, messages,
     ):  # fmt: skip
         app.include_router(
             module.router, prefix="/api/v1", dependencies=[Depends(checked_key)], responses=FAILURES

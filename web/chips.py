@@ -68,6 +68,11 @@ CHIPS: dict[str, dict[str, Chip]] = {
         "running": Chip("running", "busy", "A worker is at it."),
         "retrying": Chip("retrying", "wait", "It failed and will be tried again."),
     },
+    "privacy": {
+        "open": Chip("to be answered", "wait", "A person sends the buyer's data within 30 days."),
+        "late": Chip("overdue", "bad", "It should have been answered by now."),
+        "done": Chip("done", "good", "It was answered, or done when it came."),
+    },
     "letter": {
         "dead": Chip("dead", "bad", "Given up; it can be replayed."),
         "replayed": Chip("replayed", "off", "It was put back into its queue."),

@@ -43,6 +43,7 @@ SAYINGS = {
     "adopted": "Adopted. The next push sets price and stock on them instead of making them anew.",
     "page_ours": "The page is the hub's now: the next push sends its texts and pictures too.",
     "page_stays": "The page is its owner's now: only price and stock are kept true.",
+    "privacy_answered": "Noted: the buyer's data was sent.",
     "left": "Noted: these are none of ours.",
     "none_chosen": "Nothing was chosen, so nothing was changed.",
     "settings": "The settings are stored; the shop's listings are being planned.",
@@ -178,6 +179,7 @@ def section(path: str) -> str:
     first = "/" + path.split("/")[1]
     return {
         "/purchase-orders": "/orders",
+        "/privacy": "/orders",
         "/runs": "/feeds",
         "/offers": "/products",
         "/connect": "/shops",

@@ -13,6 +13,7 @@ from core.settings import Settings
 from models.shops import Shop
 from pipelines.opening import connect
 from pipelines.orders.receive import receive
+from pipelines.privacy import note
 from web.deps import Db, settings_of
 
 router = APIRouter()
@@ -75,6 +76,7 @@ def answer_app(db: Database, settings: Settings, headers: dict[str, str], body: 
     with db.unit_of_work() as uow:
         for shop in uow.session.query(Shop).filter_by(channel="shopify").order_by(Shop.id):
             if named and urlsplit(shop.url).netloc.casefold() == named:
+                note(uow, shop, told)
                 for notice in told:
                     receive(uow, shop, notice)
     return 200

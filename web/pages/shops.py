@@ -27,6 +27,7 @@ from pipelines.making import (
 from web.deps import CheckedForm, Db, Session, go, page, settings_of
 from web.plans import plan_of
 from web.queries.adoption import adoption_states
+from web.queries.privacy import open_requests
 from web.queries.shops import (
     LISTING_COLUMNS,
     SHOP_COLUMNS,
@@ -104,6 +105,7 @@ def show(request: Request, db: Db, session: Session, shop_id: int) -> Response:
         rows, states = listing_rows(uow.session, shop_id, ask), listing_states(uow.session, shop_id)
         chosen, pushes = selections(uow.session, shop_id), last_pushes(uow.session, shop_id)
         meter, already = uow.session.get(Meter, shop_id), adoption_states(uow.session, shop_id)["proposed"]
+        privacy = open_requests(uow.session, shop_id, 3)
         undoable = undoable_pushes(uow.session, [push.id for push in pushes])
         suppliers = uow.session.execute(
             select(Company.id, Company.name)
@@ -115,6 +117,7 @@ def show(request: Request, db: Db, session: Session, shop_id: int) -> Response:
         request, "shop.html", title=shop.name, found=found, shop=shop, ask=ask, rows=rows, states=states, columns=LISTING_COLUMNS, order=LISTED,
         chosen=chosen, pushes=pushes, suppliers=suppliers, story=story_of_shop(shop, pushes), drifted=drifted,
         busy=any(push.state == "running" for push in pushes), meter=meter, already=already, undoable=undoable, away=shop.problem in AWAY,
+        privacy=privacy,
         missing=missing_scopes(shop.facts.get("scopes", ())) if shop.renews_at else (),
     )  # fmt: skip
 

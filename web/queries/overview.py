@@ -20,6 +20,7 @@ from models.shops import Listing, Push, Shop
 from models.suppliers import Feed, FeedRun
 from web.charts import Spark, spark
 from web.queries.money import deposit_rows, payable_rows
+from web.queries.privacy import open_requests
 from web.queries.settlement import run_rows
 from web.tables import Statement, tally
 
@@ -228,6 +229,10 @@ def tasks(session: Session, limit: int = 4) -> list[Task]:
             .where(Feed.source_state["problem"].astext.is_not(None), Feed.source_state["failures"].astext.cast(Integer) > 2)
             .order_by(Feed.id).limit(limit)
         )
+    ]  # fmt: skip
+    found += [
+        Task("lock", "bad" if one["due_at"] < now() else "wait", f"{one['shop']}: a buyer asks for his data", f"To be answered until {one['due_at']:%Y-%m-%d}.", f"/privacy/{one['id']}", one["received_at"])
+        for one in open_requests(session, limit=limit)
     ]  # fmt: skip
     return sorted(found + trade_tasks(session, limit), key=lambda task: task.since or now())[:limit]
 
