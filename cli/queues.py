@@ -136,6 +136,10 @@ STATUS = {
     "variants": "SELECT count(*) FROM variant",
     "shops": "SELECT count(*) FROM shop",
     "shops_in_trouble": "SELECT count(*) FROM shop WHERE problem IS NOT NULL",
+    "unread_orders": """SELECT count(*) FROM dead_letter d LEFT JOIN shop_order o
+                          ON d.lane = 'shop:' || o.shop_id AND o.external_id = d.payload->>'external_id'
+                        WHERE d.event = 'OrderNoticed' AND d.replayed_at IS NULL
+                          AND (o.id IS NULL OR o.external_updated_at <= d.died_at)""",
     "listings_live": "SELECT count(*) FROM listing WHERE state = 'live'",
     "drift": "SELECT count(*) FROM listing WHERE state = 'drifted'",
     "orders": "SELECT count(*) FROM shop_order",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import AsJson, hub, show
+from cli.output import AsJson, hub, narrow, show
 from cli.waiting import given_up_since, last_dead_letter, quiet, until
 from core.clock import now
 from core.errors import Refused, Temporary
@@ -25,6 +25,8 @@ from pipelines.making import (
     release_shop,
 )
 from pipelines.opening import connect
+from web.queries.privacy import open_requests
+from web.queries.shops import listing_states, unread_orders
 
 app = typer.Typer(no_args_is_help=True, help="Shops: sellers' own stores, connected to the hub.")
 ShopName = Annotated[str, typer.Argument(help="The shop's name or number.")]
@@ -138,6 +140,22 @@ def list_shops(as_json: AsJson = False) -> None:
         show({"shops": [described(shop) for shop in uow.session.query(Shop).order_by(Shop.id)]}, as_json)
 
 
+@app.command("show")
+def show_shop(shop: ShopName, as_json: AsJson = False) -> None:
+    """One shop: how much of it is in step, when its orders were last swept whole, and what needs a person."""
+    with hub() as db, db.unit_of_work() as uow:
+        found = find_shop(uow.session, shop)
+        unread = unread_orders(uow.session, found.id)
+        asked = open_requests(uow.session, found.id)
+        answer = {
+            **described(found), "listings": listing_states(uow.session, found.id), "checked_at": found.checked_at,
+            "swept_at": found.swept_at, "orders_watermark": found.orders_watermark, "unread_orders": unread,
+            "privacy_requests": narrow(asked, "id", "kind", "due_at"),
+        }  # fmt: skip
+        needs = [said_of(one) for one in unread]
+    show(answer if as_json else {**answer, "unread_orders": needs or None}, as_json)
+
+
 @app.command("check")
 def check(shop: ShopName, as_json: AsJson = False) -> None:
     """Asks the shop who it is, with the stored key, and says what is wrong in its owner's words."""
@@ -200,6 +218,14 @@ def _value(name: str, text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise Refused(f"{text!r} is no JSON: {error.msg}.", rule="usage") from None
+
+
+def said_of(unread: dict[str, Any]) -> str:
+    """What an order that cannot be read means and asks for, in one sentence after the problem itself."""
+    return (
+        f"Order {unread['number']}: {unread['problem']} No sweep counts as whole while it lasts: mend or delete the order in "
+        f"the shop, then `entrepot dead-letter replay {unread['letter']}`."
+    )
 
 
 def described(shop: Shop) -> dict[str, Any]:

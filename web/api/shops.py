@@ -30,7 +30,7 @@ from web.api.keys import After, Limit, Page
 from web.deps import Db, settings_of
 from web.pages.shops import drifted
 from web.plans import plan_of
-from web.queries.shops import listing_rows, listing_states, one_shop, selections, shop_rows
+from web.queries.shops import listing_rows, listing_states, one_shop, selections, shop_rows, unread_orders
 from web.tables import Ask
 
 router = APIRouter(tags=["Shops"])
@@ -60,6 +60,16 @@ class Shops(Page):
     shops: list[ShopRow]
 
 
+class UnreadOrder(BaseModel):
+    """An order that cannot be read: until it can, no sweep of the shop's orders counts as whole. `letter`: its dead letter."""
+
+    letter: int
+    external_id: str
+    number: str
+    problem: str
+    since: datetime
+
+
 class ShopView(BaseModel):
     """One shop without its key; `listings` counts them by state, `settings` are those that differ from the usual."""
 
@@ -81,6 +91,7 @@ class ShopView(BaseModel):
     facts: dict[str, Any]
     settings: dict[str, Any]
     listings: dict[str, int]
+    unread_orders: list[UnreadOrder]
 
 
 class ListingView(BaseModel):
@@ -214,6 +225,7 @@ def get_shop(db: Db, shop_id: int) -> ShopView:
             warnings=list(shop.facts.get("warnings", ())),
             facts={name: value for name, value in shop.facts.items() if name != "warnings"},
             listings=states,
+            unread_orders=[UnreadOrder.model_validate(row) for row in unread_orders(uow.session, shop_id)],
         )
 
 

@@ -42,6 +42,7 @@ from web.queries.shops import (
     shop_rows,
     shop_states,
     undoable_pushes,
+    unread_orders,
 )  # fmt: skip
 from web.stories import story_of_listing, story_of_shop
 from web.tables import Ask
@@ -105,6 +106,7 @@ def show(request: Request, db: Db, session: Session, shop_id: int) -> Response:
         rows, states = listing_rows(uow.session, shop_id, ask), listing_states(uow.session, shop_id)
         chosen, pushes = selections(uow.session, shop_id), last_pushes(uow.session, shop_id)
         meter, already = uow.session.get(Meter, shop_id), adoption_states(uow.session, shop_id)["proposed"]
+        unread = unread_orders(uow.session, shop_id)
         privacy = open_requests(uow.session, shop_id, 3)
         undoable = undoable_pushes(uow.session, [push.id for push in pushes])
         suppliers = uow.session.execute(
@@ -117,7 +119,7 @@ def show(request: Request, db: Db, session: Session, shop_id: int) -> Response:
         request, "shop.html", title=shop.name, found=found, shop=shop, ask=ask, rows=rows, states=states, columns=LISTING_COLUMNS, order=LISTED,
         chosen=chosen, pushes=pushes, suppliers=suppliers, story=story_of_shop(shop, pushes), drifted=drifted,
         busy=any(push.state == "running" for push in pushes), meter=meter, already=already, undoable=undoable, away=shop.problem in AWAY,
-        privacy=privacy,
+        privacy=privacy, unread=unread,
         missing=missing_scopes(shop.facts.get("scopes", ())) if shop.renews_at else (),
     )  # fmt: skip
 

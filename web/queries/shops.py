@@ -5,8 +5,10 @@ from typing import Any
 from sqlalchemy import Float, Integer, String, case, cast, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from core.tables import DeadLetter
 from models.catalogue import Offer, Product, Variant
 from models.companies import Company
+from models.orders import Order
 from models.shops import Adoption, Listing, Push, PushChange, Selection, Shop, ShopProduct
 from models.suppliers import FeedRun
 from web.queries.feeds import EPOCH
@@ -171,6 +173,37 @@ def last_pushes(session: Session, shop_id: int, limit: int = 8) -> list[Push]:
     return list(
         session.scalars(select(Push).where(Push.shop_id == shop_id).order_by(Push.id.desc()).limit(limit))
     )
+
+
+def unread_orders(session: Session, shop_id: int, limit: int = 20) -> list[dict[str, Any]]:
+    """Orders that were given up when they were asked for and that the shop has not told readably since: `letter` is the
+    dead letter's number, `number` the order's own where it is stored, else the shop's id, `problem` a sentence.
+
+    While there is one in the window of a sweep, no sweep counts as whole (pipelines/orders/pull.py).
+    """
+    external = DeadLetter.payload["external_id"].astext
+    found = session.execute(
+        select(DeadLetter.id, external.label("external_id"), Order.number, DeadLetter.error, DeadLetter.died_at)
+        .outerjoin(Order, (Order.shop_id == shop_id) & (Order.external_id == external))
+        .where(
+            DeadLetter.event == "OrderNoticed", DeadLetter.replayed_at.is_(None), DeadLetter.lane == f"shop:{shop_id}",
+            or_(Order.id.is_(None), Order.external_updated_at <= DeadLetter.died_at),
+        )
+        .order_by(DeadLetter.id).limit(limit)
+    ).mappings()  # fmt: skip
+    return [
+        {
+            "letter": row["id"], "external_id": row["external_id"], "number": row["number"] or row["external_id"].rpartition("/")[2],
+            "problem": sentence(row["error"]), "since": row["died_at"],
+        }
+        for row in found
+    ]  # fmt: skip
+
+
+def sentence(error: str) -> str:
+    """Pure: "Refused: Order 7 has no date." → "Order 7 has no date.": the kind of an error is for programs."""
+    kind, colon, words = error.partition(": ")
+    return words if colon and kind.isidentifier() else error
 
 
 def undoable_pushes(session: Session, push_ids: list[int]) -> set[int]:
