@@ -44,13 +44,14 @@ LONGEST_TEXT = 8 * 1024
 class Answer:
     """What the other side said: `body` is the parsed JSON, None where a refusal is not JSON.
 
-    `code` and `message` are those of a JSON refusal, as plain text.
+    `code` and `message` are those of a JSON refusal, as plain text. `headers` are compared without regard to case.
     """
 
     status: int
     body: Any = field(repr=False)
     code: str = ""
     message: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def ok(self) -> bool:
@@ -207,7 +208,7 @@ class Http:
     def _judge(self, status: int, headers: Mapping[str, str], raw: bytes, changing: bool) -> Answer:
         """The table: status → answer or error."""
         if 200 <= status < 300:
-            return Answer(status, self._parse(raw, changing))
+            return Answer(status, self._parse(raw, changing), headers=headers)
         body = _loads(raw)
         code, message = _said(body, raw)
         answer = Answer(status, body, code, self._clean(message))

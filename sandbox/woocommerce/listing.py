@@ -82,7 +82,11 @@ def page(
     order: str | None = None,
     also: tuple[tuple[str, str], ...] = (),
 ) -> Answer:
-    """One page with its X-WP headers; `also` are parameters the shop adds to the links of its own accord."""
+    """One page with its X-WP headers; `also` are parameters the shop adds to the links of its own accord.
+
+    What cannot be loaded is counted and left out, so that a page may be short without being the last (get_items of
+    WooCommerce's class-wc-rest-crud-controller.php).
+    """
     size, number = int(query.get("per_page", 10)), int(query.get("page", 1))
     total = site.store.count(where, tuple(values))
     pages = -(-total // size)
@@ -96,7 +100,7 @@ def page(
         near.append((number + 1, "next"))
     if near:
         headers["Link"] = ", ".join(f'<{_address(call, other, also)}>; rel="{name}"' for other, name in near)
-    return Answer(200, [show(doc) for doc in found], headers)
+    return Answer(200, [show(doc) for doc in found if doc["id"] not in site.unloadable], headers)
 
 
 def only(value: Any, wanted: str) -> Any:

@@ -26,6 +26,7 @@ class Site:
     `images`: "strict" refuses private hosts and odd ports as a real shop does, "private" fetches from them
     too, "accept" takes every address without fetching. `plain_callbacks`: the consent page sends keys over http too,
     which no real shop does: for a hub on this machine that has no certificate. `race_seconds`: see races.py.
+    `unloadable` are ids of things that a plugin spoilt: no list shows them.
     """
 
     store: Store
@@ -39,6 +40,7 @@ class Site:
     images: str = "strict"
     plain_callbacks: bool = False
     race_seconds: float = 0
+    unloadable: set[int] = field(default_factory=set)
     clock: Callable[[], float] = time.time
     own_hosts: set[str] = field(default_factory=set)
     closing: threading.Event = field(default_factory=threading.Event)

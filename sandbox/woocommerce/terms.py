@@ -128,7 +128,7 @@ def new_term(site: Site, call: Call, number: int) -> Answer:
 
 
 def listed(site: Site, call: Call, kind: str, show: Callable[[Fields], Fields]) -> Answer:
-    """A page of terms by name, which may be narrowed by `parent`, `slug`, `include` and `search`."""
+    """A page of terms by name or id, which may be narrowed by `parent`, `slug`, `include` and `search`."""
     query = listing.checked(call, schema.PAGES, also=("slug", "search"))
     where, values = ["kind = ?"], list[Any]([kind])
     if query.get("parent"):
@@ -142,7 +142,7 @@ def listed(site: Site, call: Call, kind: str, show: Callable[[Fields], Fields]) 
         values += [query["search"].lower()] * 2
     if query.get("include"):
         listing.among(query["include"], "id", where, values)
-    order = "json_extract(doc, '$.name') COLLATE NOCASE"
+    order = None if query.get("orderby") == "id" else "json_extract(doc, '$.name') COLLATE NOCASE"
     return listing.page(site, call, " AND ".join(where), values, query, show, order=order)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from connectors.orders import ShipmentReport, ShopOrder
-from connectors.shops.woocommerce import orders as reading
+from connectors.shops.woocommerce import client
 from core.errors import Refused, Unknown
 from core.money import Money
 from tests.contract.shops import Make, push
@@ -159,7 +159,7 @@ def test_no_order_is_missed_while_others_change_between_the_pages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each page is followed by a change of an order on it; counted pages would then skip one each time."""
-    monkeypatch.setattr(reading, "PAGE", 4)
+    monkeypatch.setattr(client, "PAGE", 4)
     with order_rig(tmp_path) as rig:
         push(rig.connect(), Make("CT", "EUR").simple(1, stock=1000))
         tick, clock = 1_800_000_000, rig.shop.site
@@ -180,6 +180,25 @@ def test_no_order_is_missed_while_others_change_between_the_pages(
         assert Counter(number for number, _ in seen).most_common(1)[0][1] == 2, (
             "the changed came again, as changed"
         )
+
+
+def test_a_page_that_is_short_is_not_the_last(rig: WooOrderRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shop leaves out what a plugin spoilt; what stands behind it is as due as ever."""
+    monkeypatch.setattr(client, "PAGE", 3)
+    bought = [rig.buy([(MUG, 1)]) for _ in range(7)]
+    spoilt = {int(bought[1]), int(bought[3]), int(bought[4]), int(bought[5])}
+    moment = read(rig, bought[0]).placed_at
+    rig.shop.site.unloadable |= spoilt
+    try:
+        found = {one.external_id for one in rig.connect().orders_since(moment)}
+        listed = [
+            str(one["id"])
+            for one in rig.connect()._rest.pages("orders", include=",".join(bought), **client.BY_ID)
+        ]
+    finally:
+        rig.shop.site.unloadable.clear()
+    assert {bought[0], bought[2], bought[6]} == found & set(bought)
+    assert listed == [bought[0], bought[2], bought[6]]
 
 
 # ---------------------------------------------------------------- shipments

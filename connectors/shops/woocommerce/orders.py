@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from connectors.orders import ShopOrder, UnreadableOrder
 from connectors.shops.woocommerce import order_mapping
-from connectors.shops.woocommerce.client import PAGE, Fields, Rest
+from connectors.shops.woocommerce.client import Fields, Rest
 from core.errors import Refused
 
 OVERLAP = timedelta(seconds=2)
@@ -43,16 +43,16 @@ class Orders:
         after = moment.astimezone(UTC).replace(microsecond=0, tzinfo=None) - OVERLAP
         page, seen = 1, set[tuple[str, str]]()
         while True:
-            found = self._changed(after, page)
+            found, more = self._changed(after, page)
             for one in found:
                 state = (str(one["id"]), str(one["date_modified_gmt"]))
                 if state not in seen:
                     seen.add(state)
                     yield self._told(one)
-            if len(found) < PAGE:
+            if not more:
                 return
-            reached = datetime.fromisoformat(str(found[-1]["date_modified_gmt"])) - SECOND
-            after, page = (reached, 1) if reached > after else (after, page + 1)
+            last = datetime.fromisoformat(str(found[-1]["date_modified_gmt"])) if found else after
+            after, page = (last - SECOND, 1) if last - SECOND > after else (after, page + 1)
 
     def _told(self, found: Fields) -> ShopOrder | UnreadableOrder:
         try:
@@ -60,15 +60,13 @@ class Orders:
         except Refused as error:
             return UnreadableOrder(str(found["id"]), str(error))
 
-    def _changed(self, after: datetime, page: int) -> list[Fields]:
+    def _changed(self, after: datetime, page: int) -> tuple[list[Fields], bool]:
         # Without a zone in the value: with both, the shop shifts by its offset (recorded: …_Z_with_gmt_flag).
-        found: list[Fields] = self._rest.one(
+        return self._rest.page(
             "orders",
+            page,
             modified_after=after.isoformat(),
             dates_are_gmt="true",
             orderby="modified",
             order="asc",
-            per_page=PAGE,
-            page=page,
         )
-        return found

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from connectors.base import PushResult, ShopListing
 from connectors.http import plain
 from connectors.shops.woocommerce import mapping
-from connectors.shops.woocommerce.client import PAGE, Fields, Rest
+from connectors.shops.woocommerce.client import BY_ID, PAGE, Fields, Rest
 from connectors.shops.woocommerce.facts import Facts
 from connectors.shops.woocommerce.stock import path_of
 
@@ -31,7 +31,7 @@ class Shelf:
     def everything(self) -> Iterator[ShopListing]:
         """Every simple product and every variation outside the trash. Other kinds (external, grouped, a plugin's
         own) are left out: a push would turn them into what they are not."""
-        for product in self._rest.pages("products", orderby="id", order="asc"):
+        for product in self._rest.pages("products", **BY_ID):
             if product.get("type") == "simple":
                 yield mapping.listing(product, self._facts.currency)
             elif product.get("type") == "variable":
@@ -66,10 +66,8 @@ class Shelf:
             yield mapping.listing(product, self._facts.currency)
 
     def _variations(self, product: Fields) -> list[Fields]:
-        params = {"status": "trash"} if product.get("status") == "trash" else {}
-        return sorted(
-            self._rest.pages(f"products/{product['id']}/variations", **params), key=lambda one: int(one["id"])
-        )
+        params = {**BY_ID, **({"status": "trash"} if product.get("status") == "trash" else {})}
+        return sorted(self._rest.pages(path_of(str(product["id"])), **params), key=lambda one: int(one["id"]))
 
 
 def _withdrawn(name: str, answer: Fields) -> PushResult:

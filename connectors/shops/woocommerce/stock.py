@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from connectors.base import PushResult, StockLevel
 from connectors.http import plain
-from connectors.shops.woocommerce.client import BATCH, Fields, Rest
+from connectors.shops.woocommerce.client import BATCH, BY_ID, Fields, Rest
 from core.errors import EntrepotError, Refused, Unknown
 
 
@@ -113,7 +113,8 @@ class Stock:
         if not levels:
             return {}
         wanted = {level.external_id for level in levels}
-        found = self._rest.pages(path_of(parent), **({} if parent else {"include": ",".join(sorted(wanted))}))
+        narrowed = BY_ID if parent else {**BY_ID, "include": ",".join(sorted(wanted))}
+        found = self._rest.pages(path_of(parent), **narrowed)
         return {
             str(one["id"]): int(one["stock_quantity"])
             for one in found

@@ -3,7 +3,7 @@
 from html import escape, unescape
 from typing import Literal
 
-from connectors.shops.woocommerce.client import Rest
+from connectors.shops.woocommerce.client import BY_ID, Rest
 from core.errors import Refused, Temporary, Unknown
 
 LONGEST = 200
@@ -39,7 +39,7 @@ class Terms:
         if self._known is None:
             self._known = {
                 (int(found.get("parent") or 0), unescape(str(found["name"])).casefold()): int(found["id"])
-                for found in self._rest.pages(self._path)
+                for found in self._rest.pages(self._path, **BY_ID)
             }
         return self._known
 
