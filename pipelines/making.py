@@ -21,6 +21,7 @@ from models.companies import Company, find_company
 from models.events import HooksDue, ListingsDue, PushUndoDue
 from models.shops import Push, PushChange, Selection, Shop
 from models.suppliers import Feed, FeedRun, find_feed
+from pipelines.authority import keep_authority
 from pipelines.connecting import AWAY, Opened, Wish, begin, keep, woo_site
 from pipelines.connecting import asked as asked_of
 from pipelines.feeds.land import receive
@@ -84,6 +85,7 @@ class NewShop(BaseModel):
         None,
         description="A file on the hub's machine: the authority of a shop with a certificate of its own.",
     )
+    ca_pem: str | None = Field(None, description="The same as text, in PEM; the hub keeps it.")
 
 
 class NewConnection(BaseModel):
@@ -94,6 +96,7 @@ class NewConnection(BaseModel):
     url: str = Field(max_length=500)
     channel: Literal["shopify", "woocommerce"]
     ca_file: str | None = Field(None, description=NewShop.model_fields["ca_file"].description)
+    ca_pem: str | None = Field(None, description=NewShop.model_fields["ca_pem"].description)
 
 
 class NewSelection(BaseModel):
@@ -299,9 +302,8 @@ def connect_shop(db: Database, settings: Settings, asked: NewShop, *, new_seller
         raise Refused(
             "A shop needs a seller, a name, its address, and its key with the secret.", rule="missing"
         )
-    credentials = {"key": asked.key.strip(), "secret": asked.secret.strip(), "ca_file": asked.ca_file}
-    if asked.ca_file and not Path(asked.ca_file).is_file():
-        raise Refused(f"The certificate file {asked.ca_file} is not on the hub's machine.", rule="ca_file")
+    ca_file = authority_of(settings, asked)
+    credentials = {"key": asked.key.strip(), "secret": asked.secret.strip(), "ca_file": ca_file}
     url = woo_site(settings, asked.url) if asked.channel == "woocommerce" else asked.url.strip()
     facts = asked_of(settings, asked.channel, url, credentials)
     with db.unit_of_work() as uow:
@@ -310,7 +312,7 @@ def connect_shop(db: Database, settings: Settings, asked: NewShop, *, new_seller
             if new_seller
             else find_company(uow.session, "seller", asked.seller)
         )
-        wish = Wish(seller.id, asked.channel, asked.name, url, asked.ca_file)
+        wish = Wish(seller.id, asked.channel, asked.name, url, ca_file)
         return keep(uow, settings, wish, Opened(facts, credentials)).id
 
 
@@ -328,7 +330,15 @@ def begin_connection(
         if new_seller
         else find_company(uow.session, "seller", asked.seller)
     )
-    return begin(uow, settings, Wish(seller.id, asked.channel, asked.name, asked.url, asked.ca_file), session)
+    wish = Wish(seller.id, asked.channel, asked.name, asked.url, authority_of(settings, asked))
+    return begin(uow, settings, wish, session)
+
+
+def authority_of(settings: Settings, asked: NewShop | NewConnection) -> str | None:
+    """The file of the shop's own certificate authority. Raises Refused where it is not there, or is none."""
+    if asked.ca_file and not Path(asked.ca_file).is_file():
+        raise Refused(f"The certificate file {asked.ca_file} is not on the hub's machine.", rule="ca_file")
+    return asked.ca_file or keep_authority(settings, asked.ca_pem)
 
 
 def hold_shop(uow: UnitOfWork, shop_id: int, why: str) -> None:

@@ -4,12 +4,12 @@ import secrets
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import Depends, Form, Request
+from fastapi import Depends, File, Form, Request, UploadFile
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from core.clock import now
 from core.database import Database
-from core.errors import EntrepotError
+from core.errors import EntrepotError, Refused
 from core.queues import count_dead_letters
 from core.settings import Settings
 from web import formats
@@ -147,6 +147,20 @@ def check_token(session: SignedIn, csrf: str) -> None:
         raise BadForm("This form is from an older page. Nothing was changed; load the page again and repeat.")
 
 
+def authority_sent(
+    ca_text: Annotated[str, Form()] = "", ca_upload: Annotated[UploadFile | None, File()] = None
+) -> str | None:
+    """A shop's certificate authority, as a file or pasted; None where neither was given. Raises Refused for no text."""
+    try:
+        sent = ca_upload.file.read().decode() if ca_upload and ca_upload.filename else ""
+    except UnicodeDecodeError:
+        raise Refused(
+            "That file is no PEM: export the certificate authority as text (Base-64), not as DER.", rule="ca"
+        ) from None
+    return sent or ca_text or None
+
+
+Authority = Annotated[str | None, Depends(authority_sent)]
 Db = Annotated[Database, Depends(database)]
 Session = Annotated[SignedIn, Depends(signed_in)]
 CheckedForm = Annotated[SignedIn, Depends(checked_form)]

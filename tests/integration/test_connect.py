@@ -33,7 +33,7 @@ from tests.connecting import (  # noqa: F401 - fixtures
     way,
     woo,
 )
-from tests.console import Console, served
+from tests.console import Console, served, token_in
 from tests.stepping import one, pending, rows
 
 
@@ -57,6 +57,7 @@ def test_the_console_shows_the_way_and_only_its_own_browser_comes_back(
 ) -> None:
     opened.sign_in()
     form = {"channel": "shopify", "name": "Lampen", "url": shopify.url, "new_seller": "Lampen GmbH"}
+    form["ca_text"] = Path(shopify.ca_file).read_text()
     page = opened.post("/connect", _from="/shops/new", **form)
     found = re.search(r'href="(https://127[^"]+)"', page.text)
     assert page.status_code == 200 and found
@@ -66,8 +67,6 @@ def test_the_console_shows_the_way_and_only_its_own_browser_comes_back(
     assert "write_products" in asked["scope"][0]
     (state,) = asked["state"]
     assert state not in str(rows(db, "SELECT * FROM connection_request"))  # only its hash is kept
-    with db.unit_of_work() as uow:  # the browser's authority is not asked for by the form
-        uow.cursor().execute("UPDATE connection_request SET ca_file = %s", [str(shopify.ca_file)])
     back = path_of(agree(shopify, address))
     with httpx2.Client() as _:
         stranger = opened.client.__class__(
@@ -209,3 +208,32 @@ def test_a_key_is_pasted_over_http_where_the_operator_allows_it(
     monkeypatch.delenv("ENTREPOT_INSECURE_SHOPS")  # taken back: its key goes over that line no more
     with pytest.raises(Misconfigured, match="https"):
         connect(db, shop)
+
+
+def test_a_shop_with_its_own_authority_is_connected_by_the_form(
+    opened: Console, db: Database, woo: Woo
+) -> None:
+    told = woo.description()
+    opened.sign_in()
+    form = {
+        "name": "Lampen",
+        "url": woo.url,
+        "new_seller": "Lampen GmbH",
+        "key": told["key"],
+        "secret": told["secret"],
+    }
+    assert (
+        "Give the CA file" in opened.post("/shops", _from="/shops/new", **form).text
+        or one(db, "SELECT count(*) FROM shop") == 0
+    )
+    form["csrf"] = token_in(opened.get("/shops/new").text)
+    pem = Path(woo.ca_file).read_bytes()
+    der = opened.client.post("/shops", data=form, files={"ca_upload": ("ca.der", b"\x30\x82\xff")})
+    assert der.status_code == 422 and "Base-64" in der.text
+    assert one(db, "SELECT count(*) FROM shop") == 0
+    answer = opened.client.post("/shops", data=form, files={"ca_upload": ("ca.pem", pem)})
+    assert answer.headers["location"].endswith("?said=connected")
+    shop = stored(db, one(db, "SELECT id FROM shop"))
+    kept = Path(held(shop)["ca_file"])
+    assert kept.parent.name == "authorities" and kept.read_text().strip() == pem.decode().strip()
+    assert connect(db, shop).check().currency == "EUR"  # a worker opens it with the same file

@@ -12,7 +12,7 @@ from models.shops import Shop
 from pipelines.connecting import agreed_on_shopify, agreed_on_woocommerce, anew, begin, outcome_of
 from pipelines.making import NewConnection, asked_for, begin_connection
 from web.auth import SignedIn
-from web.deps import CheckedForm, Db, NotSignedIn, go, page, settings_of, signed_in
+from web.deps import Authority, CheckedForm, Db, NotSignedIn, go, page, settings_of, signed_in
 
 router = APIRouter(prefix="/connect")
 
@@ -21,9 +21,16 @@ router = APIRouter(prefix="/connect")
 def start(
     request: Request, db: Db, session: CheckedForm, channel: Annotated[str, Form()] = "", name: Annotated[str, Form()] = "",
     url: Annotated[str, Form()] = "", seller: Annotated[str, Form()] = "", new_seller: Annotated[str, Form()] = "",
+    authority: Authority = None,
 ) -> Response:  # fmt: skip
     """Shows the way to the shop's own page; from Shopify's only this browser can come back."""
-    given = {"channel": channel, "name": name, "url": url, "seller": new_seller.strip() or seller}
+    given = {
+        "channel": channel,
+        "name": name,
+        "url": url,
+        "seller": new_seller.strip() or seller,
+        "ca_pem": authority,
+    }
     asked = asked_for(NewConnection, given)
     new = bool(new_seller.strip())
     with db.unit_of_work() as uow:

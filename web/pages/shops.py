@@ -24,7 +24,7 @@ from pipelines.making import (
     let_push,
     make_selection,
 )
-from web.deps import CheckedForm, Db, Session, go, page, settings_of
+from web.deps import Authority, CheckedForm, Db, Session, go, page, settings_of
 from web.plans import plan_of
 from web.queries.adoption import adoption_states
 from web.queries.privacy import open_requests
@@ -85,11 +85,11 @@ def begin(request: Request, db: Db, session: Session) -> Response:
 def add(
     request: Request, db: Db, session: CheckedForm, name: Annotated[str, Form()] = "", url: Annotated[str, Form()] = "",
     key: Annotated[str, Form()] = "", secret: Annotated[str, Form()] = "", seller: Annotated[str, Form()] = "",
-    new_seller: Annotated[str, Form()] = "", channel: Annotated[str, Form()] = "woocommerce",
+    new_seller: Annotated[str, Form()] = "", channel: Annotated[str, Form()] = "woocommerce", authority: Authority = None,
 ) -> Response:  # fmt: skip
     """Asks the shop who it is, and stores its key sealed."""
     given = {
-        "name": name, "url": url, "key": key, "secret": secret, "seller": new_seller.strip() or seller, "channel": channel,
+        "name": name, "url": url, "key": key, "secret": secret, "seller": new_seller.strip() or seller, "channel": channel, "ca_pem": authority,
     }  # fmt: skip
     asked = asked_for(NewShop, given)
     shop_id = connect_shop(db, settings_of(request), asked, new_seller=bool(new_seller.strip()))
