@@ -27,7 +27,8 @@ BEREFT = """
 UPDATE variant v SET best_offer_id = NULL
 WHERE best_offer_id IS NOT NULL AND id IN (SELECT id FROM touched EXCEPT SELECT variant_id FROM best)"""
 
-# `v.id + 0`: else PostgreSQL may walk through all variants in their order until it meets the product's first.
+# `v.id + 0`: else PostgreSQL may walk through all variants in their order until it meets the product's first. One that
+# nobody offers any more speaks for no page that others are on.
 PRODUCTS = """
 UPDATE product p SET title = f.title, description = f.description, brand = f.brand, category = f.category, kind = f.kind, images = f.images
 FROM (
@@ -39,7 +40,8 @@ FROM (
   FROM (SELECT DISTINCT v.product_id FROM touched CROSS JOIN LATERAL (SELECT product_id FROM variant WHERE variant.id = touched.id LIMIT 1) v) t
   CROSS JOIN LATERAL (
     SELECT coalesce(o.group_title, o.title) AS title, o.description, o.brand, o.category, o.kind
-    FROM variant v JOIN offer o ON o.id = v.best_offer_id WHERE v.product_id = t.product_id ORDER BY v.id + 0 LIMIT 1) s) f
+    FROM variant v JOIN offer o ON o.id = v.best_offer_id WHERE v.product_id = t.product_id
+    ORDER BY o.state = 'offered' DESC, v.id + 0 LIMIT 1) s) f
 WHERE p.id = f.product_id
   AND (p.title, p.description, p.brand, p.category, p.kind, p.images)
     IS DISTINCT FROM (f.title, f.description, f.brand, f.category, f.kind, f.images)"""
