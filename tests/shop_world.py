@@ -21,15 +21,15 @@ from models.shops import Shop as StoredShop
 from models.suppliers import Feed
 from pipelines.opening import connect
 from pipelines.orders.receive import receive
+from sandbox.supplier import SupplierServer
 from tests import builders as make
 from tests.orders import pay_in
 from tests.shop_world_hands import Hands, Shown
 from tests.shop_world_hub import Killed, Mortal
+from tests.shop_world_supplier import Office
 from tests.staged import stage
 from tests.stepping import pending, rows, run_message
 
-HELD_BACK = ("LinesFunded",)
-"""Nothing is bought: what buyers are promised stays where it can be counted."""
 COLOURS = {"V1": "Rot", "V2": "Blau", "V3": "Grün"}
 """The variants of the one product that comes in several; every other name is a product of its own."""
 LIMITS = {"absence": "withdraw", "min_offers_percent": 0, "max_zero_stock_percent": 100, "max_price_changes_percent": 100}  # fmt: skip
@@ -39,12 +39,22 @@ SHELF = "SELECT shop_id, variant_id, wanted, sent, seen - 'x', state, sending FR
 
 @dataclass
 class Bought:
-    """An order in a shop: pieces a name, as they are wanted now."""
+    """An order in a shop: pieces a name, as they were bought, as they are wanted now, and as they left the supplier.
+
+    `touched`: something of it was cancelled, refunded or taken out, so that a shop may refuse to show a parcel of it.
+    """
 
     shop: int
     id: str
     paid: bool
+    bought: Counter[str]
     lines: Counter[str]
+    left: Counter[str] = field(default_factory=Counter)
+    touched: bool = False
+
+    def open(self, name: str) -> int:
+        """Pieces that are wanted and have not left yet."""
+        return max(0, self.lines[name] - self.left[name])
 
 
 @dataclass
@@ -53,6 +63,7 @@ class World:
 
     db: Mortal
     hands: Sequence[Hands]
+    server: SupplierServer
     code: str
     supplier: int = 0
     feed: int = 0
@@ -66,6 +77,7 @@ class World:
 
     def begin(self) -> None:
         """Empty shops, a supplier with a feed, a shop of each channel that lists all of it, deposits, and webhooks."""
+        self.office = Office(self.server, self.db, self._left)
         self.db.run("DELETE FROM message")
         self.db.run("UPDATE shop SET live_since = NULL")
         for hand in self.hands:
@@ -90,6 +102,7 @@ class World:
                 session.add(Selection(shop_id=shop.id, by="supplier", what=chosen, margin_percent=Decimal(50)))  # fmt: skip
                 pay_in(uow, seller.id, 10_000_000)
                 self.shops.append(shop.id)
+        self.office.begin(self.supplier)
         for place, hand in enumerate(self.hands):
             self._opened(place).subscribe(hand.rig.address)
             hand.rig.webhooks()
@@ -146,8 +159,8 @@ class World:
         return sum(shown.stock for shown in shelves if shown and shown.on_sale)
 
     def sold(self, name: str) -> int:
-        """Pieces that buyers bought and did not give back."""
-        return sum(order.lines[name] for order in self.orders)
+        """Pieces that buyers bought, did not give back, and that have not left the supplier yet."""
+        return sum(order.open(name) for order in self.orders)
 
     def buys(self, place: int, wishes: Mapping[str, int], *, paid: bool) -> None:
         """A buyer, where the shop shows so many of each on sale."""
@@ -157,7 +170,7 @@ class World:
                 return
         lines = [(self.sku(name), number) for name, number in wishes.items()]
         order = self.hands[place].rig.buy(lines, paid=paid)
-        self.orders.append(Bought(place, order, paid, Counter(wishes)))
+        self.orders.append(Bought(place, order, paid, Counter(wishes), Counter(wishes)))
 
     def empties(self, place: int, name: str) -> None:
         """Buyers take everything that a shop shows of it."""
@@ -166,24 +179,30 @@ class World:
             self.buys(place, {name: there.stock}, paid=True)
 
     def changes(self, order: Bought, name: str, what: str) -> None:
-        """The buyer pays or cancels the order, gives a piece of `name` back, or the owner takes one out of the order."""
-        rig = self.hands[order.shop].rig
+        """The buyer pays or cancels the order, gives a piece of `name` back, or the owner takes one out of the order.
+
+        What has left is put on the shop's shelf again though its supplier has it no longer: that is nobody's fault.
+        """
+        hand, before = self.hands[order.shop], Counter(order.lines)
+        sent = hand.parcels(order.id)
         if what == "pay" and not order.paid:
-            rig.pay(order.id)
+            hand.rig.pay(order.id)
             order.paid = True
-        elif what == "cancel":
-            rig.cancel(order.id)
+        elif what == "cancel" and not sent:
+            hand.rig.cancel(order.id)
             order.lines.clear()
-        elif what in ("refund", "edit") and order.paid and order.lines[name]:
-            told = rig.connect().order(order.id)
+        elif what == "refund" and order.paid and order.lines[name]:
+            told = hand.rig.connect().order(order.id)
             line = next(each for each in told.lines if each.sku == self.sku(name))
-            if what == "refund":
-                rig.refund(order.id, [(line.external_id, 1)])
-            elif order.lines[name] > 1:
-                rig.edit(order.id, line.external_id, line.quantity - line.removed - 1)
-            else:
-                return
+            hand.rig.refund(order.id, [(line.external_id, 1)])
             order.lines[name] -= 1
+        elif what == "edit" and order.paid and order.lines[name] > 1 and not sent:
+            hand.takes_out(order.id, self.sku(name), order.lines[name])
+            order.lines[name] -= 1
+        for each in before:
+            back = before[each] - order.lines[each]
+            order.touched |= back > 0
+            self.excuse[each] += max(0, back - max(0, before[each] - order.left[each]))
 
     def recounts(self, place: int, name: str, stock: int) -> None:
         """The owner writes another stock; what he invents is his own fault."""
@@ -206,7 +225,7 @@ class World:
 
     def waiting(self) -> list[dict[str, Any]]:
         """Messages that may be run now."""
-        return [each for each in pending(self.db) if each["event"] not in HELD_BACK]
+        return pending(self.db)
 
     def runs(self, message: dict[str, Any], *, twice: bool = False) -> None:
         """Runs a message, `twice` as one that was delivered twice. One that fails stays."""
@@ -239,13 +258,17 @@ class World:
             uow.emit(kind(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
 
     def calms_down(self) -> None:
-        """No more faults; everybody sweeps, plans, pushes and reads back until nothing moves any more."""
+        """No more faults; the supplier ships what he owes and tells what is left; everybody sweeps, plans, pushes and reads back
+        until nothing moves any more."""
         self.life = None
         for hand in self.hands:
             hand.calm()
+        self.office.calm()
         still = 0
         for _ in range(14):
             before = self._state()
+            self.office.clears_his_desk()
+            self.supplies(self.stock, self.price)
             for kind in (OrdersDue, VerifyDue, ListingsDue):
                 for place in range(len(self.hands)):
                     self.ask(place, kind)
@@ -264,6 +287,15 @@ class World:
             for message in messages:
                 self.runs(message)
         raise AssertionError(f"the steps go round in circles: {[(m['event'], m['step']) for m in self.waiting()]}")  # fmt: skip
+
+    def _left(self, shop: int, order: str, name: str, pieces: int) -> None:
+        """Pieces left the supplier; what nobody wants any more, or what his list did not have, is his own fault."""
+        bought = next(each for each in self.orders if (self.shops[each.shop], each.id) == (shop, order))
+        bought.left[name] += pieces
+        has = self.stock.get(name, 0)
+        self.excuse[name] += max(0, bought.left[name] - bought.lines[name]) + max(0, pieces - has)
+        if name in self.stock:
+            self.stock[name] = max(0, has - pieces)
 
     def _state(self) -> list[tuple[Any, ...]]:
         return rows(self.db, SHELF, self.shops)

@@ -46,6 +46,7 @@ class Hands(Protocol):
     def clear(self) -> None: ...
     def recount(self, sku: str, stock: int) -> None: ...
     def edit(self, sku: str, what: str) -> None: ...
+    def takes_out(self, order: str, sku: str, wanted: int) -> None: ...
     def own(self, title: str, price: str, skus: dict[str, str]) -> str: ...
     def parcels(self, order: str) -> list[Parcel]: ...
     def fail(self, kind: str, *, stock: bool) -> None: ...
@@ -103,6 +104,11 @@ class WooHands:
         else:
             below = f"{of}/variations/" if of else ""
             self._rest("PUT", f"products/{below}{thing['id']}", json={"regular_price": "1.00"})
+
+    def takes_out(self, order: str, sku: str, wanted: int) -> None:
+        """One piece out of an order of which `wanted` are wanted still; what was refunded stays in its figure."""
+        line = next(each for each in self._rest("GET", f"orders/{order}")["line_items"] if each["sku"] == sku)
+        self.rig.edit(order, str(line["id"]), line["quantity"] - 1)
 
     def own(self, title: str, price: str, skus: dict[str, str]) -> str:
         """A product of the owner's own, by SKU the colour it comes in ("": it has no choice); its id."""
@@ -173,6 +179,10 @@ class ShopifyHands:
 
     def edit(self, sku: str, what: str) -> None:
         self._rig.switch("edit", sku=sku, set={"title": "Mine"} if what == "title" else {"price": "1.00"})
+
+    def takes_out(self, order: str, sku: str, wanted: int) -> None:
+        """One piece out of an order of which `wanted` are wanted still: what was refunded is in it no longer."""
+        self._rig.switch("order/edit", order=order, lines=[{"sku": sku, "quantity": wanted - 1}])
 
     def own(self, title: str, price: str, skus: dict[str, str]) -> str:
         """A product of the owner's own, by SKU the colour it comes in ("": it has no choice); its id."""

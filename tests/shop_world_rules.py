@@ -1,5 +1,6 @@
 """What may happen in the world of a property test of shops, in any order, and what must be true at its end whatever did."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,20 +10,29 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from connectors.suppliers.api import ApiSupplier
 from models.events import ListingsDue, OrdersDue, VerifyDue
 from pipelines.routes import ROUTES
+from sandbox.supplier import SupplierServer
 from tests.contract import shopify_rig, woocommerce_order_rig
+from tests.contract.shops import PATIENCE
 from tests.shop_world import COLOURS, World, dated
 from tests.shop_world_hands import ShopifyHands, WooHands
 from tests.shop_world_hub import Free, Killer, Mortal
+from tests.shop_world_supplier import FAULTS
 from tests.stepping import rows
 
+ANSWERS = ("confirm", "ship", "ship", "part", "part", "reject", "cancel", "keep")
 NAMES = ("A", *COLOURS)
 WANTED = """
 SELECT v.sku, l.wanted FROM listing l JOIN variant v ON v.id = l.variant_id WHERE l.shop_id = %s AND l.wanted IS NOT NULL"""
 TAKEN = """
 SELECT o.sku, sum(o.wanted)::int FROM order_line o JOIN shop_order h ON h.id = o.order_id
 WHERE h.shop_id = %s AND h.external_id = %s GROUP BY 1"""
+REFUSED = """
+SELECT s.number FROM shipment s JOIN purchase_order p ON p.id = s.purchase_order_id JOIN shop_order h ON h.id = p.order_id
+WHERE s.reported_at IS NULL AND s.problem IS NOT NULL AND h.shop_id = %s AND h.external_id = %s"""
+"""Parcels that the shop would not show, and that the seller is told of."""
 place = st.integers(0, 1)
 name = st.sampled_from(["A", *NAMES])
 some = st.integers(0, 10**6)
@@ -36,11 +46,12 @@ class Truth(RuleBasedStateMachine):
 
     db: Mortal
     hands: list[Any]
+    server: SupplierServer
     current: dict[str, Any]
 
     @initialize(told=lists)
     def begins(self, told: dict[str, tuple[int, int]]) -> None:
-        self.world = World(self.db, self.hands, dated())
+        self.world = World(self.db, self.hands, self.server, dated())
         self.current["world"] = self.world
         self.world.begin()
         self.supplier_tells(told)
@@ -83,6 +94,20 @@ class Truth(RuleBasedStateMachine):
             order = self.world.orders[which % len(self.world.orders)]
             if wanted := sorted(key for key, number in order.lines.items() if number):
                 self.world.changes(order, wanted[of % len(wanted)], what)
+
+    @rule(which=some, what=st.sampled_from(ANSWERS), twice=st.booleans())
+    def supplier_acts(self, which: int, what: str, twice: bool) -> None:
+        self.world.office.acts(which, what, twice=twice)
+
+    @rule(kind=st.sampled_from(FAULTS))
+    def supplier_fails(self, kind: str) -> None:
+        self.world.office.fails(kind)
+
+    @rule(place=place, what=st.sampled_from(["ship", "part"]))
+    def orders_are_taken_over_and_leave(self, place: int, what: str) -> None:
+        self.world.ask(place, OrdersDue)
+        self.workers_work_on()
+        self.world.office.acts(0, what)
 
     @rule(place=place, name=name, stock=st.integers(0, 12))
     def owner_recounts(self, place: int, name: str, stock: int) -> None:
@@ -138,6 +163,7 @@ class Truth(RuleBasedStateMachine):
         self.shops_are_true()
         self.no_order_is_lost()
         self.nothing_is_sold_twice()
+        self.what_left_is_told_once()
 
     def shops_are_true(self) -> None:
         world = self.world
@@ -157,16 +183,18 @@ class Truth(RuleBasedStateMachine):
             gone = {sku: shown.stock for sku, shown in on_sale.items() if sku not in wanted}
             assert not any(gone.values()), f"shop {place} still sells {gone}"
             assert not gone or self.hands[place].keeps_gone, f"shop {place} still shows {gone}"
-            assert {sku: (one.title, one.price, one.stock, one.options) for sku, one in on_sale.items() if sku in wanted} == {
+            shows = {sku: (one.title, one.price, one.stock, one.options) for sku, one in on_sale.items() if sku in wanted}  # fmt: skip
+            should = {
                 sku: (titles[sku], each["price"], each["stock"], colours.get(sku, ())) for sku, each in wanted.items()
-            }, f"shop {place}"  # fmt: skip
+            }  # fmt: skip
+            assert shows == should, f"shop {place} shows {shows}, not {should}"
             assert set(wanted) == set(titles)
 
     def no_order_is_lost(self) -> None:
         for order in self.world.orders:
             stored = rows(self.db, TAKEN, self.world.shops[order.shop], order.id)
             left = {sku: number for sku, number in stored if number}
-            assert left == {self.world.sku(key): number for key, number in order.lines.items() if number}, order  # fmt: skip
+            assert left == {self.world.sku(key): number for key, number in order.lines.items() if number}, f"{left}: {order}"  # fmt: skip
 
     def nothing_is_sold_twice(self, *, quiet: bool = True) -> None:
         for key in NAMES:
@@ -175,6 +203,25 @@ class Truth(RuleBasedStateMachine):
             assert sold <= has + self.world.excuse[key], f"{key}: {sold} sold of {has}"
             if quiet:
                 assert shown == max(0, has - sold), f"{key}: {sold} sold, {shown} shown of {has}"
+
+    def what_left_is_told_once(self) -> None:
+        """Nothing is bought twice, and each parcel is in its buyer's order once: all of them where nobody took anything back."""
+        mail = Counter(order["reference"] for order in self.world.office.mail())
+        assert not [reference for reference, times in mail.items() if times > 1], mail
+        left = self.world.office.parcels()
+        for order in self.world.orders:
+            assert order.left <= order.bought, f"more left than was bought: {order}"
+            parcels = {
+                number: {self.world.sku(key): pieces for key, pieces in packed.items()}
+                for number, packed in left.get((self.world.shops[order.shop], order.id), {}).items()
+            }
+            told = self.hands[order.shop].parcels(order.id)
+            numbers = [number for number, _ in told]
+            assert len(numbers) == len(set(numbers)), f"told twice: {numbers}"
+            refused = rows(self.db, REFUSED, self.world.shops[order.shop], order.id)
+            assert {*numbers, *(number for (number,) in refused)} == set(parcels), f"{order}: {numbers}"
+            assert order.touched or not refused, f"{order}: {refused}"
+            assert [(number, pieces) for number, pieces in told if pieces not in ({}, parcels[number])] == []
 
 
 @contextmanager
@@ -189,6 +236,7 @@ def world_machine(database_url: str, folder: Path, monkeypatch: pytest.MonkeyPat
     with (
         woocommerce_order_rig.order_rig(folder / "woo") as woo,
         shopify_rig.order_rig(folder / "spf") as spf,
+        SupplierServer("Norden", folder / "supplier") as server,
     ):
         rigs: dict[str, Any] = {"woocommerce": woo, "shopify": spf}
 
@@ -198,8 +246,13 @@ def world_machine(database_url: str, folder: Path, monkeypatch: pytest.MonkeyPat
 
             return opened
 
+        def supplier(url: str, **keys: Any) -> Killer:
+            connector = ApiSupplier(url, **keys, patience=PATIENCE, sleep=lambda seconds: None)
+            return Killer(current["world"].perhaps_dies, connector)
+
         monkeypatch.setattr("pipelines.opening.SHOPS", {channel: opener(channel) for channel in rigs})
         monkeypatch.setattr("pipelines.opening.SqlPace", Free)
+        monkeypatch.setattr("pipelines.orders.transport.SUPPLIERS", {"api": supplier})
         database = Mortal(database_url, ROUTES)
-        yield type("Truth", (Truth,), {"db": database, "hands": [WooHands(woo), ShopifyHands(spf)], "current": current})  # fmt: skip
+        yield type("Truth", (Truth,), {"db": database, "hands": [WooHands(woo), ShopifyHands(spf)], "server": server, "current": current})  # fmt: skip
         database.close()
