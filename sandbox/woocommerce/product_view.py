@@ -30,7 +30,7 @@ def product(site: Site, call: Call, doc: Fields, *, edit: bool = False) -> Field
         "status": doc["status"],
         "featured": doc["featured"],
         "catalog_visibility": doc["catalog_visibility"],
-        "description": doc["description"],
+        "description": doc["description"] if edit else text.paragraphs(doc["description"]),
         "short_description": doc["short_description"],
         "sku": doc["sku"],
         **_prices(site, doc, price, on_sale),

@@ -153,12 +153,11 @@ def _keys(site: Site, doc: Fields, fields: Fields, *, creating: bool) -> None:
                 resource_id=living[0]["id"],
                 unique_sku=_free_sku(site, sku),
             )
-        if holders and not creating:
-            raise NotSimulated("giving a product a SKU that one in the trash holds")
-        if holders:
-            kind = "product_variation" if doc["type"] == "variation" else "product"
+        if holders and creating and doc["type"] != "variation":
+            # The lookup table is asked when a product is made, not for a variation and not at a change (is_existing_sku
+            # and create in WooCommerce's class-wc-product-data-store-cpt.php and …-variation-data-store-cpt.php).
             message = f"The product with SKU ({sku}) you are trying to insert is already present in the lookup table"
-            raise Refusal(f"woocommerce_rest_{kind}_not_created", message, 400)
+            raise Refusal("woocommerce_rest_product_not_created", message, 400)
         doc["sku"] = sku
     if fields.get("global_unique_id") is not None:
         gtin = "".join(c for c in coerce.string(fields["global_unique_id"]) if c.isdigit() or c in "-X")

@@ -59,11 +59,12 @@ def update_product(site: Site, call: Call, fields: Fields) -> Fields:
             "/products/&lt;product_id&gt;/variations/&lt;id&gt; endpoint."
         )
         raise Refusal("woocommerce_rest_invalid_product_id", message, 404)
-    was = doc["status"]
+    was = doc["type"]
     product_write.apply(site, call, doc, fields, creating=False)
     doc["modified"] = site.now()
     save(site, doc)
-    _pass_on_trash(site, doc, was)
+    if was == "variable" != doc["type"]:
+        _drop_children(site, doc["id"])  # product_type_changed in WooCommerce's class-wc-post-data.php
     webhooks.fire(site, "product", "updated", doc["id"])
     return product_view.product(site, call, doc, edit=True)
 
@@ -79,15 +80,14 @@ def delete_product(site: Site, call: Call, number: int, *, force: bool) -> Field
     if not force and doc["status"] == "trash":
         raise Refusal("woocommerce_rest_already_trashed", "The product has already been deleted.", 410)
     if force:
-        for child in _children(site, number):
-            site.store.drop("variation", child["id"])
+        _drop_children(site, number)
         site.store.drop("product", number)
         site.store.shelve(number, [])
     else:
-        was, doc["modified"] = doc["status"], site.now()
+        doc["modified"] = site.now()
         product_write.apply(site, call, doc, {"status": "trash"}, creating=False)
         save(site, doc)
-        _pass_on_trash(site, doc, was)
+        _trash_children(site, number)
         # Only here: the topic hangs on WordPress' wp_trash_post, which a deletion for good does not pass.
         webhooks.fire(site, "product", "deleted", number)
     return shown
@@ -194,16 +194,16 @@ def _children(site: Site, parent: int) -> list[Fields]:
     return site.store.find("kind = 'variation' AND parent = ?", (parent,))
 
 
-def _pass_on_trash(site: Site, doc: Fields, was: str) -> None:
-    """Variations go to the trash with their product and come back with it."""
-    if (doc["status"] == "trash") == (was == "trash"):
-        return
-    for child in _children(site, doc["id"]):
-        if doc["status"] == "trash":
-            child.update(status="trash", status_before=child["status"])
-        elif child["status"] == "trash":
-            child["status"] = child.pop("status_before", "publish")
-        site.store.put("variation", child)
+def _drop_children(site: Site, parent: int) -> None:
+    for child in _children(site, parent):
+        site.store.drop("variation", child["id"])
+
+
+def _trash_children(site: Site, parent: int) -> None:
+    """Variations go to the trash with their product. A product that is published again through the API comes back
+    alone: its variations hang on WordPress' untrashed_post, which only the back office passes (class-wc-post-data.php)."""
+    for child in _children(site, parent):
+        site.store.put("variation", {**child, "status": "trash"})
 
 
 def _no_product(status: int) -> Refusal:

@@ -47,6 +47,15 @@ def clean(text: Any) -> str:
     return " ".join(_TAG.sub("", str(text)).split())
 
 
+def paragraphs(text: str) -> str:
+    """A description as it is read back, of WordPress' wpautop what matters to a client: a line break at its end, and
+    paragraphs around words that stand in none."""
+    if not text.strip() or text.rstrip().endswith("</p>"):
+        return f"{text.strip()}\n" if text.strip() else ""
+    found = [part.strip() for part in re.split(r"\n\s*\n", text.strip())]
+    return "".join(part if part.startswith("<") else f"<p>{part}</p>\n" for part in found)
+
+
 def slug(text: str) -> str:
     """The part of an address made from a title."""
     plain = _ENTITY.sub("", _TAG.sub("", text)).replace("ß", "ss")

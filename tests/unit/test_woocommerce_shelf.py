@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from connectors.shops.woocommerce.client import BY_ID
 from connectors.shops.woocommerce.facts import Facts
 from connectors.shops.woocommerce.shelf import Shelf
 
@@ -39,4 +40,4 @@ def test_other_kinds_than_simple_and_variable_are_left_out() -> None:
     told: Any = Told()
     found = [(one.external_id, one.parent_id, one.status) for one in Shelf(told, Facts(told)).everything()]
     assert found == [("1", None, "live"), ("21", "2", "draft"), ("22", "2", "draft"), ("6", None, "draft")]
-    assert told.asked == [("products", {"orderby": "id", "order": "asc"}), ("products/2/variations", {})]
+    assert told.asked == [("products", BY_ID), ("products/2/variations", BY_ID)]

@@ -43,6 +43,8 @@ class Entry:
     """How many answers about it were lost."""
     counted: bool = False
     """Whether the shop keeps count of it, by the last answer."""
+    childless: bool = False
+    """Whether it was there before and has no variations, by the last answer."""
     made_again: bool = False
     """Whether what was known by its id was gone and had to be made anew."""
     _rounds: int = 0
@@ -83,6 +85,7 @@ class Entry:
         """
         self._rounds += 1
         if "error" not in answer:
+            self.childless = self.id is not None and answer.get("variations") == []
             self.id, self._written = int(answer["id"]), True
             self.counted = answer.get("manage_stock") is True
             self._learn(_images(answer))

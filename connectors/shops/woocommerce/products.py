@@ -6,7 +6,7 @@ from functools import partial
 
 from connectors.base import ProductDraft, PushResult, StockLevel, VariantDraft
 from connectors.shops.woocommerce import mapping
-from connectors.shops.woocommerce.client import BATCH, Fields, Rest
+from connectors.shops.woocommerce.client import BATCH, BY_ID, Fields, Rest
 from connectors.shops.woocommerce.entry import Entry
 from connectors.shops.woocommerce.facts import Facts
 from connectors.shops.woocommerce.stock import Stock, path_of
@@ -109,7 +109,18 @@ class Products:
             )
             for variant in draft.variants
         ]
+        if product.childless:
+            self._recall(entries)
         yield from self._settle_below(_product_result(draft, product), draft, entries, shared)
+
+    def _recall(self, entries: Sequence[Entry]) -> None:
+        """A product that comes back from the trash comes alone, and the SKUs that its variations hold there keep no second
+        ones from being made: ours among them are adopted, so that their ids stay."""
+        path = path_of(str(entries[0].parent))
+        for found in self._rest.pages(path, status="trash", **BY_ID):
+            for entry in entries:
+                if entry.id is None and entry.adopt({**found, "parent_id": entry.parent}):
+                    break
 
     def _settle_below(
         self, result: PushResult, draft: ProductDraft, entries: Sequence[Entry], shared: "_Shared"
