@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument(
         "--plain-callbacks", action="store_true", help="the consent page sends keys over http too"
     )
+    parser.add_argument("--below", default="", help="the folder of the server it stands in, e.g. /shop")
     serve(Shop(**vars(parser.parse_args())))
 
 

@@ -23,11 +23,13 @@ class Call(answers.Call):
     fetched: Mapping[str, Any] = field(default_factory=dict)  # pictures by address; see media.fetch_all
     stocks: Mapping[int, int] = field(default_factory=dict)  # what was there a moment ago; see races.py
     pause: float = 0  # seconds over which the changes are spread
+    below: str = ""  # the folder of the server that the shop stands in
 
     @property
     def base(self) -> str:
-        """Scheme and host as the client named them, e.g. `https://127.0.0.1:8443`."""
-        return f"{'https' if self.secure else 'http'}://{self.headers.get('host', '127.0.0.1')}"
+        """Scheme, host as the client named it, and folder, e.g. `https://127.0.0.1:8443/shop`."""
+        host = self.headers.get("host", "127.0.0.1")
+        return f"{'https' if self.secure else 'http'}://{host}{self.below}"
 
     @property
     def api(self) -> str:

@@ -53,7 +53,7 @@ class Deliveries(Post):
     def __init__(self, site: Site, base: str) -> None:
         super().__init__()
         self._site = site
-        self._call = Call("GET", "/", headers={"host": urlsplit(base).netloc})
+        self._call = Call("GET", "/", headers={"host": urlsplit(base).netloc}, below=urlsplit(base).path)
         self._held: list[_Ready] = []
         self._count = Counter[str]()
         self.way = Way()

@@ -53,7 +53,7 @@ def instead(fault: Fault, call: Call) -> Answer | None:
         login = b"<!DOCTYPE html><html><head><title>Log in</title></head><body><form></form></body></html>"
         return Answer(200, login, {}, HTML, "proxy")
     if fault.kind == "moved":
-        address = f"https://www.{call.headers.get('host', '127.0.0.1')}{call.path}"
+        address = f"https://www.{call.headers.get('host', '127.0.0.1')}{call.below}{call.path}"
         return Answer(301, b"", {"Location": address}, HTML, "proxy")
     if fault.kind == "status":
         retry = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}

@@ -100,6 +100,10 @@ def check(keys: Keys, call: Call, *, purpose: str, now: int) -> None:
         raise _stranger(purpose)
     key, given = pair
     known = keys.known(key)
+    if known is None and call.secure:
+        # Only signatures are judged by the key's name: perform_basic_authentication in WooCommerce's
+        # class-wc-rest-authentication.php lets an unknown one pass, and then nobody is asking.
+        raise _stranger(purpose)
     if known is None:
         raise _failure("Consumer key is invalid.")
     secret, permissions = known

@@ -78,7 +78,8 @@ def apply(site: Site, call: Call, doc: Fields, fields: Fields, *, creating: bool
     if "attributes" in fields:
         _choices(site, doc, fields) if doc["type"] == "variation" else _attributes(site, doc, fields)
     _prices(site, doc, fields)
-    _stock(doc, fields, call.stocks)
+    if site.counts:
+        _stock(doc, fields, call.stocks)
     _shipping(doc, fields)
     if doc["type"] != "variation":
         _lists(site, doc, fields)

@@ -93,6 +93,7 @@ ROUTES = (
     _route("/data/currencies/current", "GET", GET=("view", site.current_currency)),
     _route("/settings/tax/woocommerce_prices_include_tax", _SETTING, GET=("view", site.prices_include_tax)),
     _route("/settings/products/woocommerce_weight_unit", _SETTING, GET=("view", site.weight_unit)),
+    _route("/settings/products/woocommerce_manage_stock", _SETTING, GET=("view", site.manage_stock)),
     _route("/system_status", "GET", GET=("list", site.system_status)),
 )
 

@@ -50,20 +50,25 @@ class Listener(server.Listener[Call, Answer, Fault]):
         record: Record,
         latency: Latency,
         tls: ssl.SSLContext | None = None,
+        below: str = "",
     ) -> None:
-        self._answer, self._latency = answer, latency
+        self._answer, self._latency, self._below = answer, latency, below
         super().__init__(port, switches, record, tls)
 
     def read(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Call:
         parts = urlsplit(target)
+        path = unquote(parts.path)
+        # Beside its folder there is no shop, whatever is asked.
+        path = path.removeprefix(self._below) if path.startswith(f"{self._below}/") else f"/beside{path}"
         return Call(
             method,
-            unquote(parts.path),
+            path,
             headers,
             body,
             query=query_of(parts.query),
             secure=self.tls is not None,
             raw_query=parts.query,
+            below=self._below,
         )
 
     def may_fail(self, call: Call) -> bool:
@@ -103,7 +108,7 @@ class Listener(server.Listener[Call, Answer, Fault]):
         if answer.envelope.startswith("rest"):
             scheme = "https" if self.tls else "http"
             # The links of a list's pages replace this one, as recorded.
-            headers["Link"] = f'<{scheme}://{host}/wp-json/>; rel="https://api.w.org/"'
+            headers["Link"] = f'<{scheme}://{host}{self._below}/wp-json/>; rel="https://api.w.org/"'
         return headers | answer.headers
 
 

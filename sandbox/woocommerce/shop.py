@@ -27,7 +27,7 @@ class Shop(Running):
     """One shop. `with Shop(folder) as shop:` serves it until the block ends.
 
     `folder` keeps products, keys, pictures and certificates: a shop started again in it is the same shop.
-    `port` and `http_port` 0 take free ones. `images` is one of strict, private, accept and `plain_callbacks` (see site.Site);
+    `port` and `http_port` 0 take free ones; `below` is the folder of the server it stands in ("/shop"). `images` is one of strict, private, accept and `plain_callbacks` (see site.Site);
     `weight_unit` one of kg, g, lbs, oz. `cron` is "visits", as WordPress has it: webhooks leave after somebody asked
     the API; or "always": also after the sandbox's own switches and at the start, as where a server's cron runs it.
     `latency` times the answers of a real shop (1 is its pace, 0 as fast as it can); `meter` says what they took.
@@ -49,6 +49,7 @@ class Shop(Running):
         cron: str = "visits",
         latency: float = 0,
         plain_callbacks: bool = False,
+        below: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         if images not in IMAGE_POLICIES:
@@ -86,11 +87,12 @@ class Shop(Running):
                 record=self.requests,
                 latency=self.latency,
                 tls=context,
+                below=below,
             )
             for number, context in ((port, tls), (http_port, None))
         ]
-        self.url = f"https://127.0.0.1:{self._listeners[0].port}"
-        self.http_url = f"http://127.0.0.1:{self._listeners[1].port}"
+        self.url = f"https://127.0.0.1:{self._listeners[0].port}{below}"
+        self.http_url = f"http://127.0.0.1:{self._listeners[1].port}{below}"
         self.deliveries = Deliveries(self.site, self.url)
         self._admin = Admin(
             self.site, self.keys, self.faults, self.requests, self.deliveries, self.latency, self.meter

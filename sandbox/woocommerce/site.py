@@ -25,7 +25,8 @@ class Site:
 
     `images`: "strict" refuses private hosts and odd ports as a real shop does, "private" fetches from them
     too, "accept" takes every address without fetching. `plain_callbacks`: the consent page sends keys over http too,
-    which no real shop does: for a hub on this machine that has no certificate. `race_seconds`: see races.py.
+    which no real shop does: for a hub on this machine that has no certificate. `race_seconds`: see races.py. `counts`: the shop's own
+    switch “Enable stock management”; where it is off it keeps no stock, whatever is sent.
     `unloadable` are ids of things that a plugin spoilt: no list shows them.
     """
 
@@ -40,6 +41,7 @@ class Site:
     images: str = "strict"
     plain_callbacks: bool = False
     race_seconds: float = 0
+    counts: bool = True
     unloadable: set[int] = field(default_factory=set)
     clock: Callable[[], float] = time.time
     own_hosts: set[str] = field(default_factory=set)
@@ -155,6 +157,23 @@ def weight_unit(site: Site, call: Call) -> Answer:
             "options": {unit: unit for unit in WEIGHT_UNITS},
             "tip": words,
             "value": site.weight_unit,
+            "group_id": "products",
+            "_links": links(call, address, "settings/products", allow="GET, POST, PUT, PATCH"),
+        },
+    )
+
+
+def manage_stock(site: Site, call: Call) -> Answer:
+    address = "settings/products/woocommerce_manage_stock"
+    return Answer(
+        200,
+        {
+            "id": "woocommerce_manage_stock",
+            "label": "Manage stock",
+            "description": "Enable stock management",
+            "type": "checkbox",
+            "default": "yes",
+            "value": "yes" if site.counts else "no",
             "group_id": "products",
             "_links": links(call, address, "settings/products", allow="GET, POST, PUT, PATCH"),
         },

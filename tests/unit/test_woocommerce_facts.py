@@ -26,6 +26,7 @@ class Told:
             },
             "/wp-json/wc/v3/settings/tax/woocommerce_prices_include_tax": {"value": "yes"},
             "/wp-json/wc/v3/settings/products/woocommerce_weight_unit": {"value": "lbs"},
+            "/wp-json/wc/v3/settings/products/woocommerce_manage_stock": {"value": "yes"},
             "/wp-json/wc/v3/products/batch": {"create": [{"id": 5, "images": []}]},
         }  # fmt: skip
 
@@ -107,10 +108,18 @@ def test_warnings_for_the_owner(shop: WooCommerceShop, told: Told) -> None:
     told.answers["/wp-json/wc/v3/system_status"].update(
         settings={"number_of_decimals": 0}, security={"hide_errors": False}
     )
-    first, second, third = shop.check().warnings
+    told.answers["/wp-json/wc/v3/settings/products/woocommerce_manage_stock"] = {"value": "no"}
+    stock, first, second, third = shop.check().warnings
+    assert "“Enable stock management”" in stock
     assert "weight unit" in first
     assert "prices with 0 decimals; EUR has 2" in second
     assert "WP_DEBUG_DISPLAY" in third
+
+
+def test_settings_that_are_hidden_from_the_key_are_no_warning(shop: WooCommerceShop, told: Told) -> None:
+    told.answers["/wp-json/wc/v3/settings/products/woocommerce_manage_stock"] = 404
+    told.answers["/wp-json/"] = {"name": "S", "timezone_string": "Europe/Berlin", "gmt_offset": ""}
+    assert shop.check().warnings == ()
 
 
 def test_weights_go_in_the_shops_unit(shop: WooCommerceShop, script: Script) -> None:

@@ -198,8 +198,8 @@ class Rest:
             )
         if answer.code.startswith("woocommerce_rest_cannot"):
             return (
-                f"The shop {self.host} took the call for a stranger's: {answer.message} Either the key's user is no shop "
-                "manager, or the web server drops the Authorization header."
+                f"The shop {self.host} does not accept the key: {answer.message} It is none of this shop's (deleted, or another "
+                "shop's), its user is no shop manager, or the web server drops the Authorization header."
             )
         return None
 

@@ -78,12 +78,17 @@ class Facts:
         offset = answer.body.get("gmt_offset")
         zone = str(answer.body.get("timezone_string") or "")
         return str(answer.body.get("name") or ""), zone or (
-            "" if offset is None else f"UTC{float(offset):+g}"
+            "" if offset in (None, "") else f"UTC{float(offset):+g}"
         )
 
     def _warnings(self, status: Fields, currency: str, timezone: str) -> Iterator[str]:
         if self._rest.insecure:
             yield "The shop is reached over http: whoever is on the way can read orders and buyers. Switch it to https."
+        if self._setting("settings/products/woocommerce_manage_stock") == "no":
+            yield (
+                "The shop keeps no stock, so nothing in it sells out. Switch on WooCommerce → Settings → Products → Inventory → "
+                "“Enable stock management”."
+            )
         if not self.weight_unit:
             yield "The shop does not tell its weight unit, so weights are not sent."
         if not timezone:
