@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from connectors.base import ProductDraft, ShopListing, VariantDraft
+from connectors.shops.woocommerce.mapping import OUR_KEY
 from tests.contract.shops import LOST, PATIENCE, Make, WooRig, push, read
 
 CHANNEL = "woocommerce"
@@ -76,7 +77,10 @@ def test_the_owners_shirt_becomes_ours_and_keeps_its_sku(
     held = {one["sku"]: one for one in woo.held(prefix)}
     assert set(held) == {f"{prefix}-OWN", f"{prefix}-S", f"{prefix}-M"}
     assert held[f"{prefix}-OWN"]["name"] == "Hub shirt"
-    keys = {sku: [meta["value"] for meta in one["meta_data"]] for sku, one in held.items()}
+    keys = {
+        sku: [meta["value"] for meta in one["meta_data"] if meta["key"] == OUR_KEY]
+        for sku, one in held.items()
+    }
     assert keys == {f"{prefix}-OWN": [ours.key], f"{prefix}-S": ["aS"], f"{prefix}-M": ["aM"]}
 
 

@@ -54,7 +54,7 @@ def test_fields_only_this_channel_has(woo: WooRig, make: Make, prefix: str) -> N
     ]
     assert [c["name"] for c in mug["categories"]] == [f"{prefix} Mugs"]
     assert service["virtual"] is True
-    categories = {c["id"]: c for c in woo.rest("GET", "products/categories", params={"per_page": 100})}
+    categories = {c["id"]: c for c in woo.pages("products/categories")}
     above = categories[categories[mug["categories"][0]["id"]]["parent"]]
     assert service["categories"][0]["id"] == above["id"], "the same name in another case is the same category"
     assert [(a["name"], a["options"], a["variation"]) for a in shirt["attributes"]] == [

@@ -23,7 +23,6 @@ class LiveOrderRig:
 
     def __init__(self, woo: WooRig) -> None:
         self.woo = woo
-        self._orders: list[str] = []
 
     def connect(self, **options: Any) -> WooCommerceShop:
         return self.woo.connect(**options)
@@ -42,8 +41,7 @@ class LiveOrderRig:
             "line_items": [self.woo.line(sku, quantity) for sku, quantity in lines],
             **({"set_paid": True} if paid else {"status": "on-hold"}),
         }
-        self._orders.append(str(self.woo.rest("POST", "orders", json=fields)["id"]))
-        return self._orders[-1]
+        return self.woo.ordered(fields)
 
     def pay(self, order_id: str) -> None:
         # Not set_paid: the shop takes that as payment of a pending or failed order only.
@@ -73,8 +71,7 @@ class LiveOrderRig:
         self._change(order_id, status="cancelled")
 
     def delete(self, order_id: str) -> None:
-        self.woo.rest("DELETE", f"orders/{order_id}", params={"force": "true"})
-        self._orders.remove(order_id)
+        self.woo.forget_order(order_id)
 
     def shipments(self, order_id: str) -> list[Mapping[str, Any]]:
         return shown_shipments(self.woo, order_id)
@@ -87,8 +84,6 @@ class LiveOrderRig:
 
     def forget(self, prefix: str) -> None:
         """Takes the orders and the products of one test away again."""
-        while self._orders:
-            self.delete(self._orders[0])
         self.woo.tidy(prefix)
 
     def tidy(self) -> None: ...
