@@ -207,6 +207,7 @@ def story_of_listing(listing: Listing, offer: Any) -> list[Line]:
 TONES = {
     "parked": "wait", "unknown": "bad", "rejected": "bad", "cancel_refused": "wait", "changed": "busy", "purchased": "busy", "placed": "busy",
     "funded": "busy", "reserved": "busy", "released": "off", "cancelled": "off", "refunded": "wait", "refund_told": "off",
+    "forgotten": "off",
 }  # fmt: skip
 """What is not named here went well."""
 CAUSES = {"entry": "/money/entries/{}", "po": "/purchase-orders/{}", "shipment": "#shipment-{}"}

@@ -6,9 +6,21 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from core.clock import now
-from models.shops import Adoption, CurrencyRate, Listing, Meter, PriceRule, Push, PushChange, Shop
+from models.privacy import PrivacyRequest
+from models.shops import (
+    Adoption,
+    CurrencyRate,
+    Listing,
+    Meter,
+    PriceRule,
+    Push,
+    PushChange,
+    Shop,
+    ShopProduct,
+)
 from pipelines.listings.pricing.formula import Formula
 from pipelines.listings.settings import ShopSettings
+from tests import builders as make
 
 
 def shops(session: Session, words: str = "") -> None:
@@ -51,6 +63,10 @@ def shops(session: Session, words: str = "") -> None:
                 seen={"title": f"Lampe Nr. {place} {words}".strip(), "sku": f"alt-{place}", "gtin": None, "price": "39.90", "stock": place, "options": {}, "variants": 1, "alone": True},
             )
         )  # fmt: skip
+    page = session.query(ShopProduct).filter_by(shop_id=1, product_id=found[3].product_id).one()
+    found[3].external_id = page.external_id = "9003"
+    page.trade_only = True
+    asked(session, words)
     session.add(Meter(shop_id=1, points=620, most=2000, a_second=100))
     done = Push(
         shop_id=1, state="done", plan={"create": 2, "update": 14, "stock": 31, "withdraw": 1, "limits": []},
@@ -61,3 +77,25 @@ def shops(session: Session, words: str = "") -> None:
     session.flush()
     for listing in found:
         session.add(PushChange(push_id=done.id, listing_id=listing.id, page=None, sent=listing.sent))
+
+
+def asked(session: Session, words: str = "") -> None:
+    """What buyers asked of their data in shop 1, in time and too late, and an order there that cannot be read."""
+    for days, kind, done in (
+        (2, "data_request", False),
+        (33, "data_request", False),
+        (40, "data_request", True),
+        (5, "redact", True),
+        (9, "shop_redact", True),
+    ):
+        session.add(
+            PrivacyRequest(
+                shop_id=1, delivery_id=f"{kind}-{days}", kind=kind, orders=[] if kind == "shop_redact" else ["1001", "gid://shopify/Order/5550001"],
+                received_at=now() - timedelta(days=days), answered_at=now() - timedelta(days=days - 1) if done else None,
+                answered_by=("hub" if "redact" in kind else "operator") if done else None,
+            )
+        )  # fmt: skip
+    make.dead_letter(
+        session, "shop:1", event="OrderNoticed", step="orders.pull.pull", payload={"shop_id": 1, "external_id": "gid://shopify/Order/5550002"},
+        error=f"Order #1044 cannot be read (ValueError: an empty date); a plugin may have changed it {words}".strip(),
+    )  # fmt: skip

@@ -31,7 +31,7 @@ class PrivacyView(BaseModel):
 
 
 class PrivacyRequests(Page):
-    """A page of requests, the newest first, and how many are open and done."""
+    """A page of requests, those that wait first, and how many are open and done."""
 
     counts: dict[str, int]
     requests: list[PrivacyView]
@@ -56,7 +56,7 @@ def list_requests(
     request: Request, db: Db, state: Literal["open", "done"] | None = None, shop: int | None = None, limit: Limit = 50, after: After = None,
 ) -> PrivacyRequests:  # fmt: skip
     """What buyers and shops asked of their data."""
-    ask = Ask(request, ("state", "shop"), default="-received")
+    ask = Ask(request, ("state", "shop"), default="urgent")
     with db.unit_of_work() as uow:
         rows, counts = privacy_rows(uow.session, ask, limit), privacy_counts(uow.session)
     found = [PrivacyView.model_validate(dict(row)) for row in rows.rows]

@@ -1,6 +1,7 @@
 """Connecting a shop on its own page: its owner is sent there, agrees, and comes back with what opens it."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Form, Request
@@ -35,7 +36,7 @@ def start(
     new = bool(new_seller.strip())
     with db.unit_of_work() as uow:
         address = begin_connection(uow, settings_of(request), asked, new_seller=new, session=session.digest)
-    return _way(request, asked.name, address)
+    return _way(request, asked.channel, asked.name, address)
 
 
 @router.post("/again/{shop_id}")
@@ -44,9 +45,9 @@ def start_again(request: Request, db: Db, session: CheckedForm, shop_id: int) ->
     settings = settings_of(request)
     with db.unit_of_work() as uow:
         shop = there_is(uow.session.get(Shop, shop_id), f"Shop {shop_id}")
-        name = shop.name
+        channel, name = shop.channel, shop.name
         address = begin(uow, settings, anew(settings, shop), session.digest)
-    return _way(request, name, address)
+    return _way(request, channel, name, address)
 
 
 @router.get("/shopify")
@@ -87,9 +88,18 @@ def back_from_woocommerce(request: Request, db: Db, success: str = "", user_id: 
     )
 
 
-def _way(request: Request, name: str, address: str) -> Response:
+def _way(request: Request, channel: str, name: str, address: str) -> Response:
     """A link, since a form must not lead to another site (web/security.py)."""
-    return page(request, "shop_way.html", title="Connect a shop", shop_name=name, address=address)
+    host = urlsplit(address).netloc
+    return page(
+        request,
+        "shop_way.html",
+        title="Connect a shop",
+        shop_name=name,
+        address=address,
+        channel=channel,
+        host=host,
+    )
 
 
 def _done(request: Request, problem: str | None) -> Response:

@@ -13,8 +13,8 @@ router = APIRouter(prefix="/privacy")
 
 @router.get("")
 def show_all(request: Request, db: Db, session: Session) -> Response:
-    """Every request, the newest first."""
-    ask = Ask(request, ("state", "shop"), default="-received")
+    """Every request, those that wait first."""
+    ask = Ask(request, ("state", "shop"), default="urgent")
     with db.unit_of_work() as uow:
         rows, counts = privacy_rows(uow.session, ask), privacy_counts(uow.session)
     return page(
@@ -32,8 +32,8 @@ def show_all(request: Request, db: Db, session: Session) -> Response:
 def show(request: Request, db: Db, session: Session, request_id: int) -> Response:
     """One request with what is kept of the buyer; of an address only that it is there: the file has it."""
     with db.unit_of_work() as uow:
-        asked, kept = one_request(uow.session, request_id), kept_of(uow.session, request_id)
-    return page(request, "privacy_request.html", title="A buyer asks for his data", asked=asked, kept=kept)
+        wish, kept = one_request(uow.session, request_id), kept_of(uow.session, request_id)
+    return page(request, "privacy_request.html", title="A buyer asks for his data", wish=wish, kept=kept)
 
 
 @router.get("/{request_id}/data.json")

@@ -107,7 +107,7 @@ def show(request: Request, db: Db, session: Session, shop_id: int) -> Response:
         chosen, pushes = selections(uow.session, shop_id), last_pushes(uow.session, shop_id)
         meter, already = uow.session.get(Meter, shop_id), adoption_states(uow.session, shop_id)["proposed"]
         unread = unread_orders(uow.session, shop_id)
-        privacy = open_requests(uow.session, shop_id, 3)
+        privacy = open_requests(uow.session, shop_id)
         undoable = undoable_pushes(uow.session, [push.id for push in pushes])
         suppliers = uow.session.execute(
             select(Company.id, Company.name)

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select
+from sqlalchemy import Float, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from core.errors import there_is
@@ -17,12 +17,17 @@ from web.queries.orders import one_order
 from web.tables import ROWS, Ask, Column, Rows, Statement, paged
 
 due = PrivacyRequest.received_at + timedelta(days=DAYS)
-PRIVACY_COLUMNS = {"received": Column(PrivacyRequest.received_at, "-")}
+_received = cast(func.extract("epoch", PrivacyRequest.received_at), Float)
+PRIVACY_COLUMNS = {
+    "received": Column(PrivacyRequest.received_at, "-"),
+    "urgent": Column(case((PrivacyRequest.answered_at.is_(None), _received), else_=1e12 - _received)),
+}
+"""By "urgent": what waits, the one due first at the head, then what was answered, the newest first."""
 LINE = ("sku", "title", "ordered", "wanted", "shipped", "refunded", "state")
 
 
 def privacy_rows(session: Session, ask: Ask, limit: int = ROWS) -> Rows:
-    """One page of requests, the newest first. Filters: `state` ("open" or "done") and `shop` (its number)."""
+    """One page of requests, those that wait first. Filters: `state` ("open" or "done") and `shop` (its number)."""
     statement = _requests()
     if ask["state"] in ("open", "done"):
         waits = PrivacyRequest.answered_at.is_(None)
@@ -42,7 +47,10 @@ def privacy_counts(session: Session) -> dict[str, int]:
 def open_requests(session: Session, shop_id: int | None = None, limit: int = 100) -> list[dict[str, Any]]:
     """Those that wait for a person, of one shop or of all, the one that is due first at the head."""
     statement = (
-        _requests().where(PrivacyRequest.answered_at.is_(None)).order_by(PrivacyRequest.id).limit(limit)
+        _requests()
+        .where(PrivacyRequest.answered_at.is_(None))
+        .order_by(PrivacyRequest.received_at, PrivacyRequest.id)
+        .limit(limit)
     )
     if shop_id is not None:
         statement = statement.where(PrivacyRequest.shop_id == shop_id)

@@ -1,5 +1,6 @@
 """What the Shops pages and the API show of shops, their listings, selections and pushes."""
 
+import re
 from typing import Any
 
 from sqlalchemy import Float, Integer, String, case, cast, func, or_, select
@@ -193,7 +194,7 @@ def unread_orders(session: Session, shop_id: int, limit: int = 20) -> list[dict[
     ).mappings()  # fmt: skip
     return [
         {
-            "letter": row["id"], "external_id": row["external_id"], "number": row["number"] or row["external_id"].rpartition("/")[2],
+            "letter": row["id"], "external_id": row["external_id"], "number": row["number"] or named(row["error"]) or row["external_id"].rpartition("/")[2],
             "problem": sentence(row["error"]), "since": row["died_at"],
         }
         for row in found
@@ -203,7 +204,14 @@ def unread_orders(session: Session, shop_id: int, limit: int = 20) -> list[dict[
 def sentence(error: str) -> str:
     """Pure: "Refused: Order 7 has no date." → "Order 7 has no date.": the kind of an error is for programs."""
     kind, colon, words = error.partition(": ")
-    return words if colon and kind.isidentifier() else error
+    told = words if colon and kind.isidentifier() else error
+    return told if told.endswith((".", "!", "?", ")")) else f"{told}."
+
+
+def named(error: str) -> str | None:
+    """Pure: the number that a connector's sentence names, "#1044" of "Order #1044 cannot be read …"."""
+    found = re.search(r"\bOrder (#?[\w-]+) ", error)
+    return found[1] if found else None
 
 
 def undoable_pushes(session: Session, push_ids: list[int]) -> set[int]:
