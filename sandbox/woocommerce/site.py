@@ -164,20 +164,31 @@ def weight_unit(site: Site, call: Call) -> Answer:
 
 
 def manage_stock(site: Site, call: Call) -> Answer:
-    address = "settings/products/woocommerce_manage_stock"
-    return Answer(
-        200,
-        {
-            "id": "woocommerce_manage_stock",
-            "label": "Manage stock",
-            "description": "Enable stock management",
-            "type": "checkbox",
-            "default": "yes",
-            "value": "yes" if site.counts else "no",
-            "group_id": "products",
-            "_links": links(call, address, "settings/products", allow="GET, POST, PUT, PATCH"),
-        },
+    value = "yes" if site.counts else "no"
+    return _setting(call, "products", "woocommerce_manage_stock", "Manage stock", "checkbox", "yes", value)
+
+
+def country(site: Site, call: Call) -> Answer:
+    label = "Country / State"
+    return _setting(
+        call, "general", "woocommerce_default_country", label, "single_select_country", "US:CA", "DE"
     )
+
+
+def calc_taxes(site: Site, call: Call) -> Answer:
+    return _setting(call, "general", "woocommerce_calc_taxes", "Enable taxes", "checkbox", "no", "yes")
+
+
+def tax_rounding(site: Site, call: Call) -> Answer:
+    return _setting(call, "tax", "woocommerce_tax_round_at_subtotal", "Rounding", "checkbox", "no", "no")
+
+
+def _setting(call: Call, group: str, name: str, label: str, kind: str, usual: str, value: str) -> Answer:
+    """One setting in the shape of those that were recorded; their words are left out."""
+    body = {"id": name, "label": label, "description": "", "type": kind, "default": usual, "value": value}
+    address = f"settings/{group}/{name}"
+    own = links(call, address, f"settings/{group}", allow="GET, POST, PUT, PATCH")
+    return Answer(200, {**body, "group_id": group, "_links": own})
 
 
 def system_status(site: Site, call: Call) -> Answer:

@@ -10,7 +10,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any, Protocol, cast
 
-from connectors.base import ShopConnector
+from connectors.base import ShopConnector, ShopFacts
 from connectors.orders import OrderConnector
 from tests.conftest import GIVEN
 from tests.contract.shops import LIVE, LIVE_SHOPIFY
@@ -96,6 +96,12 @@ if f"{LIVE}URL" in GIVEN:
     _PLACES["live-woocommerce"] = "tests.contract.woocommerce_live_rig:order_rig"
 if f"{LIVE_SHOPIFY}URL" in GIVEN:
     _PLACES["live-shopify"] = "tests.contract.shopify_live_rig:order_rig"
+
+
+def shown_is_paid(rig: OrderRig, facts: ShopFacts) -> bool:
+    """Whether a buyer pays what stands on the page, no tax on top and none left out. A rig of a live shop may know better
+    than the shop's one setting: `shown_is_paid`."""
+    return bool(getattr(rig, "shown_is_paid", facts.prices_include_tax))
 
 
 def order_rigs() -> Iterator[str]:

@@ -10,7 +10,7 @@ import pytest
 from connectors.orders import Buyer, ShipmentReport, ShopOrder
 from core.errors import Refused, Unknown
 from core.money import Money
-from tests.contract.order_rig import OrderRig, OrderShop, open_rig, order_rigs
+from tests.contract.order_rig import OrderRig, OrderShop, open_rig, order_rigs, shown_is_paid
 from tests.contract.shops import Make, push
 
 
@@ -34,7 +34,7 @@ def shop(rig: OrderRig) -> OrderShop:
 class Shelf:
     """A mug at 12.50 and shirts at 19.50 in the shop: SKUs, and the ids the hub stores for them."""
 
-    def __init__(self, shop: OrderShop) -> None:
+    def __init__(self, rig: OrderRig, shop: OrderShop) -> None:
         prefix, facts = f"OR{secrets.token_hex(4)}", shop.check()
         make = Make(prefix, facts.currency)
         mug, shirt = make.simple(1, stock=50), make.variable(2)
@@ -43,13 +43,13 @@ class Shelf:
         self.mug, self.small, self.medium = f"{prefix}-1", f"{prefix}-2-S", f"{prefix}-2-M"
         self.ids = {variant.sku: results[draft.key].variant_ids[variant.key] for draft in (mug, shirt) for variant in draft.variants}  # fmt: skip
         self.prefix, self.currency = prefix, make.currency
-        self.gross = facts.prices_include_tax
+        self.gross = shown_is_paid(rig, facts)
         """Else what a buyer pays hangs on a live shop's own taxes."""
 
 
 @pytest.fixture
 def shelf(rig: OrderRig, shop: OrderShop) -> Iterator[Shelf]:
-    made = Shelf(shop)
+    made = Shelf(rig, shop)
     yield made
     rig.forget(made.prefix)
 

@@ -18,11 +18,21 @@ class LiveOrderRig:
 
     can_fail = False
     marks_tests = False
-    buyer: Mapping[str, str] = WooOrderRig.buyer
     address = ""
 
     def __init__(self, woo: WooRig) -> None:
         self.woo = woo
+        country, _, self._state = self._setting("general/woocommerce_default_country").partition(":")
+        self.buyer: Mapping[str, str] = {**WooOrderRig.buyer, "country": country}
+        """Lives where the shop does, so that its prices with tax are his."""
+
+    @property
+    def shown_is_paid(self) -> bool:
+        """Where prices are entered with tax, and each line is rounded for itself; or where there is no tax at all."""
+        if self._setting("general/woocommerce_calc_taxes") == "no":
+            return True
+        rounds = self._setting("tax/woocommerce_tax_round_at_subtotal") == "no"
+        return rounds and self._setting("tax/woocommerce_prices_include_tax") == "yes"
 
     def connect(self, **options: Any) -> WooCommerceShop:
         return self.woo.connect(**options)
@@ -32,6 +42,7 @@ class LiveOrderRig:
         billing = {
             "first_name": first,
             "last_name": last,
+            "state": self._state,
             "address_1": self.buyer["street"],
             **{name: self.buyer[name] for name in ("postcode", "city", "country", "email")},
         }
@@ -87,6 +98,9 @@ class LiveOrderRig:
         self.woo.tidy(prefix)
 
     def tidy(self) -> None: ...
+
+    def _setting(self, name: str) -> str:
+        return str(self.woo.rest("GET", f"settings/{name}")["value"])
 
     def _line(self, order_id: str, line_id: str) -> dict[str, Any]:
         lines = self.woo.rest("GET", f"orders/{order_id}")["line_items"]
