@@ -1,10 +1,12 @@
 """`entrepot price rule` and `entrepot rates`: how a seller prices, tried out before it counts, and exchange rates."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cli.options import spread
 from cli.output import AsJson, hub, show
 from core.errors import Refused
 from core.settings import load
@@ -36,59 +38,95 @@ ORDER BY currency, day DESC LIMIT %s"""
 DAYS = "SELECT currency, per_euro, day FROM currency_rate WHERE currency = %s ORDER BY day DESC LIMIT %s"
 
 RuleNumber = Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="The rule's number.")]
-Base = Annotated[str | None, typer.Option(help="What the price starts from: cost, price or rrp.")]
-Margin = Annotated[str | None, typer.Option(help="Per cent on it.")]
-Tier = Annotated[
-    list[str] | None,
-    typer.Option(help="FROM:PERCENT instead of one margin, several times: --tier 0:50 --tier 10:30"),
-]
-AddOn = Annotated[str | None, typer.Option(help="An amount of the shop's currency on top, without tax.")]
-RoundTo = Annotated[
-    str | None,
-    typer.Option(help="How prices end (0.99, 0.95, 9.90), or a step (0.05, 1); none: as it comes."),
-]
-Round = Annotated[str | None, typer.Option(help="up or nearest.")]
-RrpCap = Annotated[bool | None, typer.Option(help="Never above the recommended retail price.")]
-MapFloor = Annotated[bool | None, typer.Option(help="Never below the lowest price that the supplier allows.")]
-Minimum = Annotated[
-    str | None, typer.Option(help="At least so many per cent on the cost; none: no such limit.")
-]
-CompareAt = Annotated[str | None, typer.Option(help="rrp: shown struck through where it is higher; none.")]
-Tax = Annotated[str | None, typer.Option(help="Per cent of tax instead of the shop's own; none: the shop's.")]
-OfShop = Annotated[str | None, typer.Option(help="Only in this shop.")]
-OfSupplier = Annotated[str | None, typer.Option(help="Only this supplier's products.")]
-OfCategory = Annotated[str | None, typer.Option(help="Only this category and all below it.")]
-OfBrand = Annotated[str | None, typer.Option(help="Only this brand.")]
-OfKind = Annotated[str | None, typer.Option(help="Only goods, service or digital.")]
 Priority = Annotated[int | None, typer.Option(help="The lowest that fits prices; 100 where nothing is said.")]
 
 
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """How a price is made, as far as it is said; "none" takes a limit or a pattern away."""
+
+    base: Annotated[str | None, typer.Option(help="What the price starts from: cost, price or rrp.")] = None
+    margin: Annotated[str | None, typer.Option(help="Per cent on it.")] = None
+    tier: Annotated[
+        list[str] | None,
+        typer.Option(help="FROM:PERCENT instead of one margin, several times: --tier 0:50 --tier 10:30"),
+    ] = None
+    add_on: Annotated[
+        str | None, typer.Option(help="An amount of the shop's currency on top, without tax.")
+    ] = None
+    round_to: Annotated[
+        str | None,
+        typer.Option(help="How prices end (0.99, 0.95, 9.90), or a step (0.05, 1); none: as it comes."),
+    ] = None
+    rounding: Annotated[str | None, typer.Option(help="up or nearest.")] = None
+    rrp_cap: Annotated[bool | None, typer.Option(help="Never above the recommended retail price.")] = None
+    map_floor: Annotated[
+        bool | None, typer.Option(help="Never below the lowest price that the supplier allows.")
+    ] = None
+    minimum_margin: Annotated[
+        str | None, typer.Option(help="At least so many per cent on the cost; none: no such limit.")
+    ] = None
+    compare_at: Annotated[
+        str | None, typer.Option(help="rrp: shown struck through where it is higher; none.")
+    ] = None
+    tax: Annotated[
+        str | None, typer.Option(help="Per cent of tax instead of the shop's own; none: the shop's.")
+    ] = None
+
+    def of(self, before: dict[str, Any]) -> dict[str, Any]:
+        """The formula's document, with what is said in the place of what was."""
+        given: dict[str, Any] = {
+            "base": self.base, "margin_percent": self.margin, "add_on": self.add_on, "rrp_cap": self.rrp_cap,
+            "map_floor": self.map_floor, "minimum_margin_percent": self.minimum_margin, "compare_at": self.compare_at,
+            "tax_percent": self.tax,
+        }  # fmt: skip
+        made = {**before, **{name: value for name, value in given.items() if value is not None}}
+        if self.tier:
+            made.pop("margin_percent", None)
+            made["tiers"] = [
+                dict(zip(("from", "percent"), one.split(":", 1), strict=False)) for one in self.tier
+            ]
+        elif self.margin is not None:
+            made.pop("tiers", None)
+        if self.round_to is not None or self.rounding is not None:
+            made["rounding"] = {
+                **before.get("rounding", {}), **({"to": self.round_to} if self.round_to is not None else {}),
+                **({"way": self.rounding} if self.rounding is not None else {}),
+            }  # fmt: skip
+        if self.round_to == "none":
+            del made["rounding"]
+        return {
+            name: value for name, value in made.items()
+            if not (value == "none" and name in ("minimum_margin_percent", "tax_percent"))
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a rule concerns, as far as it is said."""
+
+    shop: Annotated[str | None, typer.Option(help="Only in this shop.")] = None
+    supplier: Annotated[str | None, typer.Option(help="Only this supplier's products.")] = None
+    category: Annotated[str | None, typer.Option(help="Only this category and all below it.")] = None
+    brand: Annotated[str | None, typer.Option(help="Only this brand.")] = None
+    kind: Annotated[str | None, typer.Option(help="Only goods, service or digital.")] = None
+
+    @property
+    def said(self) -> dict[str, str]:
+        """The parts that are said, "" among them."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
 @rule.command("add")
+@spread
 def add(
     seller: Annotated[str, typer.Argument(help="The seller's name, code or number.")],
     name: Annotated[str, typer.Argument(help="What to call the rule.")],
-    base: Base = None, margin: Margin = None, tier: Tier = None, add_on: AddOn = None, round_to: RoundTo = None,
-    rounding: Round = None, rrp_cap: RrpCap = None, map_floor: MapFloor = None, minimum_margin: Minimum = None,
-    compare_at: CompareAt = None, tax: Tax = None, shop: OfShop = None, supplier: OfSupplier = None, category: OfCategory = None,
-    brand: OfBrand = None, kind: OfKind = None, priority: Priority = None, as_json: AsJson = False,
+    formula: Formula, scope: Scope, priority: Priority = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Makes a price rule; the listings it concerns are planned anew, and pushed where the shop is live."""
-    formula = _formula(
-        {},
-        base,
-        margin,
-        tier,
-        add_on,
-        round_to,
-        rounding,
-        rrp_cap,
-        map_floor,
-        minimum_margin,
-        compare_at,
-        tax,
-    )
     asked = asked_for(RuleAsked, {
-        "name": name, "scope": _scope(shop, supplier, category, brand, kind), "formula": formula,
+        "name": name, "scope": scope.said, "formula": formula.of({}),
         **({"priority": priority} if priority is not None else {}),
     })  # fmt: skip
     with hub() as db, db.unit_of_work() as uow:
@@ -97,36 +135,20 @@ def add(
 
 
 @rule.command("change")
+@spread
 def change(
     number: RuleNumber, name: Annotated[str | None, typer.Option(help="Another name.")] = None,
-    base: Base = None, margin: Margin = None, tier: Tier = None, add_on: AddOn = None, round_to: RoundTo = None,
-    rounding: Round = None, rrp_cap: RrpCap = None, map_floor: MapFloor = None, minimum_margin: Minimum = None,
-    compare_at: CompareAt = None, tax: Tax = None, shop: OfShop = None, supplier: OfSupplier = None, category: OfCategory = None,
-    brand: OfBrand = None, kind: OfKind = None, priority: Priority = None, as_json: AsJson = False,
+    *, formula: Formula, scope: Scope, priority: Priority = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Changes what is given of a rule; an empty text ('') takes a part of its scope away."""
     with hub() as db, db.unit_of_work() as uow:
         there = found_rule(uow, number)
-        formula = _formula(
-            there.formula,
-            base,
-            margin,
-            tier,
-            add_on,
-            round_to,
-            rounding,
-            rrp_cap,
-            map_floor,
-            minimum_margin,
-            compare_at,
-            tax,
-        )
-        scope = {**there.scope, **_scope(shop, supplier, category, brand, kind)}
+        merged = {**there.scope, **scope.said}
         wish = {
             "name": name,
             "priority": priority,
-            "formula": formula,
-            "scope": {k: v for k, v in scope.items() if v != ""},
+            "formula": formula.of(there.formula),
+            "scope": {name: value for name, value in merged.items() if value != ""},
         }
         answer = _described(change_rule(uow, number, asked_for(RuleChange, wish)))
     show(answer, as_json)
@@ -154,29 +176,15 @@ def remove(number: RuleNumber, as_json: AsJson = False) -> None:
 
 
 @rule.command("try")
+@spread
 def try_rule(
     shop: Annotated[str, typer.Argument(help="The shop's name or number.")],
     sku: Annotated[str, typer.Argument(help="The hub's SKU of a product that is offered.")],
-    base: Base = None, margin: Margin = None, tier: Tier = None, add_on: AddOn = None, round_to: RoundTo = None,
-    rounding: Round = None, rrp_cap: RrpCap = None, map_floor: MapFloor = None, minimum_margin: Minimum = None,
-    compare_at: CompareAt = None, tax: Tax = None, as_json: AsJson = False,
+    formula: Formula, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """What a product costs in a shop, step by step: by the rules there are, or by what is given here. Nothing is stored."""
-    formula = _formula(
-        {},
-        base,
-        margin,
-        tier,
-        add_on,
-        round_to,
-        rounding,
-        rrp_cap,
-        map_floor,
-        minimum_margin,
-        compare_at,
-        tax,
-    )
-    asked = asked_for(RuleAsked, {"name": "tried", "formula": formula}) if formula else None
+    said = formula.of({})
+    asked = asked_for(RuleAsked, {"name": "tried", "formula": said}) if said else None
     with hub() as db, db.unit_of_work() as uow:
         answer = try_out(uow, find_shop(uow.session, shop).id, sku, asked)
     if not as_json:
@@ -227,41 +235,6 @@ def list_rates(
         )
         rows = [{"currency": name, "per_euro": plain(rate), "day": str(day)} for name, rate, day in found]
     show({"rates": rows}, as_json)
-
-
-def _formula(
-    before: dict[str, Any], base: str | None, margin: str | None, tier: list[str] | None, add_on: str | None, round_to: str | None,
-    rounding: str | None, rrp_cap: bool | None, map_floor: bool | None, minimum: str | None, compare_at: str | None, tax: str | None,
-) -> dict[str, Any]:  # fmt: skip
-    """The formula's document with what is given; "none" takes a limit or a pattern away."""
-    given: dict[str, Any] = {
-        "base": base, "margin_percent": margin, "add_on": add_on, "rrp_cap": rrp_cap, "map_floor": map_floor,
-        "minimum_margin_percent": minimum, "compare_at": compare_at, "tax_percent": tax,
-    }  # fmt: skip
-    made = {**before, **{name: value for name, value in given.items() if value is not None}}
-    if tier:
-        made.pop("margin_percent", None)
-        made["tiers"] = [dict(zip(("from", "percent"), one.split(":", 1), strict=False)) for one in tier]
-    elif margin is not None:
-        made.pop("tiers", None)
-    if round_to is not None or rounding is not None:
-        made["rounding"] = {
-            **before.get("rounding", {}), **({"to": round_to} if round_to is not None else {}),
-            **({"way": rounding} if rounding is not None else {}),
-        }  # fmt: skip
-    if round_to == "none":
-        del made["rounding"]
-    return {
-        name: value for name, value in made.items()
-        if not (value == "none" and name in ("minimum_margin_percent", "tax_percent"))
-    }  # fmt: skip
-
-
-def _scope(
-    shop: str | None, supplier: str | None, category: str | None, brand: str | None, kind: str | None
-) -> dict[str, str]:
-    said = {"shop": shop, "supplier": supplier, "category": category, "brand": brand, "kind": kind}
-    return {name: value for name, value in said.items() if value is not None}
 
 
 def _described(one: PriceRule) -> dict[str, Any]:
