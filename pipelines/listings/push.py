@@ -44,7 +44,9 @@ LEAVING = f"""
 SELECT d.id, d.external_id, p.external_id AS page, d.product_id, p.trade_only,
   nullif(p.external_id, d.external_id) AS parent,
   EXISTS (SELECT FROM listing x WHERE x.shop_id = %(shop)s AND x.product_id = d.product_id AND x.wanted IS NOT NULL
-    AND x.state <> 'refused') AS stays
+    AND x.state <> 'refused') AS stays,
+  d.external_id <> p.external_id AND EXISTS (SELECT FROM listing x WHERE x.shop_id = %(shop)s AND x.product_id = d.product_id
+    AND x.id <> d.id AND x.external_id IS NOT NULL) AS among
 FROM ({DIFFERENCES}) AS d JOIN shop_product p ON p.shop_id = %(shop)s AND p.product_id = d.product_id
 WHERE d.difference = 'withdraw' ORDER BY d.id"""
 
@@ -157,8 +159,15 @@ class Sending:
         for result in self._fast.set_stock(emptied):
             self._record.withdrawn([int(result.key)], result)
         leaving = withdrawals([row for row in rows if not row["trade_only"]])
+        # A page may come back for one of its variants alone: the others are not on sale with it then.
+        single = {f"{row['page']}/{row['external_id']}": row["id"] for row in rows if row["among"] and not row["trade_only"]}  # fmt: skip
+        there: set[int] = set()
+        for result in self._fast.withdraw([each for each in single if each not in leaving]):
+            if result.problem or result.unknown:
+                self._record.withdrawn([single[result.key]], result)
+                there.add(single[result.key])
         for result in self._fast.withdraw(list(leaving)):
-            self._record.withdrawn(leaving[result.key], result)
+            self._record.withdrawn([each for each in leaving[result.key] if each not in there], result)
         self._record.flush()
 
     def _send_stock(self, *, loading: bool = False) -> None:

@@ -93,3 +93,14 @@ def test_a_planted_bug_is_found(
         walk.nothing_is_sold_twice(quiet=False)
     if bug is None:
         walk.teardown()
+
+
+def test_what_is_gone_does_not_come_back_with_its_neighbour(machine: type[Truth]) -> None:
+    """A page that left the sale whole, and is wanted again for one of its variants alone, sells that one."""
+    walk = machine()
+    walk.begins(told={"V1": (5, 8), "V2": (7, 8)})
+    walk.world.calms_down()
+    walk.supplier_tells({"A": (2, 8)})
+    walk.world.calms_down()
+    walk.supplier_tells({"V1": (5, 8)})
+    walk.teardown()
