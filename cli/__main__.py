@@ -97,6 +97,13 @@ def main() -> None:
         )  # or the interpreter complains once more
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - a bug of ours: the user gets a sentence, the traceback goes into a file
+        if isinstance(error, UnicodeEncodeError) and any(map(_broken, sys.argv)):
+            end(
+                "A word of the command is no UTF-8: name the thing by its number, or set the terminal to UTF-8.",
+                2,
+            )
+        if _beyond(error):
+            end("A number is too great, or a text holds a character that no text can hold.", 2)
         kept = load().data / "errors" / f"{now():%Y%m%d-%H%M%S}-{os.getpid()}.txt"
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text("".join(traceback.format_exception(error)))
@@ -104,6 +111,19 @@ def main() -> None:
             f"This is a fault of Entrepot's own ({type(error).__name__}: {error}); nothing was stored halfway. Report it with {kept}.",
             1,
         )
+
+
+def _broken(word: str) -> bool:
+    """Whether the terminal sent bytes that are no UTF-8; as a file's name they do no harm."""
+    return any("\udc80" <= sign <= "\udcff" for sign in word)
+
+
+def _beyond(error: Exception) -> bool:
+    """Whether the database could not hold what was given. Imported late: a command that ends well needs none of it."""
+    import psycopg
+    from sqlalchemy.exc import DataError
+
+    return isinstance(error, DataError | psycopg.DataError)
 
 
 def end(sentence: str, code: int) -> NoReturn:

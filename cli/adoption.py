@@ -4,14 +4,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from cli.output import AsJson, hub, narrow, show
+from cli.output import AsJson, hub, known, narrow, show
 from cli.waiting import given_up_since, last_dead_letter, quiet, until
+from core.database import UnitOfWork
 from core.errors import Refused, Temporary
 from models.events import AdoptionDue
-from models.shops import find_shop
+from models.shops import ADOPTION_STATES, find_shop
 from pipelines.listings.adopt import adopt, leave
 from pipelines.listings.pages import PageChange, change_page, plan_page
-from web.queries.adoption import adoption_states, first_matches
+from web.queries.adoption import adoption_states, first_matches, not_found
 
 app = typer.Typer(no_args_is_help=True, help="Adoption: products that a shop has already become ours.")
 ShopName = Annotated[str, typer.Argument(help="The shop's name or number.")]
@@ -45,6 +46,7 @@ def list_matches(
     as_json: AsJson = False,
 ) -> None:
     """What was found in the shop and which of ours it is, at most 1,000 of them; those that need a look first."""
+    known(state, ADOPTION_STATES, "state")
     with hub() as db, db.unit_of_work() as uow:
         found = find_shop(uow.session, shop)
         states = adoption_states(uow.session, found.id)
@@ -73,7 +75,7 @@ def apply(
     """Takes them over: the next push sets price and stock on them, and with --ours the whole page."""
     with hub() as db, db.unit_of_work() as uow:
         found = find_shop(uow.session, shop)
-        which = _which(chosen, everything)
+        which = _which(uow, found.id, chosen, everything)
         answer = {"shop": found.id, **adopt(uow, found.id, which, "ours" if ours else "stays")}
     show(answer, as_json)
 
@@ -83,7 +85,7 @@ def let_be(shop: ShopName, chosen: Chosen = None, everything: All = False, as_js
     """Notes that these are none of ours. A push then makes our own beside them, where the shop lets it."""
     with hub() as db, db.unit_of_work() as uow:
         found = find_shop(uow.session, shop)
-        answer = {"shop": found.id, "left": leave(uow, found.id, _which(chosen, everything))}
+        answer = {"shop": found.id, "left": leave(uow, found.id, _which(uow, found.id, chosen, everything))}
     show(answer, as_json)
 
 
@@ -113,7 +115,12 @@ def page(
     show({"shop": shop_id, "changed": apply, **change.answer}, as_json)
 
 
-def _which(chosen: list[str] | None, everything: bool) -> list[str] | None:
+def _which(uow: UnitOfWork, shop_id: int, chosen: list[str] | None, everything: bool) -> list[str] | None:
     if bool(chosen) == everything:
         raise Refused("Name what you choose by the shop's ids, or say --all.", rule="usage")
-    return None if everything else chosen
+    if chosen and (missing := not_found(uow.session, shop_id, chosen)):
+        raise Refused(
+            f"Nothing of the shop's that was found has the id {', '.join(missing[:5])}: `entrepot adoption list` shows them.",
+            rule="not_found",
+        )
+    return chosen or None

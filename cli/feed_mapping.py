@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import AsJson, hub, show, write
+from cli.output import GREATEST, AsJson, hub, show, write
 from core.database import UnitOfWork
 from core.errors import Refused
 from core.settings import load
@@ -24,11 +24,15 @@ MappingFile = Annotated[
         "--mapping", help="YAML or JSON: a whole document, or sections that replace the present ones."
     ),
 ]
-Version = Annotated[int | None, typer.Option(min=1, help="This version, instead of the present one.")]
+Version = Annotated[
+    int | None, typer.Option(min=1, max=GREATEST, help="This version, instead of the present one.")
+]
 Note = Annotated[str, typer.Option(help="Why, in a few words; it stands beside the version.")]
 Base = Annotated[
     int | None,
-    typer.Option(min=0, help="Only where this is still the present version (0: there is none yet)."),
+    typer.Option(
+        min=0, max=GREATEST, help="Only where this is still the present version (0: there is none yet)."
+    ),
 ]
 OPERATOR = "operator"
 
@@ -53,17 +57,19 @@ def export(
     feed: FeedName,
     version: Version = None,
     out: Annotated[Path | None, typer.Option(help="Where to write the YAML.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """The whole document as YAML, to edit and to give back with `set`."""
     from pipelines.feeds.mappings import as_yaml
 
     with hub() as db, db.unit_of_work() as uow:
-        _, document = _version(uow, find_feed(uow.session, feed), version)
+        told, document = _version(uow, find_feed(uow.session, feed), version)
     text = as_yaml(document)
-    if out is None:
+    written = write(out, text.encode()) if out is not None else None
+    if as_json:
+        show({**told, "document": document, "file": written}, as_json)
+    elif written is None:
         sys.stdout.write(text)
-    else:
-        write(out, text.encode())
 
 
 @app.command("set")
@@ -102,9 +108,12 @@ def list_versions(feed: FeedName, as_json: AsJson = False) -> None:
 def diff(
     feed: FeedName,
     old: Annotated[
-        int | None, typer.Argument(min=1, help="A version; without it the one before the present one.")
+        int | None,
+        typer.Argument(min=1, max=GREATEST, help="A version; without it the one before the present one."),
     ] = None,
-    new: Annotated[int | None, typer.Argument(min=1, help="Another; without it the present one.")] = None,
+    new: Annotated[
+        int | None, typer.Argument(min=1, max=GREATEST, help="Another; without it the present one.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """What two versions say otherwise, place by place."""
@@ -125,7 +134,9 @@ def diff(
 @app.command("back")
 def back(
     feed: FeedName,
-    version: Annotated[int, typer.Argument(min=1, help="The version whose content is to count again.")],
+    version: Annotated[
+        int, typer.Argument(min=1, max=GREATEST, help="The version whose content is to count again.")
+    ],
     base: Base = None,
     as_json: AsJson = False,
 ) -> None:

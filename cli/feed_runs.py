@@ -1,13 +1,14 @@
 """`entrepot feed undo|replay|mend|rejects-file`: what people do with runs by hand."""
 
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
 
-from cli.output import AsJson, hub, show
+from cli.output import GREATEST, AsJson, hub, show, writing
 from cli.waiting import quiet, until
 from core.errors import Refused
 from core.settings import load
@@ -35,7 +36,7 @@ def undo_run(run: RunNumber, wait: Wait = True, as_json: AsJson = False) -> None
 def replay_run(
     run: RunNumber,
     version: Annotated[
-        int | None, typer.Option(min=1, help="A version of the feed's mapping, instead of the present one.")
+        int | None, typer.Option(min=1, max=GREATEST, help="A version of the feed's mapping, instead of the present one.")
     ] = None,
     mapping: Annotated[
         Path | None,
@@ -59,16 +60,23 @@ def replay_run(
 def rejects_file(
     run: RunNumber,
     out: Annotated[Path | None, typer.Option(help="Where to write it; without it, standard output.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """The records of a run that were not accepted, in the supplier's own columns alone: to be mended and sent again."""
     from pipelines.feeds.replay import write_rejects
 
     with hub() as db:
-        if out is None:
-            write_rejects(db, run, sys.stdout)
-        else:
-            with out.open("w", newline="", encoding="utf-8") as file:
+        if out is not None:
+            with writing(out), out.open("w", newline="", encoding="utf-8") as file:
                 write_rejects(db, run, file)
+        elif as_json:
+            text = StringIO(newline="")
+            write_rejects(db, run, text)
+            show({"run": run, "csv": text.getvalue()}, as_json)
+        else:
+            write_rejects(db, run, sys.stdout)
+    if as_json and out is not None:
+        show({"run": run, "file": str(out)}, as_json)
 
 
 @app.command("mend")

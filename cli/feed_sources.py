@@ -60,6 +60,16 @@ KeyFile = Annotated[
 ]
 
 
+def folder_of(text: str | None) -> Path | None:
+    """A drop folder as the option names it. Raises Refused where there is none."""
+    if text is None:
+        return None
+    folder = Path(text).resolve()
+    if not text.strip() or not folder.is_dir():
+        raise Refused(f"{text!r} is not a folder on the hub's machine: make it first.", rule="folder")
+    return folder
+
+
 def store_source(
     uow: UnitOfWork,
     feed: Feed,

@@ -20,12 +20,13 @@ from cli.feed_sources import (
     Sftp,
     Url,
     With,
+    folder_of,
     store_source,
 )
 from cli.feed_sources import source as show_source
 from cli.feed_sources import test as test_source
 from cli.feed_try import try_feed
-from cli.output import AsJson, hub, rows_of, show
+from cli.output import GREATEST, AsJson, hub, rows_of, show, writing
 from cli.waiting import given_up_since, last_dead_letter, until
 from core.errors import Refused, Temporary
 from core.settings import load
@@ -33,7 +34,7 @@ from models.events import FeedDue
 from models.staged import POLICY
 from models.suppliers import Feed, FeedRun, Reject, find_feed
 from pipelines.feeds.plan import approve
-from pipelines.making import FeedChange, NewFeed, asked_for, change_feed, make_feed
+from pipelines.making import MOST, FeedChange, NewFeed, asked_for, change_feed, make_feed
 
 app = typer.Typer(no_args_is_help=True, help="Feeds: suppliers' lists and their runs.")
 app.command("try")(try_feed)
@@ -52,7 +53,8 @@ CostFrom = Annotated[
 ]
 CostMinus = Annotated[str | None, typer.Option(help="… less so many per cent.")]
 AssumedStock = Annotated[
-    int | None, typer.Option(min=0, help="What may be sold where the supplier only says that he has it.")
+    int | None,
+    typer.Option(min=0, max=MOST, help="What may be sold where the supplier only says that he has it."),
 ]
 Absence = Annotated[
     str | None, typer.Option(help="What an offer missing in the file means: keep, out_of_stock or withdraw.")
@@ -72,11 +74,14 @@ MinOffers = Annotated[
     typer.Option(min=0, max=100, help="Fewer offers than this per cent of before: wait for a person."),
 ]
 PriceChanges = Annotated[
-    int | None, typer.Option(min=0, help="More changed prices than this per cent: wait for a person.")
+    int | None,
+    typer.Option(min=0, max=MOST, help="More changed prices than this per cent: wait for a person."),
 ]
 ZeroStock = Annotated[
     int | None,
-    typer.Option(min=0, help="More offers losing their stock than this per cent: wait for a person."),
+    typer.Option(
+        min=0, max=MOST, help="More offers losing their stock than this per cent: wait for a person."
+    ),
 ]
 
 
@@ -85,7 +90,7 @@ def add(
     supplier: Annotated[str, typer.Argument(help="The supplier's name, code or number.")],
     name: Annotated[str, typer.Argument(help="What to call this list.")],
     folder: Annotated[
-        Path | None, typer.Option(help="A drop folder to look into; without any source files come by upload.")
+        str | None, typer.Option(help="A drop folder to look into; without any source files come by upload.")
     ] = None,
     url: Url = None,
     api: Api = None,
@@ -118,12 +123,13 @@ def add(
         of_feed=of_feed or None,
     )
     wish = {"name": name, "supplier": supplier, "profile": profile, "currency": currency, "policy": policy}
-    asked = asked_for(NewFeed, {**wish, "folder": str(folder.resolve()) if folder else None})
+    place = folder_of(folder)
+    asked = asked_for(NewFeed, {**wish, "folder": str(place) if place else None})
     with hub() as db, db.unit_of_work() as uow:
         made = make_feed(uow, asked, again=True)
         uow.session.refresh(made)
         store_source(
-            uow, made, folder=folder, url=url, api=api, sftp=sftp, auth=auth, options=options, cron=cron,
+            uow, made, folder=place, url=url, api=api, sftp=sftp, auth=auth, options=options, cron=cron,
             secret_file=secret_file, ask_secret=ask_secret, key_file=key_file,
         )  # fmt: skip
         answer = described(made)
@@ -133,7 +139,7 @@ def add(
 @app.command("set")
 def change(
     feed: FeedName,
-    folder: Annotated[Path | None, typer.Option(help="A drop folder to look into.")] = None,
+    folder: Annotated[str | None, typer.Option(help="A drop folder to look into.")] = None,
     url: Url = None,
     api: Api = None,
     sftp: Sftp = None,
@@ -164,7 +170,7 @@ def change(
     with hub() as db, db.unit_of_work() as uow:
         changed = change_feed(uow, find_feed(uow.session, feed).id, asked)
         store_source(
-            uow, changed, folder=folder, url=url, api=api, sftp=sftp, auth=auth, options=options, cron=cron,
+            uow, changed, folder=folder_of(folder), url=url, api=api, sftp=sftp, auth=auth, options=options, cron=cron,
             secret_file=secret_file, ask_secret=ask_secret, key_file=key_file,
         )  # fmt: skip
         answer = described(changed)
@@ -250,7 +256,11 @@ def show_run(run: RunNumber, as_json: AsJson = False) -> None:
 
 
 @app.command("rejects")
-def list_rejects(run: RunNumber, limit: int = 100, as_json: AsJson = False) -> None:
+def list_rejects(
+    run: RunNumber,
+    limit: Annotated[int, typer.Option(min=0, max=GREATEST, help="At most so many.")] = 100,
+    as_json: AsJson = False,
+) -> None:
     """The records of a run that were not accepted, with the reason and what to do."""
     with hub() as db, db.unit_of_work() as uow:
         query = uow.session.query(
@@ -281,6 +291,7 @@ def report_run(
             help="Where to write it: a workbook where the name ends in .xlsx, else CSV; without it, CSV on standard output."
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Every record of the file in the supplier's own columns, with its verdict, reason and advice."""
     from pipelines.feeds.report import open_report, report
@@ -289,15 +300,21 @@ def report_run(
     with hub() as db:
         with db.unit_of_work() as uow:
             _run(uow, run)
-        if out is not None and out.suffix.lower() == ".xlsx":
-            write_xlsx(open_report(db, run), out)
-            return
-        rows = report(db, run)
         if out is None:
-            csv.writer(sys.stdout).writerows(rows)
-        else:
-            with out.open("w", newline="", encoding="utf-8-sig") as file:
-                csv.writer(file).writerows(rows)
+            rows = report(db, run)
+            if as_json:
+                show({"run": run, "columns": next(rows), "rows": list(rows)}, as_json)
+            else:
+                csv.writer(sys.stdout).writerows(rows)
+            return
+        with writing(out):
+            if out.suffix.lower() == ".xlsx":
+                write_xlsx(open_report(db, run), out)
+            else:
+                with out.open("w", newline="", encoding="utf-8-sig") as file:
+                    csv.writer(file).writerows(report(db, run))
+    if as_json:
+        show({"run": run, "file": str(out)}, as_json)
 
 
 def policy_of(cost_from: str | None, cost_minus: str | None, **settings: object) -> dict[str, object]:

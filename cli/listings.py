@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import func
 
-from cli.output import AsJson, hub, rows_of, show
+from cli.output import GREATEST, AsJson, hub, rows_of, show
 from cli.waiting import given_up_since, last_dead_letter, quiet, until
 from core.errors import Misconfigured, Refused, Temporary, there_is
 from models.catalogue import Variant
@@ -25,7 +25,9 @@ def list_listings(
     state: Annotated[
         str | None, typer.Option(help="Only those in this state: " + ", ".join(LISTING_STATES))
     ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many; the counts are of all.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=0, max=GREATEST, help="At most so many; the counts are of all.")
+    ] = 50,
     as_json: AsJson = False,
 ) -> None:
     """A shop's listings, with the count of each state and the drift."""
@@ -67,7 +69,9 @@ def push(
     shop: Annotated[
         str, typer.Argument(help="The shop's name or number; or `undo` with the number of a push.")
     ],
-    number: Annotated[int | None, typer.Argument(help="With `undo`: the push to take back.")] = None,
+    number: Annotated[
+        int | None, typer.Argument(min=1, max=GREATEST, help="With `undo`: the push to take back.")
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would be sent.")] = False,
     apply: Annotated[
         bool, typer.Option("--apply", help="Send it; from then on the hub keeps the shop true by itself.")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import AsJson, hub, moment_of, narrow, show
+from cli.output import GREATEST, AsJson, hub, moment_of, narrow, show
 from core.errors import there_is
 from core.settings import load
 from ledger.proof import prove
@@ -98,9 +98,10 @@ def list_accounts(
 @account.command("show")
 def show_account(
     name: Annotated[str, typer.Argument(help="Its name, like seller:5:deposit.")],
-    limit: Annotated[int, typer.Option(min=1, help="At most so many lines.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=GREATEST, help="At most so many lines.")] = 50,
     before: Annotated[
-        int | None, typer.Option(help="Lines before this version: the page after the last.")
+        int | None,
+        typer.Option(min=0, max=GREATEST, help="Lines before this version: the page after the last."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

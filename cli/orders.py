@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import AsJson, hub, narrow, show
+from cli.output import GREATEST, AsJson, hub, narrow, show
 from cli.waiting import given_up_since, last_dead_letter, quiet, until
 from core.errors import Refused, Temporary, there_is
 from models.events import OrdersDue
@@ -22,7 +22,7 @@ shipping = typer.Typer(
 )
 refunds = typer.Typer(no_args_is_help=True, help="Refunds: shipped pieces that came back.")
 
-Limit = Annotated[int, typer.Option(min=0, help="At most so many; the counts are of all.")]
+Limit = Annotated[int, typer.Option(min=0, max=GREATEST, help="At most so many; the counts are of all.")]
 Number = Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="Its number.")]
 Key = Annotated[str, typer.Option(help="A word of your own for it: given again, nothing happens twice.")]
 
@@ -126,7 +126,7 @@ def add_shipment(
 
 @shipping.command("list")
 def list_shipments(
-    order: Annotated[int | None, typer.Option(help="Only those of this order.")] = None,
+    order: Annotated[int | None, typer.Option(min=1, max=GREATEST, help="Only those of this order.")] = None,
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:

@@ -15,6 +15,8 @@ from core.database import Database, connect
 from core.errors import Refused
 from core.settings import load
 
+GREATEST = 2**31 - 1
+"""No number of anything, and no limit, is greater: PostgreSQL's integer ends there."""
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 
 
@@ -100,11 +102,25 @@ def rows_of(query: Iterable[Any]) -> list[dict[str, Any]]:
 
 def write(file: Path, content: bytes) -> str:
     """Writes a file. Raises Refused where it cannot be written."""
-    try:
+    with writing(file):
         file.write_bytes(content)
+    return str(file)
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """Around what writes `file`, which is tried out first. Raises Refused where it cannot be written."""
+    try:
+        file.open("ab").close()
+        yield
     except OSError as error:
         raise Refused(f"{file} cannot be written: {error.strerror or error}.", rule="file") from None
-    return str(file)
+
+
+def known(word: str | None, words: Iterable[str], what: str) -> None:
+    """Raises Refused where `word` is given and is none of `words`; `what` names it: "state"."""
+    if word and word not in words:
+        raise Refused(f"There is no {what} {word!r}; there are {', '.join(words)}.", rule="usage")
 
 
 def moment_of(text: str) -> datetime:

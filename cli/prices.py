@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.options import spread
-from cli.output import AsJson, hub, show
+from cli.output import GREATEST, AsJson, hub, show
 from core.errors import Refused
 from core.settings import load
 from models.companies import find_company
@@ -23,7 +23,7 @@ from pipelines.listings.pricing.rules import (
     seller_rules,
     try_out,
 )
-from pipelines.making import asked_for
+from pipelines.making import asked_for, currency_of
 
 price = typer.Typer(no_args_is_help=True, help="Prices: the rules by which sellers price.")
 rule = typer.Typer(
@@ -38,7 +38,10 @@ ORDER BY currency, day DESC LIMIT %s"""
 DAYS = "SELECT currency, per_euro, day FROM currency_rate WHERE currency = %s ORDER BY day DESC LIMIT %s"
 
 RuleNumber = Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="The rule's number.")]
-Priority = Annotated[int | None, typer.Option(help="The lowest that fits prices; 100 where nothing is said.")]
+Priority = Annotated[
+    int | None,
+    typer.Option(min=-GREATEST, max=GREATEST, help="The lowest that fits prices; 100 where nothing is said."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,10 +232,9 @@ def list_rates(
     as_json: AsJson = False,
 ) -> None:
     """The newest rate of each currency: how many of it are one euro."""
+    wanted = currency_of(currency)
     with hub() as db, db.unit_of_work() as uow:
-        found = uow.cursor().execute(
-            RATES if currency is None else DAYS, [currency and currency.upper(), limit]
-        )
+        found = uow.cursor().execute(RATES if wanted is None else DAYS, [wanted, limit])
         rows = [{"currency": name, "per_euro": plain(rate), "day": str(day)} for name, rate, day in found]
     show({"rates": rows}, as_json)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import AsJson, hub, narrow, show, write
+from cli.output import GREATEST, AsJson, hub, narrow, show, write
 from pipelines.privacy import answered
 from web.queries.privacy import all_requests, as_file, kept_of, one_request, open_requests, privacy_counts
 
@@ -17,7 +17,9 @@ SHOWN = ("id", "kind", "shop", "seller", "received_at", "due_at", "answered_at")
 @app.command("list")
 def list_requests(
     everything: Annotated[bool, typer.Option("--all", help="Those answered already, too.")] = False,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many; the counts are of all.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=0, max=GREATEST, help="At most so many; the counts are of all.")
+    ] = 50,
     as_json: AsJson = False,
 ) -> None:
     """Requests that wait for a person, the one due first at the head. What asks to be forgotten was done when it came."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import AsJson, hub, narrow, show, write
+from cli.output import GREATEST, AsJson, hub, narrow, show, write
 from core.database import UnitOfWork
 from core.errors import Refused, there_is
 from models.companies import find_company
@@ -25,7 +25,7 @@ Name = Annotated[str, typer.Argument(help="The purchase order's number or refere
 OwnNumber = Annotated[str | None, typer.Option("--number", help="The supplier's own number for it.")]
 Reason = Annotated[str, typer.Option(help="Why, in a sentence for the seller.")]
 Supplier = Annotated[str | None, typer.Option(help="Only those of this supplier, by name, code or number.")]
-Limit = Annotated[int, typer.Option(min=0, help="At most so many; the counts are of all.")]
+Limit = Annotated[int, typer.Option(min=0, max=GREATEST, help="At most so many; the counts are of all.")]
 
 
 @app.command("list")

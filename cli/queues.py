@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import AsJson, hub, show
+from cli.output import GREATEST, AsJson, hub, show
 from cli.waiting import until
 from core import queues
 from core.errors import Refused, Temporary
@@ -15,7 +15,7 @@ message = typer.Typer(no_args_is_help=True, help="Messages: events on their way 
 dead_letter = typer.Typer(
     no_args_is_help=True, help="Dead letters: messages given up, kept with their reason, replayable."
 )
-Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]
+Limit = Annotated[int, typer.Option(min=1, max=GREATEST, help="At most so many.")]
 Number = Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="Its number.")]
 
 

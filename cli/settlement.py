@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import AsJson, hub, moment_of, narrow, show, write
+from cli.output import GREATEST, AsJson, hub, moment_of, narrow, show, write
 from cli.waiting import given_up_since, last_dead_letter, quiet, until
 from core.database import Database, UnitOfWork
 from core.errors import Refused, Temporary, there_is
@@ -40,7 +40,7 @@ bank = typer.Typer(no_args_is_help=True, help="The bank's statements, and what e
 
 Run = Annotated[int, typer.Argument(min=1, max=2**31 - 1, help="The run's number.")]
 Wait = Annotated[bool, typer.Option(help="Wait until the work it starts is over.")]
-Limit = Annotated[int, typer.Option(min=0, help="At most so many.")]
+Limit = Annotated[int, typer.Option(min=0, max=GREATEST, help="At most so many.")]
 Existing = Annotated[Path, typer.Argument(help="The file.", exists=True, dir_okay=False)]
 
 # What a person reads of each table; --json has everything.
@@ -154,7 +154,7 @@ def show_statement(
 
 @payout.command("list")
 def list_payouts(
-    run: Annotated[int | None, typer.Option(help="Only those of this run.")] = None,
+    run: Annotated[int | None, typer.Option(min=1, max=GREATEST, help="Only those of this run.")] = None,
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import AsJson, hub, show
+from cli.output import AsJson, hub, known, show
 from core.errors import Refused
 
 OPERATOR = "the command line"
@@ -40,6 +40,7 @@ def list_paths(
     """Suppliers' paths, those with most products first, and what each means or could mean."""
     from web.queries.taxonomy import paths
 
+    known(how, ("proposal", "exact", "learned", "person"), "way to know")
     with hub() as db, db.unit_of_work() as uow:
         rows = paths(uow.cursor(), how, words, limit=limit)
     show({"paths": rows}, as_json)

@@ -282,7 +282,7 @@ def app_of(settings: Settings) -> App:
 def shopify_site(settings: Settings, url: str) -> str:
     """The shop's address, https://NAME.myshopify.com; a name alone will do. Raises Misconfigured for any other host that
     is none of the operator's exceptions: the client secret goes there."""
-    url = url.strip()
+    url = whole(url)
     site = shopify_site_of(url if re.search(r"[./:]", url) else f"{url}.myshopify.com")
     host = urlsplit(site).netloc
     if not shopify.is_shopify(host, settings.private_host_names):
@@ -295,8 +295,20 @@ def shopify_site(settings: Settings, url: str) -> str:
 
 def woo_site(settings: Settings, url: str) -> str:
     """The shop's address without what people paste along; http only where the operator allows it for this host."""
-    allowed = urlsplit(url.strip()).hostname in settings.insecure_shop_names
+    allowed = urlsplit(whole(url)).hostname in settings.insecure_shop_names
     return site_of(url, insecure_http=allowed)
+
+
+def whole(url: str) -> str:
+    """An address as it was entered, without spaces around it. Raises Refused where it is none at all."""
+    url = url.strip()
+    try:
+        port = urlsplit(url if "://" in url else f"https://{url}").port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise Refused(f"{url!r} is no address; write it like https://shop.example.", rule="url")
+    return url
 
 
 def hash_of(token: str, session: bytes | None = None) -> str:

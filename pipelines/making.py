@@ -22,13 +22,15 @@ from models.events import HooksDue, ListingsDue, PushUndoDue
 from models.shops import Push, PushChange, Selection, Shop
 from models.suppliers import Feed, FeedRun, find_feed
 from pipelines.authority import keep_authority
-from pipelines.connecting import AWAY, Opened, Wish, begin, keep, woo_site
+from pipelines.connecting import AWAY, Opened, Wish, begin, keep, whole, woo_site
 from pipelines.connecting import asked as asked_of
 from pipelines.feeds.land import receive
 from pipelines.feeds.uploads import own_name
 from pipelines.listings.plan import share, start_push
 
 Percent = Annotated[int, Field(ge=0, le=100)]
+MOST = 1_000_000_000
+"""Pieces, or per cent, of a policy: no list has more, and every reader of the number can hold it."""
 
 
 class Cost(BaseModel):
@@ -46,10 +48,10 @@ class Policy(BaseModel):
     mode: Literal["full", "delta", "stock-only", "price-only"] | None = None
     of_feed: int | str | None = None
     absence: Literal["keep", "out_of_stock", "withdraw"] | None = None
-    assumed_stock: Annotated[int, Field(ge=0)] | None = None
+    assumed_stock: Annotated[int, Field(ge=0, le=MOST)] | None = None
     min_offers_percent: Percent | None = None
-    max_price_changes_percent: Annotated[int, Field(ge=0)] | None = None
-    max_zero_stock_percent: Annotated[int, Field(ge=0)] | None = None
+    max_price_changes_percent: Annotated[int, Field(ge=0, le=MOST)] | None = None
+    max_zero_stock_percent: Annotated[int, Field(ge=0, le=MOST)] | None = None
     cost: Cost | None = None
 
 
@@ -304,7 +306,7 @@ def connect_shop(db: Database, settings: Settings, asked: NewShop, *, new_seller
         )
     ca_file = authority_of(settings, asked)
     credentials = {"key": asked.key.strip(), "secret": asked.secret.strip(), "ca_file": ca_file}
-    url = woo_site(settings, asked.url) if asked.channel == "woocommerce" else asked.url.strip()
+    url = woo_site(settings, asked.url) if asked.channel == "woocommerce" else whole(asked.url)
     facts = asked_of(settings, asked.channel, url, credentials)
     with db.unit_of_work() as uow:
         seller = (

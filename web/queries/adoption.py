@@ -41,6 +41,18 @@ def first_matches(session: Session, shop_id: int, state: str | None) -> list[dic
     return [dict(row) for row in session.execute(statement).mappings()]
 
 
+def not_found(session: Session, shop_id: int, external_ids: list[str]) -> list[str]:
+    """Which of these ids of the shop's are no match at all."""
+    there = set(
+        session.scalars(
+            select(Adoption.external_id).where(
+                Adoption.shop_id == shop_id, Adoption.external_id.in_(external_ids)
+            )
+        )
+    )
+    return [each for each in external_ids if each not in there]
+
+
 def _rows(shop_id: int) -> Statement:
     ours = (Listing.shop_id == Adoption.shop_id) & (Listing.variant_id == Adoption.variant_id)
     return (
