@@ -10,6 +10,9 @@ Sandbox shops and a worker run as processes of their own, as `./run up` starts t
 - `stock_to_shop`: copies of both loaded shops (the sandbox's folder and the hub's rows) make ten of 10,000 listings. A
   supplier's list in which one offer of a hundred has another stock is dropped; seconds from the clock asking for the file
   until the last shop confirmed its last new stock, over DROPS drops. Shops answer as fast as they can, unthrottled.
+- `slow_shopify`, only where BENCH_ONLY names it, with BENCH_LISTINGS below 5,000, since from 500 products on a load goes in
+  bulk: new products of 10 variants into a shop of a Basic plan (100 points a second) that takes LATENCY seconds for a
+  change, as a real one does. limit_share from an empty bucket on until the last listing is there.
 - `hanging_shop`: four shops with 10,000 stock changes each beside a fifth that has as many: first the hub leaves it alone
   (its meter is paused), then it hangs; the throughput of the four that is kept. BENCH_ROUNDS rounds (3), the median.
 BENCH_ONLY names the measurements wanted, BENCH_LISTINGS (10,000) makes all of it smaller, BENCH_FACTOR (0.6) is FACTOR.
@@ -31,6 +34,7 @@ RATE = 400
 FACTOR = float(os.environ.get("BENCH_FACTOR", "0.6"))
 TWINS = 5
 DROPS = 8
+LATENCY = 0.8
 Figures = dict[str, Any]
 
 
@@ -51,6 +55,8 @@ def measure() -> Figures:
                 one, shop_id, figures = load(hub, measured=kind in asked)
                 found[kind] |= figures
                 loaded.append((one, shop_id))
+        if "slow_shopify" in asked:
+            found["slow_shopify"] = _slow(hub)
         if {"stock_to_shop", "hanging_shop"} & set(asked):
             _many(hub, loaded, asked, found)
         else:
@@ -100,6 +106,23 @@ def _rewritten(hub: ShopHub, one: Sandbox, shop_id: int) -> float:
         f"{after['throttled'] - before['throttled']} throttled, {spent / (RATE * seconds):.3f} of the limit"
     )
     return float(spent / (RATE * seconds))
+
+
+def _slow(hub: ShopHub) -> Figures:
+    one = sandbox("shopify", hub.folder / "slow", "--plan", "basic")
+    shop_id = hub.connect(one, "slow", "Grouped")
+    one.ask("settings", {"points": 0, "latency": LATENCY})
+    before = one.ask("bucket")
+    hub.live(shop_id)
+    hub.none("shop_id = %s AND state NOT IN ('sent', 'live')", shop_id)
+    after = one.ask("bucket")
+    spent, seconds = after["spent"] - before["spent"], after["at"] - before["at"]
+    _say(
+        f"Shopify Basic at {LATENCY:g} s a change, {hub.count('shop_id = %s', shop_id)} listings in {seconds:.1f} s: "
+        f"{spent:.0f} points, {after['throttled']} throttled, {spent / (after['rate'] * seconds):.3f} of the limit"
+    )
+    one.stop()
+    return {"limit_share": round(spent / (after["rate"] * seconds), 3)}
 
 
 def _woocommerce(hub: ShopHub, *, measured: bool) -> tuple[Sandbox, int, Figures]:

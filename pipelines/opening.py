@@ -20,12 +20,17 @@ class Channel(ShopConnector, OrderConnector, Protocol):
 
 
 def connect(
-    db: Database, shop: Shop, *, before: Callable[[], None] | None = None, renew: bool = True
+    db: Database,
+    shop: Shop,
+    *,
+    before: Callable[[], None] | None = None,
+    renew: bool = True,
+    last: bool = False,
 ) -> Channel:
     """The connector of the shop's channel with its opened credentials. Raises Misconfigured where they do not open.
 
     `before` is called ahead of each call of the shop. Without `renew` a token that ends is left as it is: for those who
-    only read what the shop sent.
+    only read what the shop sent. `last` as SqlPace has it.
     """
     settings = load()
     if shop.channel not in SHOPS:
@@ -46,6 +51,6 @@ def connect(
         shop.url,
         **arguments(settings, shop.url, vault.open(shop.credentials)),
         **({"renew": key} if renew and shop.renews_at is not None else {}),
-        pace=SqlPace(db, shop.id, before=before),
+        pace=SqlPace(db, shop.id, before=before, last=last),
     )
     return cast(Channel, opened)

@@ -14,6 +14,8 @@ Told = TypeVar("Told")
 
 LONGEST_WAIT = 10.0
 """Seconds worth waiting inside a step; a longer wait is left to the message's `due_at`, and the thread to others."""
+LONGEST_OF_LAST = 30.0
+"""Seconds that one waits who lets others go first."""
 FAILURES = 5
 """Failed calls in a row after which a shop is left alone."""
 FIRST_REST, LONGEST_REST = 30.0, 600.0
@@ -34,14 +36,16 @@ UPDATE shop_meter AS m SET at = clock_timestamp(),
 FROM (SELECT extract(epoch FROM clock_timestamp() - at)::float AS seconds FROM shop_meter
       WHERE shop_id = %(shop)s FOR UPDATE) AS past
 WHERE m.shop_id = %(shop)s AND (m.paused_until IS NULL OR m.paused_until <= clock_timestamp())
-  AND (m.a_second = 0 OR least(m.most, m.points + m.a_second * past.seconds) - %(cost)s >= -m.a_second * %(longest)s)
+  AND (m.a_second = 0 OR least(m.most, m.points + m.a_second * past.seconds) - least(m.most, %(cost)s) >= -m.a_second * %(debt)s)
 RETURNING CASE WHEN m.a_second > 0 THEN greatest(0, -m.points / m.a_second) ELSE 0 END, m.failures"""
 
 WAIT = """
 SELECT greatest(0, extract(epoch FROM paused_until - clock_timestamp())::float,
     CASE WHEN a_second > 0 THEN
-      (%(cost)s - least(most, points + a_second * extract(epoch FROM clock_timestamp() - at)::float)) / a_second END), failures
+      (least(most, %(cost)s) - least(most, points + a_second * extract(epoch FROM clock_timestamp() - at)::float)) / a_second END), failures
 FROM shop_meter WHERE shop_id = %(shop)s"""
+
+A_SECOND = "SELECT a_second FROM shop_meter WHERE shop_id = %(shop)s"
 
 TOLD = """
 UPDATE shop_meter SET most = %(most)s, a_second = %(a_second)s, at = clock_timestamp(),
@@ -80,8 +84,9 @@ class Standing:
 class SqlPace:
     """connectors.base.Pace over the table shop_meter. No unit of work is open while it waits.
 
-    `before` is called ahead of every call of the shop: for what must be stored before it. One thread at a time;
-    `sleep` is replaced in tests.
+    `before` is called ahead of every call of the shop: for what must be stored before it. One that goes `last` takes only
+    what is there, never in advance: whoever else asks the shop waits for none of its calls but those that are out. One
+    thread at a time; `sleep` is replaced in tests.
     """
 
     def __init__(
@@ -90,9 +95,11 @@ class SqlPace:
         shop_id: int,
         *,
         before: Callable[[], None] | None = None,
+        last: bool = False,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._db, self._shop_id, self._before, self._sleep = db, shop_id, before, sleep
+        self._longest, self._debt = (LONGEST_OF_LAST, 0.0) if last else (LONGEST_WAIT, LONGEST_WAIT)
         self._mine = 0.0
         self._failures = 0
         self._known = False
@@ -106,7 +113,7 @@ class SqlPace:
             standing = self._standing(cost)
             if standing.away:
                 raise away(standing)
-            if standing.rest > LONGEST_WAIT:
+            if standing.rest > self._longest:
                 raise Temporary(
                     f"The shop asks for patience: the hub goes on in {standing.rest:.0f} s.",
                     retry_after=standing.rest,
@@ -153,7 +160,7 @@ class SqlPace:
                 TAKE,
                 {
                     "shop": self._shop_id, "cost": cost, "failures": FAILURES, "probe": PROBE,
-                    "forgotten": FORGOTTEN, "longest": LONGEST_WAIT,
+                    "forgotten": FORGOTTEN, "debt": self._debt,
                 },
             )  # fmt: skip
             found = cursor.fetchone()
@@ -178,6 +185,13 @@ def standing_of(db: Database, shop_id: int) -> Standing:
     with db.unit_of_work() as uow:
         found = uow.cursor().execute(WAIT, {"shop": shop_id, "cost": 0}).fetchone()
     return Standing(float(found[0]), found[1]) if found else Standing(0, 0)
+
+
+def restored(db: Database, shop_id: int) -> float | None:
+    """Points that the shop gives back a second; 0 where it counts none, None where it was never asked."""
+    with db.unit_of_work() as uow:
+        found = uow.cursor().execute(A_SECOND, {"shop": shop_id}).fetchone()
+    return float(found[0]) if found else None
 
 
 def away(standing: Standing) -> Temporary:

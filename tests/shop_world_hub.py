@@ -32,7 +32,7 @@ class Mortal(Database):
 class Free(Unpaced):
     """No waiting; what is to be stored before each call is."""
 
-    def __init__(self, db: Database, shop_id: int, *, before: Any = None) -> None:
+    def __init__(self, db: Database, shop_id: int, *, before: Any = None, last: bool = False) -> None:
         self._before = before
 
     def take(self, cost: float) -> None:

@@ -1,7 +1,9 @@
 """Pushes what differs into a shop: withdrawals, then stock alone, then products; new stock goes first between any two calls."""
 
+import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -9,17 +11,18 @@ from psycopg.rows import dict_row
 from connectors.base import ProductDraft, StockLevel
 from core.clock import now
 from core.database import Database, UnitOfWork
-from core.errors import Permanent, Unknown
+from core.errors import Permanent, Temporary, Unknown
 from models.events import ListingsSent, PushDue
 from models.shops import Push, Shop
 from pipelines.connecting import AWAY
 from pipelines.listings.draft import draft
 from pipelines.listings.guard import STOCK_DIFFERS
+from pipelines.listings.lanes import lanes, pieces, side_by_side
 from pipelines.listings.plan import DIFFERENCES, running_push, start_push
 from pipelines.listings.recorder import Outcome, Recorder
 from pipelines.listings.settle import known_again
-from pipelines.opening import connect
-from pipelines.pacing import patience
+from pipelines.opening import Channel, connect
+from pipelines.pacing import patience, restored
 
 STOCKS_A_TURN = 1_000
 """Listings whose stock is read and sent together: what moves meanwhile is seen with the next."""
@@ -27,6 +30,10 @@ PRODUCTS_A_TURN = 100
 """Known products read and sent together."""
 NEW_A_TURN = 2_000
 """New ones: many at once, so that a channel that loads in bulk can."""
+TOGETHER = 500
+"""New products from which on they go in one lane, for that reason."""
+KNOWN_IN_A_LANE, NEW_IN_A_LANE = 4, 20
+"""Products that one of several lanes reads and sends together; whether new ones are there is asked for 20 at once."""
 LOOK_SECONDS = 0.5
 """How often a push that sends products looks for new stock, at most; it does so only before a call."""
 
@@ -118,13 +125,17 @@ def push(event: PushDue, db: Database) -> None:
 
 
 class Sending:
-    """One push at work. Every piece is read afresh right before it is sent, and every answer is stored before the next call."""
+    """One push at work. Every piece is read afresh right before it is sent, and every answer is stored before the next call
+    of the lane that got it. What is read and stored is read and stored by one lane at a time.
+    """
 
     def __init__(self, db: Database, shop: Shop, push_id: int) -> None:
         self._db, self._shop, self._push_id = db, shop, push_id
         self.outcome = Outcome()
         self._record = Recorder(db, shop.id, shop.seller_id, shop.lane, self.outcome)
         self._looked = 0.0
+        self._turn, self._halted = threading.RLock(), threading.Event()
+        self._beside: list[Channel] = []
 
     def run(self, *, only_stock: bool) -> None:
         """Every network call of a push. Raises what the connector raises; what was answered before is stored."""
@@ -143,9 +154,12 @@ class Sending:
 
     def _between(self) -> None:
         """Before each call: what was answered is stored, and new stock goes first."""
-        self._record.flush()
-        if time.monotonic() - self._looked > LOOK_SECONDS:
-            self._send_stock(loading=True)
+        with self._turn:
+            if self._halted.is_set():
+                raise Temporary(f"The push of shop {self._shop.id} was broken off; it goes on later.")
+            self._record.flush()
+            if time.monotonic() - self._looked > LOOK_SECONDS:
+                self._send_stock(loading=True)
 
     def _withdraw(self) -> None:
         with self._db.unit_of_work() as uow:
@@ -201,22 +215,43 @@ class Sending:
             work = self._rows(uow, WORK)
         known = [row["product_id"] for row in work if not row["new"]]
         new = [row["product_id"] for row in work if row["new"]]
-        for products, most in ((known, PRODUCTS_A_TURN), (new, NEW_A_TURN)):
-            for start in range(0, len(products), most):
-                self._send_piece(products[start : start + most])
+        if len(known) < len(work) < TOGETHER and restored(self._db, self._shop.id) is None:
+            # It was never asked: with the answer to one product it tells how many may be out at once.
+            self._send_piece(self._connector, [new.pop(0)])
+        a_second = restored(self._db, self._shop.id) or 0.0
+        self._send(known, lanes(a_second, len(known)), PRODUCTS_A_TURN, KNOWN_IN_A_LANE)
+        self._send(new, 1 if len(new) >= TOGETHER else lanes(a_second, len(new)), NEW_A_TURN, NEW_IN_A_LANE)
 
-    def _send_piece(self, products: list[int]) -> None:
-        pages = self._pages(products)
+    def _send(self, products: list[int], number: int, alone: int, beside: int) -> None:
+        """Products in so many lanes; a piece is at most `alone` products where there is one lane, else `beside`."""
+        if number == 1:
+            for piece in pieces(products, 1, alone):
+                self._send_piece(self._connector, piece)
+            return
+        while len(self._beside) < number:
+            # They go last: stock and orders wait for no more than the calls that are out.
+            self._beside.append(connect(self._db, self._shop, before=self._between, last=True))
+        senders = [self._sender(connector) for connector in self._beside[:number]]
+        side_by_side(pieces(products, number, beside), senders, self._halted)
+
+    def _sender(self, connector: Channel) -> Callable[[Sequence[int]], None]:
+        return lambda piece: self._send_piece(connector, piece)
+
+    def _send_piece(self, connector: Channel, products: Sequence[int]) -> None:
+        with self._turn:
+            found = self._pages(list(products))
         drafts: dict[str, ProductDraft] = {
             str(product_id): draft(
                 page["wanted"], page["external_id"], page["image_ids"], str(product_id), page["listings"],
                 trade_only=page["trade_only"],
             )
-            for product_id, page in pages.items() if page["listings"]
+            for product_id, page in found.items() if page["listings"]
         }  # fmt: skip
-        for result in self._connector.push(list(drafts.values())):
-            self._record.product(result, drafts[result.key], pages[int(result.key)])
-        self._record.flush()
+        for result in connector.push(list(drafts.values())):
+            with self._turn:
+                self._record.product(result, drafts[result.key], found[int(result.key)])
+        with self._turn:
+            self._record.flush()
 
     def _pages(self, products: list[int]) -> dict[int, dict[str, Any]]:
         """The products as they are wanted now, each with all its wanted listings: a shop takes a product whole."""

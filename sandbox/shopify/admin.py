@@ -160,7 +160,7 @@ class Admin:
         }
 
     def _settings(self, wish: Fields) -> None:
-        """`{"plan", "rate", "points", "scopes", "chatty", "orders_a_minute", "state": 200 | 402 | 403 | 423 | 503}`; `rate` is points a second in place
+        """`{"plan", "rate", "points", "scopes", "chatty", "orders_a_minute", "latency", "state": 200 | 402 | 403 | 423 | 503}`; `rate` is points a second in place
         of the plan's and holds until the shop is started again."""
         site = self._site
         if "plan" in wish or "rate" in wish:
@@ -168,6 +168,7 @@ class Admin:
             site.store.remember("plan", site.bucket.plan)
         if "points" in wish:
             site.bucket.drain(float(wish["points"]))
+        site.latency = float(wish.get("latency", site.latency))
         if "orders_a_minute" in wish:
             site.store.remember("orders_a_minute", str(wish["orders_a_minute"] or ""))
         if "chatty" in wish:

@@ -9,6 +9,7 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     OperationDefinitionNode,
+    OperationType,
     value_from_ast_untyped,
 )
 
@@ -79,17 +80,27 @@ def answer(site: Site, call: Call) -> Answer:
 
 def root_fields(call: Call) -> list[str]:
     """The root fields a request asks for; none where it is not a document."""
+    return [
+        field.name.value
+        for one in _operations(call)
+        for field in one.selection_set.selections
+        if isinstance(field, FieldNode)
+    ]
+
+
+def seconds(site: Site, call: Call) -> float:
+    """How long a real shop would take to answer."""
+    changes = any(one.operation is OperationType.MUTATION for one in _operations(call))
+    return site.latency if changes else site.latency / 3
+
+
+def _operations(call: Call) -> list[OperationDefinitionNode]:
     try:
         document, _ = graph.judged(str(call.wish.get("query")))
     except ValueError:
         return []
-    return [
-        field.name.value
-        for one in (document.definitions if document else ())
-        if isinstance(one, OperationDefinitionNode)
-        for field in one.selection_set.selections
-        if isinstance(field, FieldNode)
-    ]
+    rows = document.definitions if document else ()
+    return [one for one in rows if isinstance(one, OperationDefinitionNode)]
 
 
 def throttled(site: Site, requested: float) -> Fields:

@@ -97,6 +97,8 @@ class Shop(Running):
             return self._admin.answer(call)
         if call.path.startswith("/admin/"):
             found = api.answer(self.site, call)
+            if self.site.latency:
+                self._listener.stopping.wait(api.seconds(self.site, call))
             self.deliveries.wake()
             self.bulk.wake()
             return found

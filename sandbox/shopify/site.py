@@ -40,7 +40,8 @@ _SORTS = {"ID": "id", "CREATED_AT": "created", "UPDATED_AT": "modified"}
 class Site:
     """One shop. `tax_rate` 0.19 = 19 %; `lock` is held by whoever works in it; `fired` gets (topic, kind, id);
     `chatty` tells products/update for
-    a change of stock as well, as merchants report of real shops [3rd]; `folder` holds its files and `address` is where it answers, e.g. https://127.0.0.1:8443."""
+    a change of stock as well, as merchants report of real shops [3rd]; `latency` is how many seconds a change takes, a look
+    takes a third; `folder` holds its files and `address` is where it answers, e.g. https://127.0.0.1:8443."""
 
     store: Store
     bucket: Bucket
@@ -55,6 +56,7 @@ class Site:
     fired: Callable[[str, str, int], None] = lambda *_: None
     address: str = ""
     chatty: bool = False
+    latency: float = 0.0
 
     @property
     def domain(self) -> str:

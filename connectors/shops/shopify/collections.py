@@ -2,7 +2,9 @@
 
 import hashlib
 import re
+import threading
 import unicodedata
+from collections import defaultdict
 
 from connectors.shops.shopify.client import GraphQL, refusals, sentence
 from connectors.shops.shopify.facts import Facts
@@ -10,6 +12,8 @@ from core.errors import Refused, Temporary, Unknown
 
 LONGEST = 255
 """Characters of a title or handle."""
+_MAKING: dict[str, threading.Lock] = defaultdict(threading.Lock)
+"""By host: of several lanes of a push that need a new collection one makes it, and the others find it."""
 
 
 def handle_of(path: tuple[str, ...]) -> str:
@@ -43,7 +47,8 @@ class Collections:
         if not handle:
             return None
         if handle not in self._known:
-            self._known[handle] = self._find(handle) or self._make(handle, path[-1].strip()[:LONGEST])
+            with _MAKING[self._graphql.host]:
+                self._known[handle] = self._find(handle) or self._make(handle, path[-1].strip()[:LONGEST])
         return self._known[handle]
 
     def join(self, product: str, collection: str) -> str | None:
