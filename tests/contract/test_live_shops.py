@@ -37,16 +37,51 @@ KINDS = (
 """What a Shopify holds that a test could leave behind."""
 
 
+SHOPS: dict[str, dict[str, Any]] = {
+    "at home in New York": {"utc_offset_hours": -5, "currency": "USD"},
+    "slow, in a folder, prices with tax": {"below": "/shop", "tax_included": True, "latency": 1},
+    "over http": {"below": "/deep/shop", "weight_unit": "oz"},
+}
+FAILING = '''"""Every second call that changes products is answered, and the test that made it fails there and then."""
+
+from connectors.shops.woocommerce.client import Rest
+
+whole, calls = Rest.batch, []
+
+
+def batch(self, *args):
+    answers = whole(self, *args)
+    calls.append(args)
+    if len(calls) % 2 == 0:
+        raise RuntimeError("planted")
+    return answers
+
+
+Rest.batch = batch
+'''
+
+
 @pytest.mark.deep
-def test_a_live_woocommerce_is_left_as_it_was_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", SHOPS)
+def test_a_live_woocommerce_is_left_as_it_was_found(tmp_path: Path, kind: str) -> None:
     """Whole: every thing with every field, its date of change included."""
-    with Shop(tmp_path / "shop", utc_offset_hours=-5) as shop:
-        owner = WooRig(shop.url, shop.keys.key, shop.keys.secret, str(shop.ca_file), None)
-        _stock(owner)
-        found = _state(owner)
-        assert len(found["products"]) == 3 and len(found["orders"]) == 2
-        keys = {"URL": shop.url, "KEY": shop.keys.key, "SECRET": shop.keys.secret, "CA": str(shop.ca_file)}
-        assert _passed("live-woocommerce", {f"{LIVE}{name}": value for name, value in keys.items()}) > 50
+    with Shop(tmp_path / "shop", **SHOPS[kind]) as shop:
+        owner, found, given = _opened(shop)
+        if kind == "over http":
+            given[f"{LIVE}URL"] = shop.http_url
+        assert _passed("live-woocommerce", given) > 55
+        assert _state(owner) == found
+
+
+@pytest.mark.deep
+def test_also_a_run_that_fails_leaves_a_live_woocommerce_as_it_was_found(tmp_path: Path) -> None:
+    (tmp_path / "planted_failures.py").write_text(FAILING, "utf-8")
+    with Shop(tmp_path / "shop") as shop:
+        owner, found, given = _opened(shop)
+        path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+        ran = _ran("live-woocommerce", given | {"PYTHONPATH": path}, "-p", "planted_failures")
+        failed, passed = (int(ran.stdout.split(f" {word}")[0].split()[-1]) for word in ("failed", "passed"))
+        assert failed > 10 < passed, ran.stdout[-3000:]
         assert _state(owner) == found
 
 
@@ -69,6 +104,16 @@ def test_a_live_shopify_is_left_as_it_was_found(tmp_path: Path) -> None:
         assert shop.site.number("Order") > found[3][0]["id"] + 14, "orders were written and deleted again"
 
 
+def _opened(shop: Shop) -> tuple[WooRig, dict[str, list[Any]], dict[str, str]]:
+    """Its owner's hands, what he has in it, and what a person says to have it tested."""
+    owner = WooRig(shop.url, shop.keys.key, shop.keys.secret, str(shop.ca_file), None)
+    _stock(owner)
+    found = _state(owner)
+    assert len(found["products"]) == 3 and len(found["orders"]) == 2
+    given = {"URL": shop.url, "KEY": shop.keys.key, "SECRET": shop.keys.secret, "CA": str(shop.ca_file)}
+    return owner, found, {f"{LIVE}{name}": value for name, value in given.items()}
+
+
 def _stock(owner: WooRig) -> None:
     """A shop that its owner has been selling in: with products in every state, a category, a tag and orders."""
     category = owner.rest("POST", "products/categories", json={"name": "Own"})
@@ -85,15 +130,20 @@ def _stock(owner: WooRig) -> None:
 
 
 def _passed(name: str, given: dict[str, str]) -> int:
-    """As a person runs it: by the environment alone, in a process of its own."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
-    ran = subprocess.run(
-        [sys.executable, "-P", "-m", "pytest", "tests/contract", "-k", name, "-q", "-p", "no:cacheprovider"],
-        cwd=CHECKOUT, env=kept | given, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
+    """How many tests passed, where none failed."""
+    ran = _ran(name, given)
     told = ran.stdout.strip().splitlines()
     assert ran.returncode == 0, "\n".join(told[-40:])
     return int(told[-1].split(" passed")[0].split()[-1])
+
+
+def _ran(name: str, given: dict[str, str], *more: str) -> subprocess.CompletedProcess[str]:
+    """As a person runs it: by the environment alone, in a process of its own."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ENTREPOT_")}
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "pytest", "tests/contract", "-k", name, "-q", "-p", "no:cacheprovider", *more],
+        cwd=CHECKOUT, env=kept | given, capture_output=True, text=True, timeout=900, check=False,
+    )  # fmt: skip
 
 
 def _kept(shop: Shopify) -> list[list[Any]]:

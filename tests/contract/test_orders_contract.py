@@ -34,24 +34,26 @@ def shop(rig: OrderRig) -> OrderShop:
 class Shelf:
     """A mug at 12.50 and shirts at 19.50 in the shop: SKUs, and the ids the hub stores for them."""
 
-    def __init__(self, rig: OrderRig, shop: OrderShop) -> None:
-        prefix, facts = f"OR{secrets.token_hex(4)}", shop.check()
+    def __init__(self, rig: OrderRig, shop: OrderShop, prefix: str) -> None:
+        facts = shop.check()
         make = Make(prefix, facts.currency)
         mug, shirt = make.simple(1, stock=50), make.variable(2)
         shirt = replace(shirt, variants=tuple(replace(one, stock=50) for one in shirt.variants))
         results = push(shop, mug, shirt)
         self.mug, self.small, self.medium = f"{prefix}-1", f"{prefix}-2-S", f"{prefix}-2-M"
         self.ids = {variant.sku: results[draft.key].variant_ids[variant.key] for draft in (mug, shirt) for variant in draft.variants}  # fmt: skip
-        self.prefix, self.currency = prefix, make.currency
+        self.currency = make.currency
         self.gross = shown_is_paid(rig, facts)
         """Else what a buyer pays hangs on a live shop's own taxes."""
 
 
 @pytest.fixture
 def shelf(rig: OrderRig, shop: OrderShop) -> Iterator[Shelf]:
-    made = Shelf(rig, shop)
-    yield made
-    rig.forget(made.prefix)
+    prefix = f"OR{secrets.token_hex(4)}"
+    try:
+        yield Shelf(rig, shop, prefix)
+    finally:  # also where only half of it could be made
+        rig.forget(prefix)
 
 
 @pytest.fixture
