@@ -35,7 +35,8 @@ class ShopOrderLine:
 
     `variant_id` is what Listing.external_id holds for it (the variation's or simple product's number on WooCommerce, the
     variant's gid on Shopify); None where the product is gone. `unit_price` is what the buyer pays for one, None where the shop
-    does not tell it as an exact amount.
+    does not tell it as an exact amount. `taken` is how many pieces the shop itself has counted off its stock for this line
+    just now (none for an unpaid order, fewer after a refund that put some back); None where it does not tell.
     """
 
     external_id: str
@@ -45,6 +46,7 @@ class ShopOrderLine:
     quantity: int
     removed: int = 0
     unit_price: Money | None = None
+    taken: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

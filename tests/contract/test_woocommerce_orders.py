@@ -82,7 +82,7 @@ def test_every_status_has_a_standing(rig: WooOrderRig, status: str, standing: st
 def test_an_order_in_the_trash_is_not_to_be_shipped_and_in_no_list(rig: WooOrderRig) -> None:
     number = rig.buy([(MUG, 1)])
     rig.desk(number, "trash")
-    assert read(rig, number).standing == "unpaid"
+    assert read(rig, number).standing == "cancelled"
     assert number not in {one.external_id for one in rig.connect().orders_since(EPOCH)}
     with pytest.raises(Refused, match="in the trash"):
         rig.connect().report_shipment(number, ShipmentReport("t", ()))

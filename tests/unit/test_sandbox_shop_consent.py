@@ -108,7 +108,7 @@ def test_a_click_on_approve_sends_the_keys_and_leads_back(client: Client, hub: H
     assert granted.ask("POST", "/products", {"name": "A"})[0] == 201
     client.switch("DELETE", "keys", {"key": keys["consumer_key"]})
     status, refused = granted.ask("GET", "/products")
-    assert (status, refused["message"]) == (401, "Consumer key is invalid.")
+    assert (status, refused["message"]) == (401, "Sorry, you cannot list resources.")
 
 
 def test_a_post_is_a_click(client: Client, hub: Hub) -> None:

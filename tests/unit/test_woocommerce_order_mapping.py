@@ -51,8 +51,8 @@ def test_a_recorded_order_with_its_recorded_refund() -> None:
         total=euro(7507),
         lines=(
             # 29.48 + 5.60 for three and 29.49 + 5.60 for two do not divide into cents.
-            ShopOrderLine("369", "10", "HUB-1", "Hub Mug", 3),
-            ShopOrderLine("370", "15", "SHIRT-S-slim", "Hub Shirt - S, slim", 2),
+            ShopOrderLine("369", "10", "HUB-1", "Hub Mug", 3, taken=3),
+            ShopOrderLine("370", "15", "SHIRT-S-slim", "Hub Shirt - S, slim", 2, taken=2),
         ),
         refunds=(ShopRefund("553", euro(1169), (("369", 1),)),),
         buyer=Buyer(
@@ -95,7 +95,7 @@ def test_a_unit_price_is_exact_or_missing(net: int, quantity: int, tax: int) -> 
         ("processing", None, "open"),
         ("refunded", None, "open"),
         ("on-hold", "2026-11-22T22:05:10", "unpaid"),
-        ("trash", "2026-11-22T22:05:10", "unpaid"),
+        ("trash", "2026-11-22T22:05:10", "cancelled"),
         ("cancelled", "2026-11-22T22:05:10", "cancelled"),
         ("at-packing", "2026-11-22T22:05:10", "open"),
         ("at-packing", None, "unpaid"),
@@ -107,8 +107,21 @@ def test_a_status_says_whether_to_ship(status: str, paid: str | None, standing: 
 
 def test_a_part_of_a_piece_is_nothing_the_hub_ever_sold() -> None:
     given_line = {"id": 1, "product_id": 10, "variation_id": 0, "quantity": Decimal("2.5"), "total": "5.00", "sku": "K", "name": "K&#228;se"}  # fmt: skip
-    assert order_mapping.line(given_line, "EUR") == ShopOrderLine("1", None, "K", "Käse", 3)
+    assert order_mapping.line(given_line, "EUR") == ShopOrderLine("1", None, "K", "Käse", 3, taken=0)
     assert order_mapping.line({**given_line, "quantity": 2, "product_id": 0}, "EUR").variant_id is None
+
+
+@pytest.mark.parametrize(
+    ("written", "told"), [(None, 0), ("2", 2), (3, 3), ("", 0), ("1.5", 2), ("NaN", None), ("two", None), ([1], None)]
+)  # fmt: skip
+def test_what_the_shop_took_off_its_shelf_is_told(written: Any, told: int | None) -> None:
+    marks = [] if written is None else [{"key": "_reduced_stock", "value": written}]
+    assert order_mapping.taken({"meta_data": marks}) == told
+
+
+def test_after_a_refund_the_shop_holds_fewer_for_the_line() -> None:
+    lines = answer("order_get_after_refund")["line_items"]
+    assert [(one["quantity"], order_mapping.taken(one)) for one in lines] == [(3, 2), (2, 2)]
 
 
 def test_the_parts_of_a_bundle_are_lines_beside_it() -> None:

@@ -23,13 +23,17 @@ STANDINGS: dict[str, Standing] = {
     "on-hold": "unpaid",
     "checkout-draft": "unpaid",
     "auto-draft": "unpaid",
-    "trash": "unpaid",
+    "trash": "cancelled",
     "processing": "open",
     "completed": "open",
     "refunded": "open",
     "cancelled": "cancelled",
 }
-"""WooCommerce's own statuses. On hold waits for a bank transfer; a refunded order is what its refunds say."""
+"""WooCommerce's own statuses. On hold waits for a bank transfer; a refunded order is what its refunds say. The trash is where
+an owner throws what he will not deliver; taken out of it, an order stands as it did."""
+TAKEN = "_reduced_stock"
+"""Meta field of an order's line: the pieces that WooCommerce has counted off for it (recorded: order_create_api,
+order_get_after_refund; absent while it has taken none)."""
 REFUNDED_LINE = "_refunded_item_id"
 """Meta field of a refund's line that names the order's line (recorded: refund_create_partial)."""
 _PLACE = ("address_1", "address_2", "postcode", "city")
@@ -74,7 +78,16 @@ def line(found: Fields, currency: str) -> ShopOrderLine:
         title=unescape(str(found.get("name") or "")),
         quantity=math.ceil(quantity),
         unit_price=unit_price(found, currency) if whole else None,
+        taken=taken(found),
     )
+
+
+def taken(found: Fields) -> int | None:
+    """How many pieces the shop has counted off its stock for this line; None where a plugin wrote something else there."""
+    try:
+        return math.ceil(Decimal(str(meta(found, TAKEN) or 0)))
+    except (ArithmeticError, ValueError):
+        return None
 
 
 def unit_price(found: Fields, currency: str) -> Money | None:
