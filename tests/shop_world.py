@@ -26,6 +26,7 @@ from tests import builders as make
 from tests.orders import pay_in
 from tests.shop_world_hands import Hands, Shown
 from tests.shop_world_hub import Killed, Mortal
+from tests.shop_world_owner import STRANGE, Owner
 from tests.shop_world_supplier import Office
 from tests.staged import stage
 from tests.stepping import pending, rows, run_message
@@ -68,6 +69,7 @@ class World:
     supplier: int = 0
     feed: int = 0
     shops: list[int] = field(default_factory=list)
+    owners: list[Owner] = field(default_factory=list)
     stock: dict[str, int] = field(default_factory=dict)
     price: dict[str, int] = field(default_factory=dict)
     offered: set[str] = field(default_factory=set)
@@ -75,13 +77,16 @@ class World:
     excuse: Counter[str] = field(default_factory=Counter)
     life: int | None = None
 
-    def begin(self) -> None:
-        """Empty shops, a supplier with a feed, a shop of each channel that lists all of it, deposits, and webhooks."""
+    def begin(self, has: Sequence[str] = ("", ""), page: Any = "stays", *, strange: bool = False, names: Sequence[str] = ()) -> None:  # fmt: skip
+        """Shops with nothing but their owners' own pages of what `has` says and the supplier has (`names`), a supplier with a feed, a shop of each channel that lists all of it, deposits, and webhooks."""
         self.office = Office(self.server, self.db, self._left)
         self.db.run("DELETE FROM message")
         self.db.run("UPDATE shop SET live_since = NULL")
-        for hand in self.hands:
+        for hand, own in zip(self.hands, has, strict=True):
             hand.clear()
+            owner = Owner(self.db, hand, self.code, own, page, strange)
+            owner.opens(names, COLOURS)
+            self.owners.append(owner)
         with self.db.unit_of_work() as uow:
             session = uow.session
             supplier = Company(kind="supplier", code=self.code, name=self.code.title())
@@ -91,17 +96,19 @@ class World:
             session.add(feed)
             session.flush()
             self.supplier, self.feed = supplier.id, feed.id
-            for hand, channel in zip(self.hands, CHANNELS, strict=True):
+            for hand, channel, owner in zip(self.hands, CHANNELS, self.owners, strict=True):
                 seller = make.company(session, "seller", code=f"{self.code}{channel[:1].upper()}")
                 keys = {"key": "k", "secret": "s", "ca_file": hand.told["ca_file"]}
                 shop = make.shop(
                     session, seller, channel=channel, url=hand.told["url"], credentials=load_vault(load()).seal(keys),
                     settings={"price_fall_limit_percent": 100, "withdraw_limit_percent": 100},
+                    live_since=now() if owner.live else None,
                 )  # fmt: skip
                 chosen = {"supplier": supplier.id}
                 session.add(Selection(shop_id=shop.id, by="supplier", what=chosen, margin_percent=Decimal(50)))  # fmt: skip
                 pay_in(uow, seller.id, 10_000_000)
                 self.shops.append(shop.id)
+                owner.shop = shop.id
         self.office.begin(self.supplier)
         for place, hand in enumerate(self.hands):
             self._opened(place).subscribe(hand.rig.address)
@@ -148,10 +155,19 @@ class World:
         while arriving := [each for each in pending(self.db) if each["step"].startswith(("feeds.", "catalogue."))]:  # fmt: skip
             run_message(self.db, arriving[0])
 
+    def look(self, place: int) -> dict[str, tuple[str, Shown]]:
+        """By its name, what a shop shows of what is the hub's there: with its SKU as it is written there."""
+        owner = self.owners[place]
+        his = {owner.sku(name) for name in [*owner.names, STRANGE]} - set(owner.adopted())
+        found = [(sku, shown) for sku, shown in self.hands[place].look(self.code) if sku.lower() not in his]
+        by_name = {sku.rpartition("-")[2].upper(): (sku, shown) for sku, shown in found}
+        assert len(by_name) == len(found), f"doubled: {found}"
+        return by_name
+
     def shelf(self, place: int, name: str) -> Shown | None:
         """What one shop shows of it, on sale or not."""
-        found = [shown for sku, shown in self.hands[place].look(self.sku(name)) if sku == self.sku(name)]
-        return found[0] if found else None
+        found = self.look(place).get(name)
+        return found[1] if found else None
 
     def on_shelves(self, name: str) -> int:
         """What visitors of all shops could buy now."""
@@ -164,11 +180,13 @@ class World:
 
     def buys(self, place: int, wishes: Mapping[str, int], *, paid: bool) -> None:
         """A buyer, where the shop shows so many of each on sale."""
+        shelf = self.look(place)
         for name, number in wishes.items():
-            there = self.shelf(place, name)
-            if there is None or not there.on_sale or there.stock < number:
+            if name not in shelf or not shelf[name][1].on_sale or shelf[name][1].stock < number:
                 return
-        lines = [(self.sku(name), number) for name, number in wishes.items()]
+        if self.owners[place].fresh:
+            return
+        lines = [(shelf[name][0], number) for name, number in wishes.items()]
         order = self.hands[place].rig.buy(lines, paid=paid)
         self.orders.append(Bought(place, order, paid, Counter(wishes), Counter(wishes)))
 
@@ -193,7 +211,7 @@ class World:
             order.lines.clear()
         elif what == "refund" and order.paid and order.lines[name]:
             told = hand.rig.connect().order(order.id)
-            line = next(each for each in told.lines if each.sku == self.sku(name))
+            line = next(each for each in told.lines if each.sku.upper() == self.sku(name))
             hand.rig.refund(order.id, [(line.external_id, 1)])
             order.lines[name] -= 1
         elif what == "edit" and order.paid and order.lines[name] > 1 and not sent:
@@ -206,10 +224,34 @@ class World:
 
     def recounts(self, place: int, name: str, stock: int) -> None:
         """The owner writes another stock; what he invents is his own fault."""
-        there = self.shelf(place, name)
+        there = self.look(place).get(name)
         if there:
-            self.excuse[name] += max(0, stock - there.stock)
-            self.hands[place].recount(self.sku(name), stock)
+            self.excuse[name] += max(0, stock - there[1].stock)
+            self.hands[place].recount(there[0], stock)
+
+    def edits(self, place: int, name: str, what: str) -> None:
+        """The owner writes another title or price; where the page is his, so it shall stay."""
+        owner, group = self.owners[place], "V" if name in COLOURS else name
+        found = [sku for sku, _ in self.hands[place].look(self.sku(name))]
+        if found:
+            self.hands[place].edit(found[0], what)
+            if what == "title":
+                owner.titles[group] = "Mine"
+
+    def adopts(self, place: int) -> None:
+        """The owner has what he had taken over; the pieces that his pages show then are his own fault."""
+        owner = self.owners[place]
+        before = set(owner.adopted())
+        owner.adopts(self.runs)
+        shown = owner.pieces()
+        for sku in set(owner.adopted()) - before:
+            name = sku.rpartition("-")[2].upper()
+            self.excuse[name] += shown[name]
+
+    def gives_back(self, place: int) -> None:
+        """A sale from before the adoption is cancelled: its piece is on the shelf again, and the supplier has it not."""
+        if name := self.owners[place].gives_back():
+            self.excuse[name] += 1
 
     def works(self, place: int, *, twice: bool = False, shop: int | None = None) -> bool:
         """Runs one waiting message, the `place`th in turn; False where there is none. One that fails stays.

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from tests.contract.shopify_rig import MAKE, ShopifyOrderRig
+from tests.contract.shopify_rig import MAKE, PUBLISHED, ShopifyOrderRig
 from tests.contract.woocommerce_order_rig import WooOrderRig
 
-EYES = """query ($after: String) { products(first: 50, after: $after) { pageInfo { hasNextPage endCursor } nodes {
-  id title status variants(first: 20) { nodes { sku price inventoryQuantity selectedOptions { name value } } } } } }"""
+EYES = f"""query ($after: String) {{ products(first: 50, after: $after) {{ pageInfo {{ hasNextPage endCursor }} nodes {{
+  id title status {PUBLISHED} variants(first: 20) {{ nodes {{ sku price inventoryQuantity selectedOptions {{ name value }} }} }} }} }} }}"""
 FULFILLED = """query ($id: ID!) { order(id: $id) { fulfillments(first: 50) { status trackingInfo(first: 5) { number }
   fulfillmentLineItems(first: 20) { nodes { quantity lineItem { sku } } } } } }"""
 ONE_ONLY = ("Title", "Default Title")
@@ -162,7 +162,7 @@ class ShopifyHands:
                 if (thing["sku"] or "").lower().startswith(prefix.lower()):
                     options = tuple((each["name"], each["value"]) for each in thing["selectedOptions"])
                     chosen = () if options == (ONE_ONLY,) else options
-                    sold = one["status"] == "ACTIVE"
+                    sold = one["status"] == "ACTIVE" and one["publishedOnPublication"]
                     shown = Shown(one["title"], thing["price"], thing["inventoryQuantity"], sold, chosen, one["id"])  # fmt: skip
                     found.append((thing["sku"], shown))
         return found
@@ -195,7 +195,7 @@ class ShopifyHands:
         fields = {"title": title, "productOptions": [{"name": name, "values": values}], "variants": variants}
         number = str(self._rig.graphql(MAKE, input=fields)["product"]["id"])
         for sku in skus:
-            self._rig.recount(sku, 4)
+            self._rig.switch("edit", sku=sku, set={"stock": 4, "published": True})
         return number
 
     def parcels(self, order: str) -> list[Parcel]:
