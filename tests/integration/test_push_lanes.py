@@ -95,7 +95,9 @@ def held(sandbox: Watched) -> dict[str, int | None]:
     """SKU → stock of all there is; no SKU twice."""
     with sandbox.site.lock:
         found = [one["sku"] for one in sandbox.site.all("ProductVariant")]
-        stocks = {one["sku"]: _available(sandbox, one) for one in sandbox.site.all("ProductVariant")}
+        stocks: dict[str, int | None] = {
+            one["sku"]: _available(sandbox, one) for one in sandbox.site.all("ProductVariant")
+        }
     assert len(found) == len(stocks), f"doubled: {sorted(found)}"
     return stocks
 
@@ -117,6 +119,7 @@ def test_several_products_go_in_at_once_each_of_them_once(
     db: Database, sandbox: Watched, shop_id: int
 ) -> None:
     sandbox.site.latency = 0.03
+    sandbox.faults.add("late", field="collectionByIdentifier", seconds=0.3)  # all lanes look meanwhile
     wanted(db, *LAMPS)
     run_all(db)
     assert held(sandbox) == everything()
