@@ -112,9 +112,12 @@ class WooRig:
         return WooCommerceShop(**{**given, **usual, **options})
 
     def rest(self, method: str, path: str, **options: Any) -> Any:
+        return self._asked(method, path, **options).json()
+
+    def _asked(self, method: str, path: str, **options: Any) -> httpx2.Response:
         answer = self._http.request(method, f"{self.url}/wp-json/wc/v3/{path}", **options)
         assert answer.is_success, answer.text
-        return answer.json()
+        return answer
 
     def stranger(self, sku: str) -> str:
         made = self.rest(
@@ -183,11 +186,13 @@ class WooRig:
         self.fail(kind, parent=parent)
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
-        page = 1
+        page, last = 0, 1
         whole = {"per_page": 100, "orderby": "id", "order": "asc", **params}
-        while some := self.rest("GET", path, params={**whole, "page": page}):
-            yield from some
+        while page < last:
             page += 1
+            answer = self._asked("GET", path, params={**whole, "page": page})
+            last = int(answer.headers.get("X-WP-TotalPages") or 1)
+            yield from answer.json()
 
     def products(self) -> list[dict[str, Any]]:
         return [product for status in ("any", "trash") for product in self.pages("products", status=status)]
