@@ -22,6 +22,7 @@ class Call(answers.Call):
     raw_query: str = ""
     fetched: Mapping[str, Any] = field(default_factory=dict)  # pictures by address; see media.fetch_all
     stocks: Mapping[int, int] = field(default_factory=dict)  # what was there a moment ago; see races.py
+    unheld: str = ""  # a SKU that was free a moment ago; see races.py
     pause: float = 0  # seconds over which the changes are spread
     below: str = ""  # the folder of the server that the shop stands in
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.woocommerce import products
+from sandbox.woocommerce import products, races
 from sandbox.woocommerce.answers import Answer, Call, Fields, NotSimulated, Refusal, fields_of
 from sandbox.woocommerce.site import Site
 
@@ -14,9 +14,9 @@ def of_products(site: Site, call: Call) -> Answer:
     return _batch(
         site,
         call,
-        create=lambda fields: products.create_product(site, call, fields),
-        update=lambda fields: products.update_product(site, call, fields),
-        delete=lambda number: products.delete_product(site, call, number, force=True),
+        create=lambda fields, now: products.create_product(site, now, fields),
+        update=lambda fields, now: products.update_product(site, now, fields),
+        delete=lambda number, now: products.delete_product(site, now, number, force=True),
     )
 
 
@@ -26,9 +26,10 @@ def of_variations(site: Site, call: Call, parent: int) -> Answer:
     return _batch(
         site,
         call,
-        create=lambda fields: products.create_variation(site, call, parent, fields),
-        update=lambda fields: products.update_variation(site, call, parent, fields),
-        delete=lambda number: products.delete_variation(site, call, parent, number),
+        create=lambda fields, now: products.create_variation(site, now, parent, fields),
+        before=races.sku_looked_up,
+        update=lambda fields, now: products.update_variation(site, now, parent, fields),
+        delete=lambda number, now: products.delete_variation(site, now, parent, number),
     )
 
 
@@ -45,9 +46,10 @@ def _batch(
     site: Site,
     call: Call,
     *,
-    create: Callable[[Fields], Fields],
-    update: Callable[[Fields], Fields],
-    delete: Callable[[int], Fields],
+    create: Callable[[Fields, Call], Fields],
+    update: Callable[[Fields, Call], Fields],
+    delete: Callable[[int, Call], Fields],
+    before: Callable[[Site, Call, Fields], Call] = lambda site, call, fields: call,
 ) -> Answer:
     fields = fields_of(call)
     if "_fields" in call.query:
@@ -60,7 +62,7 @@ def _batch(
     if not all(isinstance(wish, dict) for wish in changes):
         raise NotSimulated("a batch whose members are no objects")
     shown: dict[str, list[Fields]] = {}
-    kinds: tuple[tuple[str, Callable[[Any], Fields]], ...] = (
+    kinds: tuple[tuple[str, Callable[[Any, Call], Fields]], ...] = (
         ("create", create),
         ("update", update),
         ("delete", delete),
@@ -69,13 +71,14 @@ def _batch(
         for wish in fields.get(kind) or []:
             number = wish.get("id") if kind == "update" else wish if kind == "delete" else 0
             site.pause(call.pause / total)
+            now = before(site, call, wish) if kind == "create" else call
             with site.store.work():  # each for itself: others read, buy and write in between
-                shown.setdefault(kind, []).append(_one(change, wish, number))
+                shown.setdefault(kind, []).append(_one(change, wish, now, number))
     return Answer(200, shown or [])
 
 
-def _one(change: Callable[[Any], Fields], wish: Any, number: Any) -> Fields:
+def _one(change: Callable[[Any, Call], Fields], wish: Any, call: Call, number: Any) -> Fields:
     try:
-        return change(wish)
+        return change(wish, call)
     except Refusal as refusal:
         return {"id": number, "error": refusal.as_json()}

@@ -74,7 +74,7 @@ def apply(site: Site, call: Call, doc: Fields, fields: Fields, *, creating: bool
             raise NotSimulated(f"the field {name}")
     _enums(doc, fields)
     _texts(site, doc, fields)
-    _keys(site, doc, fields, creating=creating)
+    _keys(site, call, doc, fields, creating=creating)
     if "attributes" in fields:
         _choices(site, doc, fields) if doc["type"] == "variation" else _attributes(site, doc, fields)
     _prices(site, doc, fields)
@@ -141,12 +141,12 @@ def _address(site: Site, doc: Fields, wanted: str) -> None:
     doc["slug"] = wanted
 
 
-def _keys(site: Site, doc: Fields, fields: Fields, *, creating: bool) -> None:
+def _keys(site: Site, call: Call, doc: Fields, fields: Fields, *, creating: bool) -> None:
     if fields.get("sku") is not None:
         sku = text.clean(coerce.string(fields["sku"]))
         holders = _holders(site, "sku", sku.casefold(), doc["id"])
         living = [holder for holder in holders if holder["status"] != "trash"]
-        if living:
+        if living and not (call.unheld and sku.casefold() == call.unheld):
             raise Refusal(
                 "product_invalid_sku",
                 "Invalid or duplicated SKU.",

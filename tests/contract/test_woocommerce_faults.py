@@ -1,10 +1,12 @@
 """What the WooCommerce connector must keep where the shop fails: lost answers, outages, limits, dead pictures."""
 
+import time
 from dataclasses import replace
 
 import pytest
 
 from connectors.base import PushResult, StockLevel
+from connectors.shops.woocommerce import upsert
 from core.errors import Temporary
 from tests.contract.shops import (
     LOST,
@@ -18,6 +20,7 @@ from tests.contract.shops import (
     push,
     read,
 )
+from tests.workers import until
 
 CHANNEL = "woocommerce"
 pytestmark = pytest.mark.usefixtures("woo")
@@ -54,6 +57,28 @@ def test_a_lost_answer_about_variants_ends_the_same_way(
     results = push(shop, more)
     assert_true(faulty.connect(), [more], results)
     assert results[draft.key].variant_ids["v1S"] == before.variant_ids["v1S"]
+    assert_no_doubles(faulty, prefix, {v.sku for v in more.variants})
+
+
+def test_a_shop_that_works_on_after_it_was_given_up_doubles_no_variation(
+    faulty: Rig, make: Make, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both calls are at the same variations, and the shop keeps no lock on their SKUs."""
+    assert isinstance(faulty, WooRig) and faulty.sandbox is not None
+    monkeypatch.setattr(upsert, "STILL", 1.0)
+    shop = faulty.connect(patience=PATIENCE, sleep=time.sleep)
+    draft = make.variable(1, sizes="S")
+    before = push(shop, draft)[draft.key]
+    more = known(make.variable(1, sizes="SABCDEFGH"), before)
+    monkeypatch.setattr(faulty.sandbox.site, "race_seconds", 0.1)
+    faulty.fail("slow", parent=str(before.external_id))
+    results = push(shop, more)
+    until(lambda: all(call["seconds"] is not None for call in faulty.calls()))
+    made = faulty.sandbox.site.store.count(
+        "kind = 'variation' AND parent = ?", (int(before.external_id or 0),)
+    )
+    assert made == 9
+    assert_true(faulty.connect(), [more], results)
     assert_no_doubles(faulty, prefix, {v.sku for v in more.variants})
 
 

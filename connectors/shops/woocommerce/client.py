@@ -63,7 +63,7 @@ class Rest:
         site = site_of(url, insecure_http=insecure_http)
         self.host = urlsplit(site).netloc
         self.insecure = site.startswith("http://")
-        self._patience = patience
+        self._patience, self.wait = patience, sleep
         self._http = Http(
             site,
             name=f"The shop {self.host}",
@@ -163,6 +163,12 @@ class Rest:
                 yield from ({"lost": str(error)} for _ in some)
             except Refused as error:
                 yield from ({"error": {"code": error.rule, "message": str(error)}} for _ in some)
+
+    def remove(self, path: str, numbers: Sequence[int]) -> None:
+        """Deletes things of ours for good; what is gone already is no matter. Raises Unknown."""
+        for start in range(0, len(numbers), BATCH):
+            body = {"delete": list(numbers[start : start + BATCH])}
+            self._good(self._http.post(f"{API}/{path}/batch", body, seconds=self._patience))
 
     def may_write(self) -> None:
         """Raises Misconfigured where the key may only read: an empty batch changes nothing and tells it."""

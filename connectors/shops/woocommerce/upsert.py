@@ -7,12 +7,15 @@ import orjson
 
 from connectors.shops.woocommerce.client import BATCH, Rest
 from connectors.shops.woocommerce.entry import Entry, Fields
+from connectors.shops.woocommerce.mapping import key_of
 from core.errors import EntrepotError, Refused, Temporary, Unknown
 
 LARGEST_CALL = 900_000
 """Bytes of one call: many web servers take 1 MB by default."""
 NEW_PICTURES = 30
 """Pictures one call makes the shop fetch: it fetches them inside the call, one after the other."""
+STILL = 1.0
+"""Seconds after which a call that was given up is done with the one thing it was at."""
 LOST = 2
 """Lost answers about one thing before it is reported as unknown."""
 
@@ -28,8 +31,9 @@ class Upsert:
         """Yields each entry once, as soon as it has an id or a problem.
 
         An answer that was lost is looked up by SKU before anything is sent again; the shop's own rule that a SKU is
-        unique, also while an earlier call is still at work, makes doubles impossible. Where the look-up fails too the
-        entries are yielded as unknown and its error is raised.
+        unique, also while an earlier call is still at work, makes doubles of products impossible. It holds no lock for a
+        variation: what was doubled is looked for at the end and taken away. Where the look-up fails too the entries are
+        yielded as unknown and its error is raised.
         """
         queue = deque(entries)
         while queue:
@@ -43,6 +47,25 @@ class Upsert:
                 yield from self._after_refusal(some, queue, error)
                 continue
             yield from self._learn(some, answers, queue)
+        again = [one for one in entries if one.parent is not None and one.lost and one.id is not None]
+        if again:
+            self._undouble(again)
+
+    def _undouble(self, entries: list[Entry]) -> None:
+        """Takes away what a call that was given up made beside the same call when it was made again: both ask whether the
+        SKU is free, and then both make it (class-wc-product-variation-data-store-cpt.php, create)."""
+        self._rest.wait(STILL)
+        ours: dict[tuple[str | None, int], int | None] = {
+            (one.key, one.parent or 0): one.id for one in entries
+        }
+        doubled = [
+            int(found["id"])
+            for found in self._rest.by_sku([entry.sku for entry in entries])
+            if ours.get((key_of(found), int(found.get("parent_id") or 0)), int(found["id"]))
+            != int(found["id"])
+        ]
+        if doubled:
+            self._rest.remove(self._path, doubled)
 
     def _next_batch(self, queue: deque[Entry]) -> list[Entry]:
         """As many as fit into one call. Two that want the same new picture go one after the other: it is fetched once."""
