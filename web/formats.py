@@ -33,7 +33,10 @@ def number(value: int | float | Decimal | None, locale: str = "en", places: int 
     """12345.5 → "12,345.5" (en), "12.345,5" (de), "12 345,5" (fr); None → "–"."""
     if value is None:
         return "–"
-    plain = f"{value:,.{places}f}" if places is not None else f"{value:,}"
+    if places is not None:
+        plain = f"{value:,.{places}f}"
+    else:
+        plain = f"{value:,f}" if isinstance(value, Decimal) else f"{value:,}"  # a Decimal of 40 may be 4E+1
     if locale in _POINT_COMMA:
         return plain.translate({ord(","): ".", ord("."): ","})
     if locale in _SPACE_COMMA:

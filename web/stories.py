@@ -158,8 +158,9 @@ def line_of_push(push: Push) -> Line:
     )
 
 
-def story_of_listing(listing: Listing, offer: Any) -> list[Line]:
-    """A listing from the supplier's record to what the shop holds, the newest first."""
+def story_of_listing(listing: Listing, offer: Any, *, taken: bool = False) -> list[Line]:
+    """A listing from the supplier's record to what the shop holds, the newest first; `taken`: it was adopted and nothing
+    was sent to it yet."""
     lines = []
     if offer is not None:
         words = f"{offer['supplier']} offers it"
@@ -177,7 +178,7 @@ def story_of_listing(listing: Listing, offer: Any) -> list[Line]:
             Line(
                 listing.sent_at,
                 "good",
-                "The shop was sent it",
+                "It was adopted: the shop had it already" if taken else "The shop was sent it",
                 f"as number {listing.external_id}" if listing.external_id else "",
             )
         )
@@ -188,7 +189,11 @@ def story_of_listing(listing: Listing, offer: Any) -> list[Line]:
                 listing.seen_at,
                 "wait" if drifted else "good",
                 "It was read back",
-                "different from what was sent" if drifted else "equal to what was sent",
+                "different from what was sent"
+                if drifted
+                else "as it was found"
+                if taken
+                else "equal to what was sent",
             )
         )
     if listing.problem:

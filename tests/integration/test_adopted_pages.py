@@ -144,3 +144,20 @@ def test_in_a_real_shop_it_becomes_ours_and_then_its_owner_writes_it_again(db: D
     run_all(db)
     assert rig.page(own, "EUR").title == "Lampe"
     assert sold(db, shop_id) == {"norden-a": ("15.00", 5)}
+
+
+def test_the_listing_says_what_was_found_and_shows_no_drift_of_what_is_not_sent(
+    opened: Console, own: ReadShop
+) -> None:
+    db, shop_id = opened.db, adopted(opened.db, own)  # noqa: F811
+    listing = one(db, "SELECT id FROM listing WHERE external_id = '10'")
+    db.run(
+        "UPDATE listing SET seen = '{\"title\": \"Theirs\", \"sku\": \"norden-a\", \"status\": \"draft\", \"price\": \"9.90\"}', seen_at = now()"
+        " WHERE id = %s", [listing],
+    )  # fmt: skip
+    shown = opened.get(f"/shops/{shop_id}/listings/{listing}").text
+    assert "Found there" in shown and "It was adopted: the shop had it already" in shown
+    assert ">drift<" not in shown and "The shop was sent it" not in shown and "gtin" not in shown
+    change_page(db, shop_id, "10", "ours")
+    shown = opened.get(f"/shops/{shop_id}/listings/{listing}").text
+    assert "gtin" in shown and "<del>" not in shown.split("Whose page")[0].split(">status<")[0]

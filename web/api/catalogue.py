@@ -92,7 +92,7 @@ def list_products(
     for variant in variants:
         facts = {
             **variant,
-            "cost": str(variant["cost"].normalize()) if variant["cost"] is not None else None,
+            "cost": f"{variant['cost'].normalize():f}" if variant["cost"] is not None else None,
             "free": variant["free"] or 0,
         }
         of.setdefault(variant["product_id"], []).append(VariantView(**facts))

@@ -31,6 +31,7 @@ from web.queries.privacy import open_requests
 from web.queries.shops import (
     LISTING_COLUMNS,
     SHOP_COLUMNS,
+    failed_connections,
     last_pushes,
     listing_rows,
     listing_states,
@@ -58,6 +59,7 @@ def show_all(request: Request, db: Db, session: Session) -> Response:
     ask = Ask(request, ("state", "q"), default="step")
     with db.unit_of_work() as uow:
         rows, states = shop_rows(uow.session, ask), shop_states(uow.session)
+        failed = failed_connections(uow.session)
     return page(
         request,
         "shops.html",
@@ -65,6 +67,7 @@ def show_all(request: Request, db: Db, session: Session) -> Response:
         ask=ask,
         rows=rows,
         states=states,
+        failed=failed,
         columns=SHOP_COLUMNS,
         order=STATES,
     )
@@ -133,9 +136,10 @@ def show_listing(request: Request, db: Db, session: Session, shop_id: int, listi
         listing: Listing = found["Listing"]
         offer = offer_behind(uow.session, listing.why.get("offer"))
         adopted = page_adopted(uow.session, shop_id, found["ShopProduct"])
+        taken = adopted and listing.state == "waiting"
     return page(
         request, "listing.html", title=found["Variant"].title, shop=shop, listing=listing, variant=found["Variant"],
-        product=found["Product"], there=found["ShopProduct"], offer=offer, adopted=adopted, fields=fields(found), steps=told(listing.why, shop.currency), story=story_of_listing(listing, offer),
+        product=found["Product"], there=found["ShopProduct"], offer=offer, adopted=adopted, taken=taken, fields=fields(found), steps=told(listing.why, shop.currency), story=story_of_listing(listing, offer, taken=taken),
     )  # fmt: skip
 
 
@@ -212,16 +216,25 @@ def fields(found: Any) -> list[dict[str, Any]]:
     listing, there = found["Listing"], found["ShopProduct"]
     pages = {"wanted": there.wanted if there else {}, "sent": (there.sent if there else None) or {}}
     wanted, sent = listing.wanted or {}, listing.sent or {}
+    owners = bool(there and there.trade_only)
     rows = [{"name": "title", "wanted": pages["wanted"].get("title"), "sent": pages["sent"].get("title")}]
     rows += [
         {"name": name, "wanted": wanted.get(name), "sent": sent.get(name)}
         for name in ("price", "stock", "sku", "gtin", "weight_g")
     ]
+    if owners:  # nothing but these is sent there
+        rows = [row for row in rows if row["name"] in ("price", "stock")]
     rows.append(
         {"name": "status", "wanted": "live" if wanted else "withdrawn", "sent": "live" if sent else None}
     )
     for row in rows:
         read = listing.seen is not None and row["name"] in listing.seen
         row["seen"] = listing.seen[row["name"]] if read else None
-        row["differs"] = bool(read and sent and row["seen"] != row["sent"])
+        row["differs"] = bool(
+            read
+            and sent
+            and row["sent"] is not None
+            and row["seen"] != row["sent"]
+            and not (owners and row["seen"] == "draft")
+        )
     return rows

@@ -1,6 +1,7 @@
 """What the Shops pages and the API show of shops, their listings, selections and pushes."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Float, Integer, String, case, cast, func, or_, select
@@ -10,7 +11,7 @@ from core.tables import DeadLetter
 from models.catalogue import Offer, Product, Variant
 from models.companies import Company
 from models.orders import Order
-from models.shops import Adoption, Listing, Push, PushChange, Selection, Shop, ShopProduct
+from models.shops import Adoption, ConnectionRequest, Listing, Push, PushChange, Selection, Shop, ShopProduct
 from models.suppliers import FeedRun
 from web.queries.feeds import EPOCH
 from web.queries.overview import IN_REACH
@@ -88,6 +89,34 @@ def one_shop(session: Session, shop_id: int) -> Any:
         .mappings()
         .one_or_none()
     )
+
+
+def failed_connections(session: Session) -> list[Any]:
+    """Connections of the last day whose owner agreed and that failed all the same, and were not begun again since: the
+    shop tells him no reason (WooCommerce shows "Access denied")."""
+    later = aliased(ConnectionRequest)
+    again = select(later.token_hash).where(
+        later.seller_id == ConnectionRequest.seller_id, later.name == ConnectionRequest.name, later.created_at > ConnectionRequest.created_at
+    )  # fmt: skip
+    connected = select(Shop.id).where(
+        Shop.seller_id == ConnectionRequest.seller_id, Shop.name == ConnectionRequest.name, Shop.checked_at > ConnectionRequest.created_at
+    )  # fmt: skip
+    names = (
+        ConnectionRequest.name,
+        ConnectionRequest.url,
+        ConnectionRequest.problem,
+        ConnectionRequest.used_at,
+    )
+    return list(
+        session.execute(
+            select(*names, Company.name.label("seller")).join(Company, Company.id == ConnectionRequest.seller_id)
+            .where(
+                ConnectionRequest.problem.is_not(None), ConnectionRequest.shop_id.is_(None),
+                ConnectionRequest.created_at > func.now() - timedelta(days=1), ~again.exists(), ~connected.exists(),
+            )
+            .order_by(ConnectionRequest.created_at.desc()).limit(3)
+        ).mappings()
+    )  # fmt: skip
 
 
 def listing_states(session: Session, shop_id: int) -> dict[str, int]:
