@@ -7,7 +7,7 @@ import pytest
 
 from connectors.base import StockLevel
 from connectors.shops.woocommerce.webhooks import TOPICS
-from tests.contract.shops import Make, WooRig, push, read
+from tests.contract.shops import Make, WooRig, known, push, read
 
 CHANNEL = "woocommerce"
 
@@ -25,6 +25,54 @@ def test_a_picture_the_shop_cannot_fetch_is_left_out_and_told(woo: WooRig, make:
         assert dead in result.problems[f"image:{dead}"]
         assert set(result.variant_ids) == {variant.key for variant in draft.variants}
         assert {one.image_count for one in read(shop, result.external_id).values()} == {0}
+
+
+def test_a_tag_of_ours_that_is_no_longer_wanted_goes(woo: WooRig, make: Make, prefix: str) -> None:
+    shop = woo.connect()
+    drafts = [
+        make.simple(1, tags=(f"{prefix} new", f"{prefix} blue")),
+        make.variable(2, tags=(f"{prefix} new",)),
+    ]
+    first = push(shop, *drafts)
+    for draft in drafts:
+        woo.tag(str(first[draft.key].external_id), f"{prefix} gift{draft.key}")
+    later = [
+        replace(known(drafts[0], first[drafts[0].key]), tags=(f"{prefix} blue", f"{prefix} sale")),
+        replace(known(drafts[1], first[drafts[1].key]), tags=()),
+    ]
+    for _ in range(2):
+        results = push(woo.connect(), *later)
+        assert [(one.problem, one.problems) for one in results.values()] == [(None, {})] * 2
+        tags = [woo.page(str(results[draft.key].external_id), make.currency).tags for draft in later]
+        assert tags == [
+            {f"{prefix} blue", f"{prefix} sale", f"{prefix} gift{drafts[0].key}"},
+            {f"{prefix} gift{drafts[1].key}"},
+        ]
+
+
+def test_a_product_leaves_the_category_that_we_put_it_in(woo: WooRig, make: Make, prefix: str) -> None:
+    shop = woo.connect()
+    draft = make.simple(1, category=(f"{prefix} Kitchen", f"{prefix} Mugs"))
+    result = push(shop, draft)[draft.key]
+    own = woo.rest("POST", "products/categories", json={"name": f"{prefix} Gifts"})
+    (held,) = woo.held(prefix)
+    woo.edit(
+        str(held["id"]), categories=[*({"id": one["id"]} for one in held["categories"]), {"id": own["id"]}]
+    )
+
+    def places(category: tuple[str, ...]) -> set[str]:
+        moved = replace(known(draft, result), category=category)
+        assert push(woo.connect(), moved)[draft.key].problem is None
+        return set(woo.page(str(result.external_id), make.currency).places)
+
+    gifts = f"{prefix} Gifts"
+    assert places((f"{prefix} Kitchen", f"{prefix} Mugs")) == {f"{prefix} Mugs", gifts}
+    assert places((f"{prefix} Bar & Co",)) == {f"{prefix} Bar & Co", gifts}
+    assert places((f"{prefix} Bar & Co", f"{prefix} Mugs")) == {f"{prefix} Mugs", gifts}
+    assert places(()) == {gifts}
+    assert places((f"{prefix} Bar & Co",)) == {f"{prefix} Bar & Co", gifts}
+    woo.edit(str(result.external_id), categories=[{"id": own["id"]}])
+    assert places((f"{prefix} Kitchen",)) == {gifts}, "taken out of ours, it is its owner's to sort"
 
 
 def test_more_than_one_call_takes_goes_in_several(woo: WooRig, make: Make) -> None:

@@ -29,8 +29,9 @@ def test_pictures_go_by_id_once_they_are_known() -> None:
 
 
 def test_what_belongs_to_the_making_is_not_sent_again() -> None:
-    one = entry(creation={"categories": [{"id": 3}]})
-    assert one.wish() == {"sku": "MUG-1", "categories": [{"id": 3}]}
+    one = entry(creation={"categories": [{"id": 3}]}, place="Kitchen > Mugs")
+    note = {"key": "_entrepot_category", "value": "3 Kitchen > Mugs"}
+    assert one.wish() == {"sku": "MUG-1", "categories": [{"id": 3}], "meta_data": [note]}
     one.take({"id": 5, "images": []})
     assert one.wish() == {"sku": "MUG-1", "id": 5}
 
@@ -41,11 +42,68 @@ def test_tags_of_the_owner_stay_and_ours_are_added_once() -> None:
     known = entry(tags=(3, 4), id=5)
     assert "tags" not in known.wish(), "a list would replace the owner's"
     assert known.take({"id": 5, "tags": [{"id": 9}, {"id": 3}]}) == "again"
-    assert known.wish() == {"sku": "MUG-1", "id": 5, "tags": [{"id": 3}, {"id": 4}, {"id": 9}]}
+    note = {"key": "_entrepot_tags", "value": "3,4"}
+    tags = [{"id": 3}, {"id": 4}, {"id": 9}]
+    assert known.wish() == {"sku": "MUG-1", "id": 5, "tags": tags, "meta_data": [note]}
     assert known.take({"id": 5, "tags": [{"id": 9}]}) == "done", (
         "a shop that does not keep them is not asked for ever"
     )
-    assert entry(tags=(3,), id=5).take({"id": 5, "tags": [{"id": 3}, {"id": 8}]}) == "done"
+    told = {"id": 5, "tags": [{"id": 3}, {"id": 8}]}
+    assert entry(tags=(3,), id=5).take({**told, "meta_data": [{**note, "value": "3"}]}) == "done"
+    assert entry(tags=(3,), id=5).take(told) == "again", "it is noted that it is ours"
+    assert entry(tags=(3,), id=5, owners=True).take(told) == "done"
+
+
+@pytest.mark.parametrize(
+    ("held", "ours", "wanted", "right"),
+    [((1, 9), "1,2", (2,), (2, 9)), ((1, 9), "1", (), (9,)), ((9,), "1", (), (9,)), ((1,), "", (), None), ((1, 2), "2,1", (1, 2), None)],
+)  # fmt: skip
+def test_tags_that_were_ours_go_and_those_of_the_owner_stay(
+    held: tuple[int, ...], ours: str, wanted: tuple[int, ...], right: tuple[int, ...] | None
+) -> None:
+    one = entry(tags=wanted, id=5)
+    note = [{"key": "_entrepot_tags", "value": ours}]
+    verdict = one.take({"id": 5, "tags": [{"id": number} for number in held], "meta_data": note})
+    assert verdict == ("done" if right is None else "again")
+    assert [tag["id"] for tag in one.wish().get("tags", ())] == list(right or ())
+
+
+@pytest.mark.parametrize(
+    ("held", "note", "place", "right"),
+    [
+        ((3, 8), "3 Mugs", "Mugs", None),
+        ((3, 8), "3 Mugs", "Bar", (8, 4)),
+        ((3, 8), "3 Mugs", "", (8,)),
+        ((8,), "3 Mugs", "Bar", None),
+        ((8,), "0 ", "Bar", (8, 4)),
+        ((8,), "0 ", "", None),
+        ((8,), "", "Bar", None),
+    ],
+)
+def test_a_product_is_moved_out_of_our_category_only(
+    held: tuple[int, ...], note: str, place: str, right: tuple[int, ...] | None
+) -> None:
+    asked = []
+
+    def making() -> dict[str, Any]:
+        asked.append(place)
+        return {"categories": [{"id": 4}]} if place else {}
+
+    one = entry(id=5, place=place, making=making)
+    notes = [{"key": "_entrepot_category", "value": note}] if note else []
+    one.take({"id": 5, "categories": [{"id": number} for number in held], "meta_data": notes})
+    assert [found["id"] for found in one.wish().get("categories", ())] == list(right or ())
+    assert asked == ([] if right is None else [place]), "no category is made that nothing stands in"
+    if right is not None:
+        assert one.wish()["meta_data"] == [
+            {"key": "_entrepot_category", "value": f"{4 if place else 0} {place}"}
+        ]
+
+
+def test_where_the_shop_will_not_have_the_category_the_product_stays() -> None:
+    one = entry(id=5, place="Bar", making=dict)
+    note = [{"key": "_entrepot_category", "value": "3 Mugs"}]
+    assert one.take({"id": 5, "categories": [{"id": 3}], "meta_data": note}) == "done"
 
 
 def test_our_sale_is_ended_and_the_owners_is_not() -> None:

@@ -19,7 +19,7 @@ class Told:
 
     def __init__(self) -> None:
         self.answers: dict[str, Any] = {
-            "/wp-json/": {"name": "Mugs & More", "timezone_string": "Europe/Berlin", "gmt_offset": 1},
+            "/wp-json/": {"name": "Mugs &amp; More", "timezone_string": "Europe/Berlin", "gmt_offset": 1},
             "/wp-json/wc/v3/data/currencies/current": {"code": "EUR"},
             "/wp-json/wc/v3/system_status": {
                 "environment": {"version": "11.0.1"}, "settings": {"number_of_decimals": 2}, "security": {"hide_errors": True},

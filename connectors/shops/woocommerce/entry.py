@@ -7,6 +7,7 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from connectors.http import plain
+from connectors.shops.woocommerce import sorting
 from connectors.shops.woocommerce.mapping import key_of, our_sale, without_sale
 
 Fields = dict[str, Any]
@@ -18,8 +19,8 @@ ROUNDS = 8
 
 @dataclass(slots=True)
 class Entry:
-    """`fields` are what is wanted; `creation` and what `making` then finds out are sent only when the thing is made. `parent` is the product of a
-    variation. `picture_ids` are the shop's own ids by URL; `problems` are sentences by key. `tags` are ids that the
+    """`fields` are what is wanted; `creation` and what `making` then finds out are sent only when the thing is made, `making` again
+    where `place`, its category's path, is another than the one we put it in. `parent` is the product of a variation. `picture_ids` are the shop's own ids by URL; `problems` are sentences by key. `tags` are ids that the
     product must have beside its owner's; `not_skus` SKUs (lower case) that must not stay on it. With `owners` the thing is its owner's: where it is gone it is not made again."""
 
     key: str
@@ -27,6 +28,7 @@ class Entry:
     fields: Fields
     creation: Fields = field(default_factory=dict)
     making: Callable[[], Fields] = dict
+    place: str = ""
     gtin: str | None = None
     gtin_key: str = ""
     tags: tuple[int, ...] = ()
@@ -51,7 +53,7 @@ class Entry:
     _dead: set[str] = field(default_factory=set)
     _later: list[str] = field(default_factory=list)
     _written: bool = False
-    _tagged: bool = False
+    _sorted: bool = False
 
     def fresh(self) -> list[str]:
         """The pictures the next wish asks the shop to fetch."""
@@ -61,9 +63,7 @@ class Entry:
         """The fields to send now. Pictures the shop has go by id: the same address again would double them."""
         fields = dict(self.fields)
         if self.id is None:
-            fields |= self.creation | self.making()
-            if self.tags:
-                fields["tags"] = [{"id": number} for number in self.tags]
+            fields = sorting.at_making(fields | self.creation | self.making(), self.tags, self.place)
         else:
             fields["id"] = self.id
         if self.gtin:
@@ -150,20 +150,30 @@ class Entry:
             self.picture_ids |= {url: str(image["id"]) for url, image in zip(shown, images, strict=True)}
 
     def _lacks(self, answer: Fields) -> bool:
-        """What only an answer tells: a list of tags replaces the owner's, so ours are added to those it shows; a sale of
-        ours that is over must be ended, while one of the owner's stays; and a SKU of its own is left to the owner."""
-        held = {int(tag["id"]) for tag in answer.get("tags") or []}
-        lacking = not self._tagged and not held.issuperset(self.tags)
-        if lacking:
-            self._tagged = True
-            self.fields = {**self.fields, "tags": [{"id": number} for number in sorted(held | {*self.tags})]}
+        """What only an answer tells: lists of tags and categories replace the owner's, so ours are changed among those it
+        shows; a sale of ours that is over must be ended, while one of the owner's stays; and a SKU of its own is left to
+        the owner."""
+        before = self.fields
+        if not self.owners and self.parent is None and not self._sorted:
+            self._sorted = True
+            self.fields = sorting.tagged(self.fields, answer, self.tags)
+            if sorting.misplaced(answer, self.place):
+                self._move(answer)
         over = "sale_price" not in self.fields and our_sale(answer)
         if over:
             self.fields = without_sale(self.fields)
         misnamed = "sku" not in self.fields and str(answer.get("sku") or "").casefold() in self.not_skus
         if misnamed:
             self.fields = {**self.fields, "sku": self.sku}
-        return lacking or over or misnamed
+        return self.fields is not before
+
+    def _move(self, answer: Fields) -> None:
+        """Into the category that is wanted now; where the shop will not have it, it stays where it is."""
+        found = self.making().get("categories", ())
+        if found or not self.place:
+            self.fields = sorting.moved(
+                self.fields, answer, self.place, int(found[0]["id"]) if found else None
+            )
 
     def _next_picture(self) -> Verdict:
         if not self._later:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cached_property
+from html import unescape
 
 from connectors.base import ShopFacts
 from connectors.shops.woocommerce import mapping
@@ -77,7 +78,7 @@ class Facts:
             return "", ""
         offset = answer.body.get("gmt_offset")
         zone = str(answer.body.get("timezone_string") or "")
-        return str(answer.body.get("name") or ""), zone or (
+        return unescape(str(answer.body.get("name") or "")), zone or (
             "" if offset in (None, "") else f"UTC{float(offset):+g}"
         )
 

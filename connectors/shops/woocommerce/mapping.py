@@ -188,12 +188,18 @@ def known_stock(variant: VariantDraft) -> bool:
 
 def key_of(found: Fields) -> str | None:
     """Our own key on a product or variation of the shop, None where it is not ours."""
-    return _meta(found, OUR_KEY)
+    return meta_of(found, OUR_KEY)
+
+
+def meta_of(found: Fields, key: str) -> str | None:
+    """The value of a meta field as text; None where the thing has none."""
+    kept = [meta.get("value") for meta in found.get("meta_data") or [] if meta.get("key") == key]
+    return str(kept[0]) if kept else None
 
 
 def our_sale(found: Fields) -> bool:
     """Whether the sale price that a product or variation has is one that the hub set."""
-    return bool(found.get("sale_price")) and _meta(found, OUR_SALE) == str(found["sale_price"])
+    return bool(found.get("sale_price")) and meta_of(found, OUR_SALE) == str(found["sale_price"])
 
 
 def without_sale(fields: Fields) -> Fields:
@@ -255,11 +261,6 @@ def _ours(key: str, variant: VariantDraft | None = None) -> Fields:
 
 def _sale_meta(variant: VariantDraft) -> list[Fields]:
     return [{"key": OUR_SALE, "value": _written(variant.price)}] if _on_sale(variant) else []
-
-
-def _meta(found: Fields, key: str) -> str | None:
-    kept = [meta.get("value") for meta in found.get("meta_data") or [] if meta.get("key") == key]
-    return str(kept[0]) if kept else None
 
 
 def _bare(name: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from connectors.base import ProductDraft, PushResult, StockLevel, VariantDraft
-from connectors.shops.woocommerce import mapping
+from connectors.shops.woocommerce import mapping, sorting
 from connectors.shops.woocommerce.client import BATCH, BY_ID, Fields, Rest
 from connectors.shops.woocommerce.entry import Entry
 from connectors.shops.woocommerce.facts import Facts
@@ -75,6 +75,7 @@ class Products:
             fields=mapping.product_fields(draft, self._unit(draft)),
             creation=mapping.at_making(draft) | _stock_at_making(only),
             making=partial(self._place, draft, problems),
+            place=sorting.written(draft.category),
             gtin=only.gtin if only else None,
             gtin_key=only.key if only else "",
             tags=tuple(dict.fromkeys(number for number in tags if number is not None)),
@@ -86,8 +87,8 @@ class Products:
         )
 
     def _place(self, draft: ProductDraft, problems: dict[str, str]) -> Fields:
-        """Its category, looked for or made only when it is made: afterwards its owner may sort it as he likes, and keep
-        his shop without ours (decision 0051)."""
+        """Its category, looked for or made when it is made, or when it stands in the one we chose then and is to stand in
+        another: its owner may sort it as he likes, and keep his shop without ours (decision 0051)."""
         category = _term(self._categories, draft.category, "category", problems)
         return {} if category is None else {"categories": [{"id": category}]}
 
