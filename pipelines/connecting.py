@@ -23,7 +23,7 @@ from connectors.shops.woocommerce.client import site_of
 from core.clock import now
 from core.database import Database, UnitOfWork
 from core.errors import EntrepotError, Misconfigured, Refused, there_is
-from core.settings import Settings
+from core.settings import Settings, load
 from core.vault import load_vault
 from models.events import HooksDue, ListingsDue
 from models.shops import ConnectionRequest, Listing, Shop
@@ -107,8 +107,7 @@ def begin(uow: UnitOfWork, settings: Settings, wish: Wish, session: bytes | None
 
 def anew(settings: Settings, shop: Shop) -> Wish:
     """The wish that connects a stored shop once more, by the same name and address."""
-    held = load_vault(settings).open(shop.credentials) if shop.credentials else {}
-    return Wish(shop.seller_id, shop.channel, shop.name, shop.url, held.get("ca_file"))
+    return Wish(shop.seller_id, shop.channel, shop.name, shop.url, _authority(settings, shop))
 
 
 def agreed_on_shopify(
@@ -216,6 +215,8 @@ def disconnect(uow: UnitOfWork, shop_id: int) -> Shop:
     """Forgets a shop's key: nothing goes there any more. Its listings and orders stay, and connecting it anew goes on."""
     shop = there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
     put_away(shop, DISCONNECTED)
+    # No secret, and without it a shop with a certificate of its own could not be connected anew by a click.
+    shop.facts = {**shop.facts, "ca_file": _authority(load(), shop)}
     shop.credentials, shop.renews_at = b"", None
     return shop
 
@@ -354,6 +355,17 @@ def _stored(db: Database, shop_id: int) -> tuple[bytes, datetime | None]:
     with db.unit_of_work() as uow:
         stored = uow.session.get_one(Shop, shop_id)
         return stored.credentials, stored.renews_at
+
+
+def _authority(settings: Settings, shop: Shop) -> str | None:
+    """The file of the shop's own certificate authority: sealed with its key, or kept when that was forgotten. None where
+    the key cannot be opened any more: then it is given anew with a new one."""
+    try:
+        held = load_vault(settings).open(shop.credentials) if shop.credentials else shop.facts
+    except Misconfigured:
+        return None
+    found: str | None = held.get("ca_file")
+    return found
 
 
 def _host(url: str) -> str | None:

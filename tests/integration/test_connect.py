@@ -125,6 +125,7 @@ def test_too_few_scopes_connect_nothing_and_say_which_are_missing(
     back = path_of(agree(shopify, address, scope=fewer))
     answer = opened.get(back)
     assert answer.status_code == 409 and "did not grant write_inventory" in answer.text
+    assert "The shop is not connected" in answer.text and "To the sign-in page" not in answer.text
     assert one(db, "SELECT count(*) FROM shop") == 0
     assert "write_inventory" in one(db, "SELECT problem FROM connection_request")
 

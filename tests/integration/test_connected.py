@@ -15,7 +15,7 @@ from core.errors import Misconfigured
 from core.settings import load
 from core.vault import load_vault
 from models.shops import Shop
-from pipelines.connecting import DISCONNECTED, TAKEN_BACK, UNINSTALLED, renewed
+from pipelines.connecting import DISCONNECTED, TAKEN_BACK, UNINSTALLED, anew, renewed
 from pipelines.opening import connect
 from sandbox.shopify.shop import Shop as Shopify
 from tests.connecting import (  # noqa: F401 - fixtures
@@ -202,6 +202,9 @@ def test_a_disconnected_shop_keeps_its_listings_and_nothing_opens_it(
     assert opened.api("POST", f"/shops/{shop_id}/disconnect").status_code == 200
     shop = stored(db, shop_id)
     assert (shop.credentials, shop.problem, shop.renews_at) == (b"", DISCONNECTED, None)
+    assert anew(load(), shop).ca_file == str(
+        shopify.ca_file
+    )  # it is no secret, and the shop answers to it alone
     with pytest.raises(Misconfigured, match="not connected"):
         connect(db, shop)
     assert sent(opened, shopify, f"/hooks/{shop_id}", {"X-Shopify-Topic": "orders/create"}, {"id": 1}) == 401

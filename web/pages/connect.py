@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 from starlette.responses import PlainTextResponse
 
-from core.errors import EntrepotError, Permanent, there_is
+from core.errors import EntrepotError, Misconfigured, Permanent, there_is
 from models.shops import Shop
 from pipelines.connecting import agreed_on_shopify, agreed_on_woocommerce, anew, begin, outcome_of
 from pipelines.making import NewConnection, asked_for, begin_connection
@@ -55,7 +55,10 @@ def back_from_shopify(request: Request, db: Db) -> Response:
     """The owner agreed at Shopify, and brings a code."""
     session = _session(request)
     digest = session.digest if session else None
-    shop_id = agreed_on_shopify(db, settings_of(request), dict(request.query_params), digest)
+    try:
+        shop_id = agreed_on_shopify(db, settings_of(request), dict(request.query_params), digest)
+    except Permanent as error:
+        return _done(request, str(error), 409 if isinstance(error, Misconfigured) else 422)
     return go(f"/shops/{shop_id}", "connected") if session else _done(request, None)
 
 
@@ -102,9 +105,9 @@ def _way(request: Request, channel: str, name: str, address: str) -> Response:
     )
 
 
-def _done(request: Request, problem: str | None) -> Response:
+def _done(request: Request, problem: str | None, status: int = 422) -> Response:
     return page(
-        request, "shop_done.html", status=422 if problem else 200, title="Connect a shop", problem=problem
+        request, "shop_done.html", status=status if problem else 200, title="Connect a shop", problem=problem
     )
 
 
