@@ -85,9 +85,13 @@ class Guard:
         )
 
     def address(self, host: str, port: int, seconds: float = LOOKUP_SECONDS) -> str:
-        """The one address to connect to for `host`, looked up exactly once.
+        """The first of `addresses`. Raises as it does."""
+        return self.addresses(host, port, seconds)[0]
 
-        Every answer must be public, since a connection retried on the next answer would go there. Raises
+    def addresses(self, host: str, port: int, seconds: float = LOOKUP_SECONDS) -> list[str]:
+        """Where `host` may be reached, looked up exactly once, the best first.
+
+        Every answer must be public, since a connection that is refused at one goes to the next. Raises
         Misconfigured where one is not or the name does not exist, Temporary where the look-up itself fails or
         takes longer than `seconds`.
         """
@@ -99,7 +103,7 @@ class Guard:
                         f"{host} leads to {answer}, which is not a public address. Check the address; for a machine "
                         f"of your own network the operator may add {host} to ENTREPOT_PRIVATE_HOSTS."
                     )
-        return answers[0]
+        return answers
 
     def connect(self, host: str, port: int, seconds: float) -> socket.socket:
         """A TCP connection to the one judged address, for what does not speak HTTP. Raises as `address` does, and OSError."""
@@ -173,11 +177,17 @@ class _PinnedNetwork(httpcore2.NetworkBackend):
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
     ) -> httpcore2.NetworkStream:
-        address = self._guard.address(
+        *others, last = self._guard.addresses(
             host, port, _left(LOOKUP_SECONDS, httpcore2.ConnectTimeout) or LOOKUP_SECONDS
         )
-        timeout = _left(timeout, httpcore2.ConnectTimeout)
-        return _TimedStream(self._network.connect_tcp(address, port, timeout, *args, **options))
+        for address in others:
+            left = _left(timeout, httpcore2.ConnectTimeout)
+            try:  # "localhost" is ::1 first in many places, where most servers do not listen
+                return _TimedStream(self._network.connect_tcp(address, port, left, *args, **options))
+            except httpcore2.ConnectError:
+                continue
+        left = _left(timeout, httpcore2.ConnectTimeout)
+        return _TimedStream(self._network.connect_tcp(last, port, left, *args, **options))
 
 
 class _TimedStream(httpcore2.NetworkStream):

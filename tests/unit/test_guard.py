@@ -216,6 +216,20 @@ def test_a_named_private_host_is_reached(server: tuple[int, list[str]]) -> None:
     assert seen == ["/a"]
 
 
+def test_where_one_address_refuses_the_next_is_asked(server: tuple[int, list[str]]) -> None:
+    port, seen = server
+    names, network = Names(["::1", "127.0.0.1"], ["127.0.0.1", "::1"], ["::1", "10.0.0.9"]), Network()
+    for tried in (["::1", "127.0.0.1"], ["127.0.0.1"]):
+        network.tried.clear()
+        http = client(Guard({"feeds.lan"}, names), network)
+        assert http.get(f"http://feeds.lan:{port}/a").status_code == 200
+        assert network.tried == tried
+    network.tried.clear()
+    with pytest.raises(httpx2.ConnectError):
+        client(Guard({"feeds.lan"}, names), network).get(f"http://feeds.lan:{port}/a")
+    assert (network.tried, seen) == (["::1", "10.0.0.9"], ["/a", "/a"])
+
+
 def test_http_is_refused_before_any_look_up() -> None:
     names, network = Names(["93.184.216.34"]), Network()
     with pytest.raises(Misconfigured, match="only https is safe"):
