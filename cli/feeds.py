@@ -26,7 +26,7 @@ from cli.feed_sources import (
 from cli.feed_sources import source as show_source
 from cli.feed_sources import test as test_source
 from cli.feed_try import try_feed
-from cli.output import GREATEST, AsJson, hub, rows_of, show, writing
+from cli.output import GREATEST, AsJson, hub, narrow, rows_of, show, writing
 from cli.waiting import given_up_since, last_dead_letter, until
 from core.errors import Refused, Temporary
 from core.settings import load
@@ -181,7 +181,16 @@ def change(
 def list_feeds(as_json: AsJson = False) -> None:
     """Every feed with its source and policy."""
     with hub() as db, db.unit_of_work() as uow:
-        show({"feeds": [described(feed) for feed in uow.session.query(Feed).order_by(Feed.id)]}, as_json)
+        rows = [described(feed) for feed in uow.session.query(Feed).order_by(Feed.id)]
+    if not as_json:
+        rows = [
+            {
+                **narrow([row], "id", "name", "supplier")[0], "files": row["source"]["kind"], "looks": row["cron"],
+                **narrow([row], "profile", "currency")[0], "is": row["policy"]["mode"], "absent": row["policy"]["absence"],
+            }
+            for row in rows
+        ]  # fmt: skip
+    show({"feeds": rows}, as_json)
 
 
 @app.command("run")
@@ -245,7 +254,8 @@ def list_runs(feed: FeedName, as_json: AsJson = False) -> None:
             {"run": run.id, "state": run.state, "file": run.file_name, **_few(run.summary), "problem": run.problem, "landed_at": run.landed_at}
             for run in runs
         ]  # fmt: skip
-    show({"runs": rows}, as_json)
+    shown = ("run", "state", "file", "records", "accepted", "rejected", "quarantined", "problem")
+    show({"runs": rows if as_json else narrow(rows, *shown)}, as_json)
 
 
 @app.command("show")

@@ -57,7 +57,7 @@ def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> Any:
     from rich.table import Table
 
     if not rows:
-        return f"No {name.replace('_', ' ')} yet."
+        return f"No {name.replace('_', ' ')}."
     table = Table(title=name.replace("_", " "), title_justify="left", box=None, header_style="dim")
     for column in rows[0]:
         numbers = all(
@@ -80,7 +80,8 @@ def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return escape(", ".join(f"{key} {_text(inner)}" for key, inner in value.items())) or "–"
     if isinstance(value, list | tuple):
-        return escape("; ".join(_text(inner) for inner in value)) or "–"
+        told = [_text(inner) for inner in value]
+        return escape((" " if all(each.endswith(".") for each in told) else "; ").join(told)) or "–"
     return escape(str(value))
 
 

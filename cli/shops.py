@@ -137,7 +137,10 @@ def settings(
 def list_shops(as_json: AsJson = False) -> None:
     """Every shop, and whether the hub keeps it true by itself."""
     with hub() as db, db.unit_of_work() as uow:
-        show({"shops": [described(shop) for shop in uow.session.query(Shop).order_by(Shop.id)]}, as_json)
+        rows = [described(shop) for shop in uow.session.query(Shop).order_by(Shop.id)]
+    if not as_json:
+        rows = [{**narrow([row], "id", "name", "channel", "currency")[0], **standing(row)} for row in rows]
+    show({"shops": rows}, as_json)
 
 
 @app.command("show")
@@ -218,6 +221,14 @@ def _value(name: str, text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise Refused(f"{text!r} is no JSON: {error.msg}.", rule="usage") from None
+
+
+def standing(row: dict[str, Any]) -> dict[str, Any]:
+    """How a shop stands, in one word, and why where that is not well."""
+    if row["problem"]:
+        return {"state": "trouble", "why": row["problem"]}
+    state = "held" if row["held_why"] else "live" if row["live_since"] else "not live yet"
+    return {"state": state, "why": row["held_why"]}
 
 
 def said_of(unread: dict[str, Any]) -> str:
