@@ -29,8 +29,8 @@ _NOT_SIMULATED = frozenset(_FILTERS.split())
 
 
 def products(site: Site, call: Call, show: Callable[[Fields], Fields]) -> Answer:
-    """The product list. Variations are in it only when asked for by their SKU or GTIN."""
-    query = checked(call, PRODUCTS, also=("slug", "global_unique_id"))
+    """The product list. Variations are in it only when asked for by their SKU, a part of it, or GTIN."""
+    query = checked(call, PRODUCTS, also=("slug", "global_unique_id", "search_sku"))
     where, values = ["kind = 'product'"], list[Any]()
     if query.get("global_unique_id"):
         where = ["kind IN ('product', 'variation')", "gtin = ?"]
@@ -38,7 +38,10 @@ def products(site: Site, call: Call, show: Callable[[Fields], Fields]) -> Answer
     if query.get("slug"):
         where.append("slug = ?")
         values.append(query["slug"])
-    if query.get("sku"):
+    if query.get("search_sku"):
+        where = ["kind IN ('product', 'variation')", *where[1:], "instr(sku, ?)"]
+        values.append(query["search_sku"].casefold())
+    elif query.get("sku"):
         skus = [sku.strip().casefold() for sku in query["sku"].split(",")]
         where = ["kind IN ('product', 'variation')", *where[1:], f"sku IN ({_marks(skus)})"]
         values += skus

@@ -96,6 +96,7 @@ ROUTES = (
     _route("/settings/products/woocommerce_manage_stock", _SETTING, GET=("view", site.manage_stock)),
     _route("/settings/general/woocommerce_default_country", _SETTING, GET=("view", site.country)),
     _route("/settings/general/woocommerce_calc_taxes", _SETTING, GET=("view", site.calc_taxes)),
+    _route("/settings/general/woocommerce_price_num_decimals", _SETTING, GET=("view", site.decimals)),
     _route("/settings/tax/woocommerce_tax_round_at_subtotal", _SETTING, GET=("view", site.tax_rounding)),
     _route("/system_status", "GET", GET=("list", site.system_status)),
 )

@@ -179,6 +179,12 @@ def calc_taxes(site: Site, call: Call) -> Answer:
     return _setting(call, "general", "woocommerce_calc_taxes", "Enable taxes", "checkbox", "no", "yes")
 
 
+def decimals(site: Site, call: Call) -> Answer:
+    return _setting(
+        call, "general", "woocommerce_price_num_decimals", "Number of decimals", "number", "2", "2"
+    )
+
+
 def tax_rounding(site: Site, call: Call) -> Answer:
     return _setting(call, "tax", "woocommerce_tax_round_at_subtotal", "Rounding", "checkbox", "no", "no")
 

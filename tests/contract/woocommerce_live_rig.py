@@ -28,7 +28,10 @@ class LiveOrderRig:
 
     @property
     def shown_is_paid(self) -> bool:
-        """Where prices are entered with tax, and each line is rounded for itself; or where there is no tax at all."""
+        """Where prices are entered with tax, and each line is rounded for itself; or where there is no tax at all. Not where
+        the shop rounds orders to whole units."""
+        if self._setting("general/woocommerce_price_num_decimals") != "2":
+            return False
         if self._setting("general/woocommerce_calc_taxes") == "no":
             return True
         rounds = self._setting("tax/woocommerce_tax_round_at_subtotal") == "no"
