@@ -209,13 +209,15 @@ class World:
         elif what == "cancel" and not sent:
             hand.rig.cancel(order.id)
             order.lines.clear()
-        elif what == "refund" and order.paid and order.lines[name]:
+        elif what in ("refund", "edit") and order.paid and order.lines[name]:
             told = hand.rig.connect().order(order.id)
-            line = next(each for each in told.lines if each.sku.upper() == self.sku(name))
-            hand.rig.refund(order.id, [(line.external_id, 1)])
-            order.lines[name] -= 1
-        elif what == "edit" and order.paid and order.lines[name] > 1 and not sent:
-            hand.takes_out(order.id, self.sku(name), order.lines[name])
+            line = next(each.external_id for each in told.lines if each.sku.upper() == self.sku(name))
+            if what == "refund":
+                hand.rig.refund(order.id, [(line, 1)])
+            elif order.lines[name] > 1 and not sent:
+                hand.takes_out(order.id, line, order.lines[name])
+            else:
+                return
             order.lines[name] -= 1
         for each in before:
             back = before[each] - order.lines[each]

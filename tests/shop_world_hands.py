@@ -46,7 +46,7 @@ class Hands(Protocol):
     def clear(self) -> None: ...
     def recount(self, sku: str, stock: int) -> None: ...
     def edit(self, sku: str, what: str) -> None: ...
-    def takes_out(self, order: str, sku: str, wanted: int) -> None: ...
+    def takes_out(self, order: str, line: str, wanted: int) -> None: ...
     def own(self, title: str, price: str, skus: dict[str, str]) -> str: ...
     def parcels(self, order: str) -> list[Parcel]: ...
     def fail(self, kind: str, *, stock: bool) -> None: ...
@@ -105,10 +105,11 @@ class WooHands:
             below = f"{of}/variations/" if of else ""
             self._rest("PUT", f"products/{below}{thing['id']}", json={"regular_price": "1.00"})
 
-    def takes_out(self, order: str, sku: str, wanted: int) -> None:
+    def takes_out(self, order: str, line: str, wanted: int) -> None:
         """One piece out of an order of which `wanted` are wanted still; what was refunded stays in its figure."""
-        line = next(each for each in self._rest("GET", f"orders/{order}")["line_items"] if each["sku"] == sku)
-        self.rig.edit(order, str(line["id"]), line["quantity"] - 1)
+        found = self._rest("GET", f"orders/{order}")["line_items"]
+        (there,) = (each["quantity"] for each in found if str(each["id"]) == line)
+        self.rig.edit(order, line, there - 1)
 
     def own(self, title: str, price: str, skus: dict[str, str]) -> str:
         """A product of the owner's own, by SKU the colour it comes in ("": it has no choice); its id."""
@@ -180,9 +181,9 @@ class ShopifyHands:
     def edit(self, sku: str, what: str) -> None:
         self._rig.switch("edit", sku=sku, set={"title": "Mine"} if what == "title" else {"price": "1.00"})
 
-    def takes_out(self, order: str, sku: str, wanted: int) -> None:
+    def takes_out(self, order: str, line: str, wanted: int) -> None:
         """One piece out of an order of which `wanted` are wanted still: what was refunded is in it no longer."""
-        self._rig.switch("order/edit", order=order, lines=[{"sku": sku, "quantity": wanted - 1}])
+        self.rig.edit(order, line, wanted - 1)
 
     def own(self, title: str, price: str, skus: dict[str, str]) -> str:
         """A product of the owner's own, by SKU the colour it comes in ("": it has no choice); its id."""
