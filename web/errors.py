@@ -4,6 +4,7 @@ import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import psycopg
 import sqlalchemy.exc
@@ -16,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from core import log
 from core.errors import EntrepotError, Misconfigured, Refused, Temporary, Unknown
 from web.api.keys import NoKey
-from web.deps import BadForm, NotSignedIn, page, signed_in
+from web.deps import BadForm, NotSignedIn, local_address, page, signed_in
 
 _log = log.logger("web")
 
@@ -185,9 +186,25 @@ def answer(
     if not hasattr(request.state, "signed_in"):  # an address of no page: its frame is still the operator's
         with suppress(NotSignedIn, EntrepotError):
             signed_in(request)
-    response = page(request, "error.html", told.status, title="Error", story=told, reference=reference)
+    response = page(
+        request,
+        "error.html",
+        told.status,
+        title="Error",
+        story=told,
+        reference=reference,
+        back=form_of(request),
+    )
     response.headers.update(headers or {})
     return response
+
+
+def form_of(request: Request) -> str:
+    """The page of ours whose form was sent, "" where there is none."""
+    came = urlsplit(request.headers.get("referer", ""))
+    if request.method != "POST" or came.netloc != request.url.netloc:
+        return ""
+    return local_address(came.path + (f"?{came.query}" if came.query else ""))
 
 
 def make_reference() -> str:

@@ -281,3 +281,18 @@ def test_a_line_of_an_account_unfolds_without_script(hub_of: HubOf, look: Look) 
     expect(postings).to_be_visible()
     expect(postings).to_contain_text("bank → supplier:3:available")
     assert sight.wrong == []
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_form_that_was_refused_is_come_back_to(hub_of: HubOf, look: Look, script: bool) -> None:
+    hub = hub_of("empty")
+    page = look(hub, script=script).go("/shops/new")
+    page.get_by_label("Seller's name").fill("Casa & Co")
+    page.get_by_label("What to call the shop").fill("Casa")
+    page.get_by_label("Its address").fill("[red]")
+    page.get_by_role("button", name="Agree on the shop's own page").click()
+    expect(page.get_by_role("alert")).to_contain_text("is no address")
+    page.get_by_role("link", name="Back to the form").click()
+    page.wait_for_url("**/shops/new")
+    expect(page.get_by_label("What to call the shop")).to_have_value("Casa" if script else "")
+    assert one(hub.console.db, "SELECT count(*) FROM company WHERE kind = 'seller'") == 0

@@ -92,6 +92,7 @@
   // ---- menus close by themselves; what only works with script shows itself
   document.addEventListener("click", (event) => {
     for (const menu of all("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+    if (event.target.closest("[data-back]") && history.length > 1) { event.preventDefault(); history.back(); }  // the form keeps what was typed
     const opener = event.target.closest("[data-opens]");
     if (opener) first(`#${opener.dataset.opens}`)?.showModal();
   });
