@@ -17,7 +17,7 @@ Step = tuple[bool, str, tuple[str, ...]]
 
 
 class RecordPath:
-    """`last` is the local name of the records ("*": any), `simple` says that only names count; `is_place` and `is_wanted` judge an element.
+    """`last` is the local name of the records ("*": any), `names` those of all steps, `simple` says that only names count; `is_place` and `is_wanted` judge an element.
 
     A plain path ("rss/channel/item") is local names from the root, whatever their namespaces. One that begins with
     "/" is XPath 1.0: child steps, "//", "*", prefixes as the file itself declares them, and predicates on the element
@@ -28,11 +28,11 @@ class RecordPath:
     def __init__(self, path: str) -> None:
         plain = _PLAIN.fullmatch(path)
         self._steps: list[Step] = [(False, name, ()) for name in path.split("/")] if plain else _xpath(path)
-        self._names = [name for _, name, _ in self._steps]
+        self.names = [name for _, name, _ in self._steps]
         self.simple = bool(plain) or not any(
             anywhere or predicates or ":" in name or name == "*" for anywhere, name, predicates in self._steps
         )
-        self.last = self._names[-1].rpartition(":")[2]
+        self.last = self.names[-1].rpartition(":")[2]
         self.judged = bool(self._steps[-1][2])
 
     def is_place(self, element: etree._Element) -> bool:
@@ -40,7 +40,7 @@ class RecordPath:
         if not self.simple:
             return self._stands(element, len(self._steps) - 1)
         node: etree._Element | None = element
-        for name in reversed(self._names):
+        for name in reversed(self.names):
             if node is None or str(node.tag).rpartition("}")[2] != name:
                 return False
             node = node.getparent()

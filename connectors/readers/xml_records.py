@@ -9,6 +9,7 @@ from lxml import etree
 from connectors.readers.frames import FRAME_CELLS, FRAME_CHARACTERS
 from connectors.readers.xml_columns import Columns, local_name
 from connectors.readers.xml_paths import RecordPath
+from connectors.readers.xml_runs import Runs
 from connectors.readers.xml_templates import Templates
 from connectors.readers.xml_text import tags_of
 from core.errors import Refused
@@ -38,11 +39,15 @@ class Records:
         self._columns = Columns(name)
         self._templates = Templates(name)
         self._stream, self._first = stream, stream.read(_FIRST)
+        self._most = self._skip = self._begun = 0
+        self._prefixes: dict[str | None, str] | None = None
         self._root: etree._Element | None = None
         self._last: etree._Element | None = None
         self._parent: etree._Element | None = None
         self._record_at = self._rows = 0
         self._context: dict[str, str | None] = dict.fromkeys(context)
+        whole = self.path.simple and limit is None
+        self._runs = Runs(stream, self._first, self.path.names, self._templates) if whole else None
         source: Any = self  # to the parser a file that is read
         self._events = etree.iterparse(
             source, events=("start", "end"), tag=tags_of(self._first, self.path.last),
@@ -55,14 +60,49 @@ class Records:
         self._prune()
         if self._limit is not None and self._seen_enough():
             raise _Enough
-        piece: bytes = self._first or self._stream.read(size)
-        self._first = b""
+        piece = self._next(size)
         self.taken += len(piece)
-        if self.taken - self._record_at > _UNREAD and self._inside():
+        if self.taken - self._record_at > _UNREAD and self._inside() is not None:
             raise Refused(
                 f"{self.name} has a record of over {_UNREAD >> 20} MB; that is no catalogue entry.",
                 rule="too_long",
             )
+        return piece
+
+    def _next(self, size: int) -> bytes:
+        """What the parser gets next; records that repeat a shape are taken before it, and it never sees them."""
+        runs = self._runs
+        if self._first:
+            first = self._first if runs is None else runs.start
+            self._first = b""
+            return first
+        if runs is None:
+            piece: bytes = self._stream.read(size)
+            return piece
+        if runs.active and self._prefixes is None:
+            parent = self._last.getparent() if self._last is not None else None
+            if parent is None or parent[-1] is not self._last:
+                runs.active = False  # the parser takes the text's beginning for something else
+            else:
+                self._prefixes = dict(parent.nsmap)
+        if not runs.active:
+            self._runs = None
+            return runs.rest() or self._next(size)
+        return self._run(runs)
+
+    def _run(self, runs: Runs) -> bytes:
+        """A run of records, as long as the block has room but for one: the parser's next one ends the block."""
+        records, taken, left_out = runs.records, runs.taken, self._skip > 0
+        cells = FRAME_CELLS // max(self._templates.widest, 1)
+        room = self._skip if left_out else min(self._most - 1, cells) - self._rows
+        size = self._begun + FRAME_CHARACTERS - self.taken
+        piece = runs.next(self._prefixes or {}, -1 if left_out else self._rows, room, size)
+        if left_out:
+            self._skip -= runs.records - records
+        else:
+            self._rows += runs.records - records
+        self.taken += runs.taken - taken
+        self._record_at = self.taken
         return piece
 
     def _seen_enough(self) -> bool:
@@ -96,16 +136,17 @@ class Records:
 
     def blocks(self, most: int, skip: int = 0) -> Iterator[tuple[int, dict[str, list[str | None]]]]:
         """(rows, name -> values) of at most `most` records and about FRAME_CHARACTERS each, without the first `skip`."""
-        self._rows, begun = 0, 0
+        self._rows = self._begun = 0
+        self._most, self._skip = most, skip
         with suppress(_Enough):
             for element in self:
-                if skip:
-                    skip -= 1
+                if self._skip:
+                    self._skip -= 1
                     continue
                 self._add(element)
                 cells = self._rows * len(self._columns.columns)
-                if self._rows >= most or self.taken - begun > FRAME_CHARACTERS or cells > FRAME_CELLS:
-                    begun = self.taken
+                if self._rows >= most or self.taken - self._begun > FRAME_CHARACTERS or cells > FRAME_CELLS:
+                    self._begun = self.taken
                     yield self._cut()
         if self._rows:
             yield self._cut()
@@ -119,9 +160,13 @@ class Records:
         return self._cut()
 
     def _add(self, element: etree._Element) -> None:
-        if not self._templates.took(element, self._rows):
-            self._columns.add(element, self._rows)
-            self._templates.learn(element)
+        if self._runs is not None and self._runs.active:
+            self._columns.add(element, self._rows)  # its text was looked at before
+        else:
+            text = etree.tostring(element, encoding="utf-8", with_tail=False, xml_declaration=False)
+            if not self._templates.took(text, self._rows):
+                self._columns.add(element, self._rows)
+                self._templates.learn(text, {})
         self._rows += 1
 
     def _cut(self) -> tuple[int, dict[str, list[str | None]]]:

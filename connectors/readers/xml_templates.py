@@ -2,25 +2,34 @@
 
 Going through a record element by element in Python costs several times what parsing it does. Most records of a feed have
 one of a few shapes, so their text is matched against a pattern made from an earlier record of that shape: its tags
-literally, every text and attribute a group. What matches no pattern is read element by element as before.
+literally, every text and attribute a group. What matches no pattern is read element by element as before. A pattern takes
+only what any parser would read in the same way: text without a bare "&" or "]]>", with none but XML's own five entities.
 """
 
-import copy
 import re
+from collections.abc import Mapping
 from html import unescape
-from itertools import islice, repeat
+from itertools import repeat
+from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
 from connectors.readers.xml_columns import Columns, is_markup
 
-_MARK = re.compile(
-    "\ue000(\\d+)\ue001"
-)  # private use: where a value stands in the text a pattern is made from
-_LEAF = re.compile(">\ue000\\d+\ue001</[^>]*>")
-_VALUE = re.compile('"\ue000\\d+\ue001"')
+TOKEN = re.compile(
+    rb"""<(?:!--.*?--|!\[CDATA\[.*?\]\]|\?.*?\?|(/?)([^\s<>/!?'"=]++)((?:\s++[^\s<>/'"=]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'))*+)\s*+(/?))>""",
+    re.S,
+)
+"""A comment, a CDATA section, an instruction, or a tag: (its "/", name, attributes, "/" of an empty element)."""
+_ATTRIBUTE = re.compile(rb"""([^\s=]++)\s*+=\s*+(?:"([^"]*+)"|'[^']*+')""")
+_ENTITY = rb"&(?:amp|lt|gt|quot|apos);"
+_TEXT = rb"([^<&\]]*+(?:(?:" + _ENTITY + rb"|\](?!\]>))[^<&\]]*+)*+)"
+_VALUE = rb'"([^"<&\t\r\n]*+(?:' + _ENTITY + rb'[^"<&\t\r\n]*+)*+)"'
+_CDATA = rb"<!\[CDATA\[([^\]]*+(?:\](?!\]>)[^\]]*+)*+)\]\]>"
+_BLANKS = rb"[ \t\r\n]*+"
+_MARK = re.compile("\ue000(\\d+)\ue001")  # private use: where a value stands
 _MOST, _ALIKE = 400, 4  # patterns, and those with the same number of tags
-_TEXTS = re.compile(r'(?<=>)[^<]+|(?<==")[^"]+')
+_TEXTS = re.compile(rb'(?<=>)[^<]+|(?<==")[^"]+')
 _JUDGED_AFTER, _WORTH = 200, 0.5  # records, and the share of them that patterns must take
 _DEEP, _LONGEST = 40, 300  # elements inside each other, and values: longer patterns take long to make
 Pieces = list[tuple[str, int]]
@@ -28,57 +37,69 @@ Pieces = list[tuple[str, int]]
 
 
 class Template:
-    """One shape: its pattern, which groups make which column, and the rows taken since the last cut."""
+    """One shape: its pattern, which groups make which column, which are CDATA, and the rows taken since the last cut."""
 
-    def __init__(self, pattern: re.Pattern[str], columns: dict[str, Pieces]) -> None:
-        self.pattern, self.columns = pattern, columns
-        self.rows: list[tuple[str, ...]] = []
+    def __init__(self, pattern: re.Pattern[bytes], columns: dict[str, Pieces], literal: set[int]) -> None:
+        self.pattern, self.columns, self.literal = pattern, columns, literal
+        self.rows: list[tuple[bytes, ...]] = []
         self.at: list[int] = []
 
 
 class Templates:
-    """The shapes of one stream's records; given up where the records are too different to be worth it."""
+    """The shapes of one stream's records, by their text as UTF-8; given up where the records are too different to be worth it."""
 
     def __init__(self, name: str) -> None:
+        self.active = True
+        self.widest = 0
+        """Columns of the widest shape."""
         self._name = name
         self._known: dict[int, list[Template]] = {}
+        self._last: Template | None = None
         self._count = self._tried = self._taken = 0
-        self._active = True
         self._seen: set[int] = set()
-        self._text = ""
 
-    def took(self, element: etree._Element, row: int) -> bool:
-        """Whether a pattern has the record's values, as row `row`."""
-        if not self._active:
+    def took_next(self, text: bytes, start: int, row: int) -> int:
+        """Where a record that begins at `start` ends, its values taken as row `row` (-1: left out), if it has the shape of
+        the last one; else 0."""
+        found = self._last.pattern.match(text, start) if self._last else None
+        if found is None:
+            return 0
+        self._tried += 1
+        self._take(found, row)
+        return found.end()
+
+    def took(self, text: bytes, row: int) -> bool:
+        """Whether a pattern has the values of the record that is `text`, as row `row`."""
+        if not self.active:
             return False
         self._tried += 1
-        self._text = text = _written(element)
-        for template in self._known.get(text.count("<"), ()):
+        for template in self._known.get(text.count(b"<"), ()):
             found = template.pattern.fullmatch(text)
             if found:
-                template.rows.append(found.groups(""))
-                template.at.append(row)
-                self._taken += 1
+                self._last = template
+                self._take(found, row)
                 return True
         return False
 
-    def learn(self, element: etree._Element) -> None:
-        """Makes a pattern of a record that none took."""
-        if not self._active:
+    def learn(self, text: bytes, prefixes: Mapping[str | None, str]) -> None:
+        """Makes a pattern of a record that none took; `prefixes` are those declared around it."""
+        if not self.active:
             return
         if self._tried >= _JUDGED_AFTER and self._taken < _WORTH * self._tried:
-            self._active = False
+            self.active = False
             return
-        shape = hash(_TEXTS.sub("", self._text))
+        shape = hash(_TEXTS.sub(b"", text))
         if shape not in self._seen:  # a pattern is dear: only for a shape that comes again
             self._seen.add(shape)
             return
-        alike = self._known.setdefault(self._text.count("<"), [])
+        alike = self._known.setdefault(text.count(b"<"), [])
         if len(alike) < _ALIKE and self._count < _MOST:
-            template = _template(element, self._name)
+            template = _template(text, prefixes, self._name)
             if template is not None:
                 alike.insert(0, template)
+                self._last = template
                 self._count += 1
+                self.widest = max(self.widest, len(template.columns))
 
     def cut(self, rows: int, whole: dict[str, list[str | None]]) -> None:
         """Puts the values taken so far into `whole`, name -> `rows` values; the rows begin anew."""
@@ -88,9 +109,18 @@ class Templates:
                     _put(template, rows, whole)
                     template.rows, template.at = [], []
 
+    def _take(self, found: re.Match[bytes], row: int) -> None:
+        self._taken += 1
+        if row >= 0 and self._last is not None:
+            self._last.rows.append(found.groups(b""))
+            self._last.at.append(row)
+
 
 def _put(template: Template, rows: int, whole: dict[str, list[str | None]]) -> None:
-    groups = [_plain(group) for group in zip(*template.rows, strict=True)]
+    groups = [
+        _plain(group, literal=place in template.literal)
+        for place, group in enumerate(zip(*template.rows, strict=True))
+    ]
     everywhere = len(template.at) == rows
     for name, pieces in template.columns.items():
         if len(pieces) == 1 and not pieces[0][0]:
@@ -106,61 +136,100 @@ def _put(template: Template, rows: int, whole: dict[str, list[str | None]]) -> N
             column[place] = value
 
 
-def _plain(values: tuple[str, ...]) -> list[str] | tuple[str, ...]:
-    """The values of one group with the characters that XML escapes; no text of a document holds U+0000."""
-    together = "\0".join(values)
-    return unescape(together).split("\0") if "&" in together else values
+def _plain(values: tuple[bytes, ...], *, literal: bool) -> list[str]:
+    """The values of one group as a parser gives them; no text of a document holds U+0000."""
+    together = b"\0".join(values).decode()
+    if "\r" in together:
+        together = together.replace("\r\n", "\n").replace("\r", "\n")
+    return (unescape(together) if "&" in together and not literal else together).split("\0")
 
 
-def _template(element: etree._Element, name: str) -> Template | None:
-    """The shape of a record, None where markup stands in it: every text and attribute marked, read and written again."""
-    if sum(1 for _ in islice(element.iter(), 2 * _LONGEST)) == 2 * _LONGEST:
-        return None
-    marked = copy.deepcopy(element)
-    marked.tail = None
-    count = 0
+def _template(text: bytes, prefixes: Mapping[str | None, str], name: str) -> Template | None:
+    """The shape of a record, None where it is none that repeats: markup in it, comments, values in single quotes.
 
-    def mark() -> str:
-        nonlocal count
-        count += 1
-        return f"\ue000{count - 1}\ue001"
+    Its text is written again with a mark for every value, and read: which mark comes into which column is the mapping.
+    """
+    pattern: list[bytes] = []
+    marked: list[bytes] = []
+    literal: set[int] = set()
+    groups = depth = at = 0
 
-    nodes = [(marked, 1)]
-    while nodes:
-        node, depth = nodes.pop()
-        if (
-            not isinstance(node.tag, str)
-            or depth > _DEEP
-            or count > _LONGEST
-            or (len(node) and is_markup(node))
-        ):
+    def mark() -> bytes:
+        nonlocal groups
+        groups += 1
+        return f"\ue000{groups - 1}\ue001".encode()
+
+    tokens = list(TOKEN.finditer(text))
+    place = 0
+    while place < len(tokens):
+        token = tokens[place]
+        closing, tag, attributes, empty = token.groups()
+        if tag is None or text[at : token.start()].strip() or depth > _DEEP or groups > _LONGEST:
             return None
-        for attribute in node.attrib:
-            if (
-                ":" in str(attribute).rpartition("}")[2]
-            ):  # a prefix that nobody declared: cannot be written to
+        if place:
+            pattern.append(_BLANKS)
+        at, place = token.end(), place + 1
+        if closing:
+            depth -= 1
+            pattern.append(rb"</" + re.escape(tag) + rb"\s*+>")
+            marked.append(token[0])
+            continue
+        pattern.append(b"<" + re.escape(tag))
+        marked.append(b"<" + tag)
+        for attribute in _ATTRIBUTE.finditer(attributes):
+            if attribute[2] is None:
                 return None
-            node.set(attribute, mark())
-        if len(node):
-            node.text = None
-            for child in node:
-                child.tail = None
-                nodes.append((child, depth + 1))
+            declares = attribute[1].partition(b":")[0] == b"xmlns"  # what names mean is no value
+            pattern += (rb"\s++", re.escape(attribute[1]), rb"\s*+=\s*+")
+            pattern.append(b'"' + re.escape(attribute[2]) + b'"' if declares else _VALUE)
+            marked += (b" ", attribute[1], b'="', attribute[2] if declares else mark(), b'"')
+        end = b"</" + tag + b">"
+        behind = tokens[place : place + 2]
+        if empty or (behind and behind[0][1] and behind[0][2] == tag):
+            pattern.append(rb"\s*+(?:/>|>" + _TEXT + rb"</" + re.escape(tag) + rb"\s*+>)")
+            marked += (b">", mark(), end)
+            if not empty:
+                at, place = behind[0].end(), place + 1
+        elif len(behind) == 2 and behind[0][0].startswith(b"<![CDATA["):
+            if behind[0].start() != at or behind[1].start() != behind[0].end() or behind[1][2] != tag:
+                return None  # beside other text
+            literal.add(groups)
+            pattern.append(rb"\s*+>" + _CDATA + rb"</" + re.escape(tag) + rb"\s*+>")
+            marked += (b">", mark(), end)
+            at, place = behind[1].end(), place + 2
         else:
-            node.text = mark()
+            depth += 1
+            pattern.append(rb"\s*+>")
+            marked.append(b">")
+    if depth or at != len(text):
+        return None
+    columns = _columns(b"".join(marked), prefixes, name)
+    return Template(re.compile(b"".join(pattern)), columns, literal) if columns else None
+
+
+def _columns(marked: bytes, prefixes: Mapping[str | None, str], name: str) -> dict[str, Pieces] | None:
+    """Which marks come into which column; None for markup and for names that mean nothing here."""
+    declared = "".join(
+        f" xmlns{f':{prefix}' if prefix else ''}={quoteattr(uri)}"
+        for prefix, uri in prefixes.items()
+        if prefix != "xml"
+    )
+    try:
+        around = etree.fromstring(
+            f"<around{declared}>".encode() + marked + b"</around>",
+            etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_blank_text=True),
+        )
+    except etree.XMLSyntaxError:
+        return None
+    record = around[0]
+    if not len(record) or any(len(node) and is_markup(node) for node in record.iter()):
+        return None
     columns = Columns(name)
-    columns.add(marked, 0)
+    columns.add(record, 0)
     made: dict[str, Pieces] = {}
-    text = _written(marked)
-    order = {int(found): place for place, found in enumerate(_MARK.findall(text))}
     for column, (value,) in columns.cut(1).items():
         pieces = _MARK.split(value or "")
         made[column] = [
-            (before, order[int(group)]) for before, group in zip(pieces[::2], pieces[1::2], strict=False)
+            (before, int(group)) for before, group in zip(pieces[::2], pieces[1::2], strict=False)
         ]
-    pattern = _LEAF.sub("(?:/>|>([^<]*)</[^>]*>)", re.escape(text))
-    return Template(re.compile(_VALUE.sub('"([^"]*)"', pattern)), made)
-
-
-def _written(element: etree._Element) -> str:
-    return etree.tostring(element, encoding="unicode", with_tail=False)
+    return made
