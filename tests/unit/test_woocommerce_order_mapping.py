@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +252,7 @@ def test_what_is_shown_is_read_back_though_somebody_spoilt_a_field() -> None:
 # ---------------------------------------------------------------- webhooks
 
 
+@cache
 def reader(secret: str = "cs_canary") -> Webhooks:
     rest = Rest("https://shop.example", "ck", secret, guard=Guard(frozenset()), ca_file=None, patience=1)
     return Webhooks(rest, secret)
