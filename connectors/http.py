@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from functools import cache
 from html import unescape
 from pathlib import Path
 from typing import Any, TypeVar
@@ -301,7 +302,7 @@ def tls_fault(name: str, error: BaseException, ca_file: Path | None) -> Misconfi
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """What confirms a server's certificate: `ca_file`, else the public authorities. Raises Misconfigured for no PEM file."""
     if ca_file is None:
-        return httpx2.create_ssl_context()
+        return _public_tls()
     try:
         return ssl.create_default_context(cafile=str(ca_file))
     except OSError as error:
@@ -309,6 +310,12 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
         raise Misconfigured(
             f"The CA file {ca_file} cannot be used: {reason}. Give the path of a PEM file."
         ) from None
+
+
+@cache
+def _public_tls() -> ssl.SSLContext:
+    """Read once: it takes a client longer to read the public authorities than to make a call."""
+    return httpx2.create_ssl_context()
 
 
 def _worth_waiting(error: BaseException) -> bool:
