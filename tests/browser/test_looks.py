@@ -16,7 +16,7 @@ PAGES = {
         "/orders?q=nothing-like-it", "/orders/9/lines/{line}", "/purchase-orders", "/purchase-orders?supplier={supplier}", "/purchase-orders/{unknown_po}",
         "/purchase-orders/{cancelled_po}", "/money", "/money/deposits/{poor}", "/money/deposits/{rich}", "/money/settlements", "/money/settlements/1",
         "/money/settlements/2", "/money/statements/1", "/money/bank", "/money/accounts", "/money/accounts/bank", "/money/accounts/seller:{rich}:deposit",
-        "/money/entries/9", "/money/proof", "/money/accounts/nobody", "/privacy", "/privacy?state=done", "/privacy/1", "/privacy/2", "/privacy/4", "/privacy/5", "/shops/1/listings/{adopted}",
+        "/money/entries/9", "/money/proof", "/money/accounts/nobody", "/privacy", "/privacy?state=done", "/privacy/1", "/privacy/2", "/privacy/4", "/privacy/5", "/shops/1/listings/{adopted}", "/shops/1/pushes/{undoable}/undo",
     ),
     "long_names": (
         "/", "/queues", "/feeds", "/feeds/1", "/feeds/1/source", "/feeds/1/mapping", "/feeds/1/mapping/versions/2", "/runs/1", "/shops", "/shops/1", "/shops/1/adoption", "/shops/prices", "/shops/prices/2", "/shops/1/listings/1", "/shops/1/listings/2", "/shops/1/plan",
@@ -28,13 +28,25 @@ PAGES = {
     "empty": ("/", "/queues", "/feeds", "/feeds/new", "/products", "/products/categories", "/shops", "/shops/new", "/shops/prices", "/dead-letters", "/search", "/orders", "/privacy", "/purchase-orders", "/money", "/money/settlements", "/money/bank", "/money/accounts", "/money/proof"),
 }  # fmt: skip
 
-NAMED = ("line", "supplier", "unknown_po", "cancelled_po", "poor", "rich", "product", "offer", "adopted")
+NAMED = (
+    "line",
+    "supplier",
+    "unknown_po",
+    "cancelled_po",
+    "poor",
+    "rich",
+    "product",
+    "offer",
+    "adopted",
+    "undoable",
+)
 THINGS = """
 SELECT (SELECT min(id) FROM order_line WHERE order_id = 9), (SELECT min(supplier_id) FROM purchase_order),
   (SELECT min(id) FROM purchase_order WHERE state = 'unknown'), (SELECT min(id) FROM purchase_order WHERE state = 'cancel_requested'),
   (SELECT max(id) FROM company WHERE kind = 'seller'), (SELECT min(id) FROM company WHERE kind = 'seller'),
   (SELECT product_id FROM variant v JOIN offer o ON o.variant_id = v.id ORDER BY o.id LIMIT 1), (SELECT min(id) FROM offer),
-  (SELECT min(l.id) FROM listing l JOIN adoption a ON a.shop_id = l.shop_id AND a.variant_id = l.variant_id WHERE a.state = 'adopted')"""
+  (SELECT min(l.id) FROM listing l JOIN adoption a ON a.shop_id = l.shop_id AND a.variant_id = l.variant_id WHERE a.state = 'adopted'),
+  (SELECT max(push_id) FROM push_change)"""
 
 # The contrast of every visible text with what lies behind it; colours are resolved by drawing them.
 CONTRAST = """() => {

@@ -61,6 +61,9 @@ def test_by_page(opened: Console) -> None:
     address = f"/shops/{shop_id}"
     push_id = one(db, "SELECT max(id) FROM push")
     assert f"/pushes/{push_id}/undo" in opened.get(address).text
+    asked = opened.get(f"{address}/pushes/{push_id}/undo").text
+    assert "<b>1</b> listing that it brought is taken out of sale" in asked and "Put it back" in asked
+    assert opened.get(f"{address}/pushes/999/undo").status_code == 404 and events(db) == []
     assert (
         opened.post(f"{address}/pushes/{push_id}/undo").headers["location"] == f"{address}?said=taking_back"
     )

@@ -8,11 +8,12 @@ from fastapi.responses import Response
 
 from core.clock import now
 from core.errors import there_is
-from models.shops import Shop
+from models.shops import Push, Shop
 from pipelines.connecting import disconnect
 from pipelines.making import hold_shop, release_shop, undo_push
 from pipelines.opening import connect
-from web.deps import CheckedForm, Db, go
+from web.deps import CheckedForm, Db, Session, go, page
+from web.queries.shops import changes_of, undoable_pushes
 
 router = APIRouter(prefix="/shops/{shop_id}")
 
@@ -51,6 +52,21 @@ def release(request: Request, db: Db, session: CheckedForm, shop_id: int) -> Res
     with db.unit_of_work() as uow:
         release_shop(uow, shop_id)
     return go(f"/shops/{shop_id}", "released")
+
+
+@router.get("/pushes/{push_id}/undo")
+def ask_first(request: Request, db: Db, session: Session, shop_id: int, push_id: int) -> Response:
+    """What putting the shop back as it was before a push would do, asked once."""
+    with db.unit_of_work() as uow:
+        shop = there_is(uow.session.get(Shop, shop_id), f"Shop {shop_id}")
+        push = uow.session.get(Push, push_id)
+        push = there_is(push if push and push.shop_id == shop_id else None, f"Push {push_id}")
+        brought, changed = changes_of(uow.session, push_id)
+        possible = push_id in undoable_pushes(uow.session, [push_id])
+    return page(
+        request, "push_undo.html", title=f"Put back push {push_id}", shop=shop, push=push, brought=brought, changed=changed,
+        possible=possible,
+    )  # fmt: skip
 
 
 @router.post("/pushes/{push_id}/undo")

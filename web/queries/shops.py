@@ -250,3 +250,12 @@ def undoable_pushes(session: Session, push_ids: list[int]) -> set[int]:
     taken_back = select(undone.id).where(undone.undoes == Push.id).exists()
     ended = Push.id.in_(push_ids) & (Push.state == "done")
     return set(session.scalars(select(Push.id).where(ended, changed, ~taken_back)))
+
+
+def changes_of(session: Session, push_id: int) -> tuple[int, int]:
+    """How many listings a push brought into the shop, and how many that were there it changed."""
+    fresh = func.count().filter(func.jsonb_typeof(PushChange.sent).is_distinct_from("object"))
+    brought, whole = session.execute(
+        select(fresh, func.count()).select_from(PushChange).where(PushChange.push_id == push_id)
+    ).one()
+    return brought, whole - brought
