@@ -1,5 +1,7 @@
 """Opens the connector of a stored shop: its credentials, the operator's exceptions, and the pace that all its callers share."""
 
+import threading
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -13,6 +15,9 @@ from core.vault import load_vault
 from models.shops import Shop
 from pipelines.connecting import arguments, renewed
 from pipelines.pacing import SqlPace
+
+_RENEWING: dict[int, threading.Lock] = defaultdict(threading.Lock)
+"""By shop: of several lanes of a push whose token ended one renews it, and the others take it from there."""
 
 
 class Channel(ShopConnector, OrderConnector, Protocol):
@@ -45,7 +50,8 @@ def connect(
 
     def key() -> str:
         """A load may take longer than a token lives."""
-        return str(vault.open(renewed(db, of, settings).credentials)["key"])
+        with _RENEWING[of.id]:
+            return str(vault.open(renewed(db, of, settings).credentials)["key"])
 
     opened = SHOPS[shop.channel](
         shop.url,
