@@ -9,7 +9,7 @@ from core.database import Database, UnitOfWork
 from core.errors import Permanent
 from models.events import LinesFunded, PurchaseOrderMade
 from models.purchasing import PurchaseOrder, PurchaseOrderLine
-from pipelines.orders.stored import pieces, tell
+from pipelines.orders.stored import NOT_PAID, pieces, tell
 
 # Lines are locked in id order, in a statement of their own, after their order.
 LOCK_ORDER = "SELECT id FROM shop_order WHERE id = %s FOR NO KEY UPDATE"
@@ -18,18 +18,24 @@ LOCK_LINES = "SELECT id FROM order_line WHERE order_id = %s ORDER BY id FOR NO K
 # `held` is what open holds cover, `shipping` what of their shipping was not released.
 FUNDED = """
 SELECT l.id, l.sku, l.covered - l.shipped AS quantity, l.unit_cost, f.supplier_id, f.supplier_sku, c.name,
-  coalesce(r.quantity, 0) AS reserved, h.held, h.shipping, h.currency
+  coalesce(r.quantity, 0) AS reserved, o.held, o.shipping, o.currency
 FROM order_line l
 LEFT JOIN reservation r ON r.line_id = l.id
 JOIN offer f ON f.id = l.offer_id
 JOIN company c ON c.id = f.supplier_id
+JOIN shop_order h ON h.id = l.order_id AND h.standing = 'open'
 CROSS JOIN LATERAL (
   SELECT coalesce(sum(quantity - captured - released), 0)::int AS held, max(currency) AS currency,
     coalesce(sum((SELECT sum(total - released) FROM hold_part WHERE hold_id = hold.id AND part = 'shipping')), 0)::bigint
       AS shipping
-  FROM hold WHERE line_id = l.id AND supplier_id = f.supplier_id AND quantity > captured + released) h
+  FROM hold WHERE line_id = l.id AND supplier_id = f.supplier_id AND quantity > captured + released) o
 WHERE l.order_id = %s AND l.state = 'funded' AND l.wanted > 0
 ORDER BY l.id"""
+
+# A payment may fail, or be taken back, after the line was covered (pipelines/orders/reserve.py rings again).
+HELD_BACK = """
+UPDATE order_line l SET reason = %s FROM shop_order h
+WHERE h.id = l.order_id AND h.standing = 'unpaid' AND l.order_id = %s AND l.state = 'funded' AND l.wanted > 0"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +58,13 @@ class Funded:
 def purchase(event: LinesFunded, db: Database) -> None:
     """One purchase order per supplier for the order's funded lines. Run again it finds none: they are being submitted.
 
-    Raises Permanent where a line counts as funded without a hold or a reservation for all of it: nothing is bought.
+    Nothing while the shop says that the order is not paid. Raises Permanent where a line counts as funded without a hold or a reservation for all of it: nothing is bought.
     """
     with db.unit_of_work(last=True) as uow:
         cursor = uow.cursor()
         cursor.execute(LOCK_ORDER, [event.order_id])
         cursor.execute(LOCK_LINES, [event.order_id])
+        cursor.execute(HELD_BACK, [NOT_PAID, event.order_id])
         cursor.execute(FUNDED, [event.order_id])
         for lines in by_supplier(Funded(*row) for row in cursor.fetchall()).values():
             _buy(uow, event.order_id, lines)

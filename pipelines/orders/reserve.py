@@ -10,11 +10,12 @@ from core.errors import Temporary
 from core.settings import Settings, load
 from ledger.holds import Line, Short, open_holds
 from models.catalogue import give_back, lock_offers, take
-from models.events import LinesFunded, OrderChanged, StockMoved
+from models.events import LinesFunded, OrderChanged, PurchaseOrderMade, StockMoved
 from models.orders import Order, OrderLine, Reservation
+from models.purchasing import PurchaseOrder
 from pipelines.orders.choose import Ask, Candidate, choose
 from pipelines.orders.lines import beyond, needs
-from pipelines.orders.stored import lock_order, move, pieces, reservations_of, set_aside, tell
+from pipelines.orders.stored import NOT_PAID, lock_order, move, pieces, reservations_of, set_aside, tell
 from pipelines.orders.take_over import why_not_bought
 
 ALONE = timedelta(hours=48)
@@ -40,6 +41,7 @@ def cover(uow: UnitOfWork, order_id: int, settings: Settings) -> None:
     order, lines = lock_order(uow, order_id)
     if order.standing != "open" or why_not_bought(order, settings.currency):
         return
+    _go_on(uow, order, lines)
     for line in lines:
         _tell_beyond(uow, order, line)
     wanting = [line for line in lines if needs(line).cover]
@@ -153,6 +155,15 @@ class _Cover:
         self.uow.session.flush()
         give_back(self.uow.cursor(), kept.offer_id, quantity)
         self.moved.add(kept.offer_id)
+
+
+def _go_on(uow: UnitOfWork, order: Order, lines: list[OrderLine]) -> None:
+    """An order is paid again: what was kept from being bought is bought."""
+    if any(line.state == "funded" and line.reason == NOT_PAID for line in lines):
+        uow.emit(LinesFunded(tenant=order.seller_id, lane=order.lane, order_id=order.id))
+    kept = uow.session.query(PurchaseOrder).filter_by(order_id=order.id, state="submitting", reason=NOT_PAID)
+    for po in kept.order_by(PurchaseOrder.id):
+        uow.emit(PurchaseOrderMade(tenant=po.supplier_id, lane=po.lane, purchase_order_id=po.id))
 
 
 def _tell_beyond(uow: UnitOfWork, order: Order, line: OrderLine) -> None:

@@ -8,6 +8,9 @@ from core.clock import now
 from core.database import UnitOfWork
 from models.orders import Order, OrderEvent, OrderLine, Reservation
 
+NOT_PAID = "The shop says that the order is not paid any more: nothing is bought for it until it is."
+"""Why a funded line, or a purchase order that is not sent yet, stays where it is."""
+
 NOT_CAPTURED = "SELECT coalesce(sum(captured - refunded), 0) < %s FROM hold WHERE line_id = %s"
 
 

@@ -12,7 +12,7 @@ from models.events import PurchaseOrderMade
 from models.orders import OrderBuyer
 from pipelines.orders.answers import ask_after_doubt, refused_at_once, unsent
 from pipelines.orders.opened import ENDED, Opened, opened, settle
-from pipelines.orders.stored import tell
+from pipelines.orders.stored import NOT_PAID, tell
 from pipelines.orders.transport import way_to
 
 
@@ -95,6 +95,9 @@ def _begin(uow: UnitOfWork, purchase_order_id: int) -> Asking | None:
     what = opened(uow, purchase_order_id)
     cancelling = what.po.state == "cancel_requested"
     if what.po.state in ENDED or what.po.placed_at or (cancelling and what.po.asked_at is None):
+        return None
+    if what.order.standing == "unpaid" and what.po.asked_at is None:
+        what.po.reason = NOT_PAID
         return None
     buyer = there_is(uow.session.get(OrderBuyer, what.order.id), f"The address of order {what.order.id}")
     asking = Asking(
