@@ -19,14 +19,16 @@ from pipelines.orders.lines import wanted_anew
 from pipelines.orders.stored import lock_order, move, pieces, tell
 
 # By the id the shop gave our listing; else by the SKU of a listing that was sent there, whose product was made anew, or
-# that is being made right now. What an adopted product sold before it was found was its owner's own.
+# that is being made right now. What an adopted product sold before it was found was its owner's own, and so is what a page
+# sells that was found with one of our SKUs and never adopted.
 OURS = """
 SELECT t.line, v.id, v.sku, p.kind
 FROM unnest(%(lines)s::text[], %(variants)s::text[], %(skus)s::text[]) AS t(line, variant, sku)
 CROSS JOIN LATERAL (SELECT coalesce(
   (SELECT min(l.variant_id) FROM listing l WHERE l.shop_id = %(shop)s AND l.external_id = t.variant),
   (SELECT l.variant_id FROM variant w JOIN listing l ON l.shop_id = %(shop)s AND l.variant_id = w.id
-   WHERE t.sku <> '' AND lower(w.sku) = lower(t.sku) AND (l.external_id IS NOT NULL OR l.sending IS NOT NULL))) AS variant_id) found
+   WHERE t.sku <> '' AND lower(w.sku) = lower(t.sku) AND (l.external_id IS NOT NULL OR l.sending IS NOT NULL)
+     AND NOT EXISTS (SELECT FROM adoption a WHERE a.shop_id = %(shop)s AND a.external_id = t.variant AND a.state <> 'adopted'))) AS variant_id) found
 JOIN variant v ON v.id = found.variant_id JOIN product p ON p.id = v.product_id
 WHERE NOT EXISTS (SELECT FROM adoption a WHERE a.shop_id = %(shop)s AND a.variant_id = v.id AND a.state = 'adopted' AND a.found_at > %(placed)s)"""
 
