@@ -28,10 +28,16 @@ def lanes(a_second: float, work: int) -> int:
 
 
 def pieces(work: Sequence[Work], lanes: int, most: int) -> list[Sequence[Work]]:
-    """The work in pieces of at most `most`, as many for each lane."""
-    rounds = ceil(len(work) / (lanes * most))
-    size = max(1, ceil(len(work) / max(1, lanes * rounds)))
-    return [work[start : start + size] for start in range(0, len(work), size)]
+    """The work in pieces of at most `most`: in one lane all alike, in several the later the smaller, so that all lanes end
+    at about the same time. A piece costs a look of its own, so none is smaller than a quarter of `most` without need."""
+    rounds, smallest = ceil(len(work) / most), min(ceil(most / 4), ceil(len(work) / lanes))
+    found: list[Sequence[Work]] = []
+    start = 0
+    while start < len(work):
+        size = ceil((len(work) - start) / (2 * lanes)) if lanes > 1 else ceil(len(work) / rounds)
+        found.append(work[start : start + min(most, max(size, smallest))])
+        start += len(found[-1])
+    return found
 
 
 def side_by_side(work: Sequence[Work], senders: Sequence[Callable[[Work], None]], halted: Event) -> None:

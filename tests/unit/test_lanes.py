@@ -22,7 +22,7 @@ def test_there_are_as_many_lanes_as_the_shops_points_pay_for(a_second: float, wo
 
 @pytest.mark.parametrize(
     ("work", "number", "most", "sizes"),
-    [(0, 3, 20, []), (300, 9, 20, [17] * 17 + [11]), (7, 9, 20, [1] * 7), (150, 1, 100, [75, 75]), (9, 2, 4, [3, 3, 3])],
+    [(0, 3, 20, []), (120, 5, 20, [12, 11, 10, 9, 8, 7, 7, 6, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5]), (45, 9, 20, [5] * 9), (7, 9, 20, [1] * 7), (150, 1, 100, [75, 75]), (9, 2, 4, [3, 2, 1, 1, 1, 1])],
 )  # fmt: skip
 def test_pieces_give_each_lane_its_part(work: int, number: int, most: int, sizes: list[int]) -> None:
     found = pieces(range(work), number, most)
