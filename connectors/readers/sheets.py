@@ -180,8 +180,8 @@ def _convert(file: Path, folder: Path) -> None:
         "-P",
         "-m",
         "connectors.readers.sheet_rows",
-        str(file),
-        str(folder),
+        str(file.resolve()),
+        str(folder.resolve()),
         str(seconds),
     ]
     try:

@@ -104,6 +104,13 @@ def test_the_fourth_sheet_may_hold_the_table(
     assert notices == []
 
 
+def test_a_workbook_is_found_by_a_name_beside_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    xlsx(tmp_path / "list.xlsx", {"Liste": [["SKU", "Price"], ["a-1", 2]]})
+    monkeypatch.chdir(tmp_path)
+    _, frame, _ = read(Path("list.xlsx"))
+    assert cells(frame) == [["a-1", "2", "row 2"]]
+
+
 def header_of(tmp_path: Path, rows: Rows, **more: Any) -> tuple[tuple[str, ...], int, list[str]]:
     dialect, frame, _ = read(xlsx(tmp_path / "a.xlsx", {"S": rows}, **more))
     return dialect.header, dialect.header_row, frame[LOCATOR].tolist()
