@@ -111,6 +111,7 @@ def match_alone(cursor: Cursor[Any], facts: dict[str, Any]) -> bool:
             share_catalogue(cursor)
             learn_categories(cursor, facts, f"FROM staged_offer s WHERE s.run_id = %(run)s AND {PIECE}")
             cursor.execute("SET LOCAL enable_nestloop = off")
+            cursor.execute("SET LOCAL work_mem = '128MB'")  # a piece is held once, in memory
             cursor.execute(ALONE, facts)
             cursor.execute("SET LOCAL enable_nestloop = on")
     except (UniqueViolation, DeadlockDetected):
