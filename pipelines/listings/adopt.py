@@ -106,11 +106,13 @@ def adopt(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None, page: P
 
     {"adopted": variants, "ours": products whose page becomes ours, "stays": those whose page stays, "passed": chosen ones
     that cannot be}. A page whose variants are not exactly those of our product stays its owner's in any case: a push of it
-    would take out what we do not know. Of several that fit one of ours only one may be chosen.
+    would take out what we do not know. Of several that fit one of ours only one may be chosen ("several"). Refused also
+    where something chosen is not in the plan ("not_found"): then nothing is changed.
     """
     shop = there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
     uow.allow(SET_SECONDS)
     cursor = uow.cursor()
+    _refuse_unknown(cursor, shop_id, chosen)
     rows = _named(cursor, CHOSEN, {"shop": shop_id, "chosen": list(chosen or ()), "all": chosen is None})
     listings = [row["listing_id"] for row in rows]
     if len(set(listings)) < len(listings):
@@ -162,9 +164,13 @@ UPDATE adoption a SET state = 'left' WHERE shop_id = %(shop)s AND state IN ('pro
 
 
 def leave(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None) -> int:
-    """Notes that these are none of ours (None: all that is open); how many. They can still be adopted by name."""
+    """Notes that these are none of ours (None: all that is open); how many. They can still be adopted by name.
+
+    Raises Refused ("not_found") where one of them is not in the plan.
+    """
     there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
     cursor = uow.cursor()
+    _refuse_unknown(cursor, shop_id, chosen)
     cursor.execute(
         "UPDATE adoption SET state = 'left' WHERE shop_id = %s AND state IN ('proposed', 'unclear')"
         " AND (%s OR external_id = ANY(%s))",
@@ -178,6 +184,16 @@ def same_cut(ours: dict[str, Any], theirs: list[dict[str, Any]]) -> bool:
     seen = theirs[0]["seen"]
     simple = ours["variants"] == 1 and not ours["options"]
     return bool(len(theirs) == seen["variants"] == ours["variants"] and simple == seen["alone"])
+
+
+def _refuse_unknown(cursor: Cursor[Any], shop_id: int, chosen: Collection[str] | None) -> None:
+    found = cursor.execute("SELECT external_id FROM adoption WHERE shop_id = %s", [shop_id]) if chosen else ()
+    if unknown := sorted(set(chosen or ()) - {external_id for (external_id,) in found}):
+        names = ", ".join(unknown[:5]) + (" …" if len(unknown) > 5 else "")
+        raise Refused(
+            f"Not in the plan of adoption: {names}. `entrepot adoption list` shows what is in it.",
+            rule="not_found",
+        )
 
 
 def _named(cursor: Cursor[Any], statement: str, values: Any) -> list[dict[str, Any]]:

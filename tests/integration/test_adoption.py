@@ -186,6 +186,16 @@ def test_what_is_left_stays_left_and_can_still_be_adopted_by_name(db: Database, 
     assert take(db, shop_id, "10")["adopted"] == 1
 
 
+def test_what_the_plan_does_not_have_is_refused_and_nothing_is_taken(db: Database, own: OwnShop) -> None:
+    shop_id = begin(db, own, there("10", "NORDEN-A"))
+    before = plan_of(db)
+    with pytest.raises(Refused, match="Not in the plan of adoption: 77, nope"):
+        take(db, shop_id, "10", "nope", "77")
+    with pytest.raises(Refused, match="Not in the plan of adoption: 77"), db.unit_of_work() as uow:
+        leave(uow, shop_id, ["10", "77"])
+    assert plan_of(db) == before == [("10", "proposed", "NORDEN-A")]
+
+
 def test_what_another_listing_has_is_never_taken(db: Database, own: OwnShop) -> None:
     shop_id = begin(db, own, there("10", "NORDEN-A"))
     with db.unit_of_work() as uow:  # a push made NORDEN-B meanwhile and was told this id
