@@ -66,7 +66,8 @@ def shops(session: Session, words: str = "") -> None:
     page = session.query(ShopProduct).filter_by(shop_id=1, product_id=found[3].product_id).one()
     found[3].external_id = page.external_id = "9003"
     page.trade_only = True
-    asked(session, words)
+    if words:  # the busy hub has no room for it on its Overview
+        asked(session, words)
     session.add(Meter(shop_id=1, points=620, most=2000, a_second=100))
     done = Push(
         shop_id=1, state="done", plan={"create": 2, "update": 14, "stock": 31, "withdraw": 1, "limits": []},

@@ -16,14 +16,14 @@ PAGES = {
         "/orders?q=nothing-like-it", "/orders/9/lines/{line}", "/purchase-orders", "/purchase-orders?supplier={supplier}", "/purchase-orders/{unknown_po}",
         "/purchase-orders/{cancelled_po}", "/money", "/money/deposits/{poor}", "/money/deposits/{rich}", "/money/settlements", "/money/settlements/1",
         "/money/settlements/2", "/money/statements/1", "/money/bank", "/money/accounts", "/money/accounts/bank", "/money/accounts/seller:{rich}:deposit",
-        "/money/entries/9", "/money/proof", "/money/accounts/nobody", "/privacy", "/privacy?state=done", "/privacy/1", "/privacy/2", "/privacy/4", "/privacy/5", "/shops/1/listings/{adopted}", "/shops/1/pushes/{undoable}/undo",
+        "/money/entries/9", "/money/proof", "/money/accounts/nobody", "/privacy", "/shops/1/listings/{adopted}", "/shops/1/pushes/{undoable}/undo",
     ),
     "long_names": (
         "/", "/queues", "/feeds", "/feeds/1", "/feeds/1/source", "/feeds/1/mapping", "/feeds/1/mapping/versions/2", "/runs/1", "/shops", "/shops/1", "/shops/1/adoption", "/shops/prices", "/shops/prices/2", "/shops/1/listings/1", "/shops/1/listings/2", "/shops/1/plan",
         "/products", "/products/{product}", "/offers/{offer}/record", "/products/categories?how=all", "/products/categories?for=Licht&words=lamp",
         "/dead-letters", "/dead-letters/1", "/search?q=Donau", "/orders", *(f"/orders/{number}" for number in range(1, 6)), "/purchase-orders",
         *(f"/purchase-orders/{number}" for number in (1, 2)), "/money", "/money/deposits/3", "/money/settlements", "/money/settlements/1",
-        "/money/statements/1", "/money/bank", "/money/accounts", "/money/accounts/seller:3:deposit", "/money/entries/5", "/money/proof", "/privacy", "/privacy/1",
+        "/money/statements/1", "/money/bank", "/money/accounts", "/money/accounts/seller:3:deposit", "/money/entries/5", "/money/proof", "/privacy", "/privacy?state=done", *(f"/privacy/{number}" for number in range(1, 6)),
     ),
     "empty": ("/", "/queues", "/feeds", "/feeds/new", "/products", "/products/categories", "/shops", "/shops/new", "/shops/prices", "/dead-letters", "/search", "/orders", "/privacy", "/purchase-orders", "/money", "/money/settlements", "/money/bank", "/money/accounts", "/money/proof"),
 }  # fmt: skip

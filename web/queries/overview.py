@@ -230,10 +230,25 @@ def tasks(session: Session, limit: int = 4) -> list[Task]:
             .order_by(Feed.id).limit(limit)
         )
     ]  # fmt: skip
-    found += [
-        Task("lock", "bad" if one["due_at"] < now() else "wait", f"{one['shop']}: a buyer asks for his data", f"To be answered until {one['due_at']:%Y-%m-%d}.", f"/privacy/{one['id']}", one["received_at"])
-        for one in open_requests(session, limit=limit)
-    ]  # fmt: skip
+    if asking := open_requests(session):
+        first, many = asking[0], len(asking) > 1
+        words = (
+            f"{len(asking)} buyers ask for their data"
+            if many
+            else f"{first['shop']}: a buyer asks for his data"
+        )
+        tone = "bad" if first["due_at"] < now() else "wait"
+        address = "/privacy?state=open" if many else f"/privacy/{first['id']}"
+        found.append(
+            Task(
+                "lock",
+                tone,
+                words,
+                f"To be answered until {first['due_at']:%Y-%m-%d}.",
+                address,
+                first["received_at"],
+            )
+        )
     return sorted(found + trade_tasks(session, limit), key=lambda task: task.since or now())[:limit]
 
 
