@@ -71,7 +71,8 @@ def rich(db: Database) -> None:
         t.bank_speaks()
         _present(t)
         t.settle(mature_days=60, approve=False)
-        _asked(t, sold[:2])
+        with t.db.unit_of_work() as uow:
+            forget(uow, sold[:1], "The shop asked to forget the buyer: name and address are removed.")
         with t.db.unit_of_work() as uow:
             ask(uow, t.company("CASA"), Money(25_000, "EUR"), "scene:withdraw")
 
@@ -111,16 +112,6 @@ def _present(t: "Trading") -> None:
     t.sql(
         "UPDATE shipment SET problem = 'The shop does not know this order any more (404).' WHERE id % 7 = 3"
     )
-
-
-def _asked(t: "Trading", orders: list[int]) -> None:
-    """The buyer of the first of two orders is forgotten; both are those that a buyer asks for."""
-    with t.db.unit_of_work() as uow:
-        forget(uow, orders[:1], "The shop asked to forget the buyer: name and address are removed.")
-    t.sql(
-        "UPDATE privacy_request SET orders = (SELECT jsonb_agg(external_id ORDER BY id) FROM shop_order WHERE id = ANY(%s)) || orders"
-        " WHERE kind <> 'shop_redact'", orders,
-    )  # fmt: skip
 
 
 def long_names(db: Database) -> None:
