@@ -212,7 +212,11 @@ def start_push(uow: UnitOfWork, shop: Shop, *, asked_by: str, limit: bool) -> Pu
     push = Push(
         shop_id=shop.id,
         state="waiting" if limits else "running",
-        plan={**planned, "limits": limits},
+        plan={
+            **planned,
+            "limits": limits,
+            **({} if limit or asked_by == "hub" else _left_out(cursor, shop.id)),
+        },
         asked_by=asked_by,
     )
     uow.session.add(push)
@@ -222,6 +226,14 @@ def start_push(uow: UnitOfWork, shop: Shop, *, asked_by: str, limit: bool) -> Pu
     else:
         uow.emit(PushDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id, push_id=push.id))
     return push
+
+
+LEFT_OUT = f"SELECT FROM listing l WHERE l.shop_id = %s AND l.unsettled AND {UNKNOWN} AND l.wanted IS NOT NULL LIMIT 1"
+
+
+def _left_out(cursor: Cursor[Any], shop_id: int) -> dict[str, bool]:
+    """What a person lets go while nobody knows its stock goes after the sweep that tells it (pipelines/listings/settle.py)."""
+    return {} if cursor.execute(LEFT_OUT.encode(), [shop_id]).fetchone() is None else {"left_out": True}
 
 
 TRY_AGAIN = (

@@ -54,11 +54,12 @@ def follow(event: SharesMoved, db: Database) -> None:
         send(uow, event.shop_id)
 
 
-def send(uow: UnitOfWork, shop_id: int) -> None:
-    """Starts the push of a live shop where something differs; one that runs looks again at its end."""
+def send(uow: UnitOfWork, shop_id: int, *, limit: bool = True) -> None:
+    """Starts the push of a live shop where something differs; one that runs looks again at its end. Without `limit` a person
+    let it go."""
     shop = uow.session.get_one(Shop, shop_id, with_for_update={"key_share": True}, populate_existing=True)
     if shop.live_since is not None:
-        start_push(uow, shop, asked_by="hub", limit=True)
+        start_push(uow, shop, asked_by="hub", limit=limit)
 
 
 def _plan(uow: UnitOfWork, shop: Shop) -> None:

@@ -67,6 +67,12 @@ FROM (
 WHERE l.id = c.id AND (c.told OR c.read)
 RETURNING l.variant_id"""
 
+# Once, and not for long: a person let go what he saw then.
+LET_GO = """
+UPDATE push SET plan = plan - 'left_out' WHERE started_at > now() - interval '1 hour' AND id = (
+  SELECT id FROM push WHERE shop_id = %s AND plan ? 'left_out' ORDER BY id DESC LIMIT 1) RETURNING id"""
+"""Whether the last push of a person left out what had to be settled first: then he let that go too."""
+
 
 def known_again(db: Database, shop: Shop, connector: ShopConnector) -> None:
     """Before a push sends: reads the listings of which nobody knows what they show, and asks for a sweep of the orders.
@@ -123,7 +129,7 @@ def settle(event: OrdersSwept, db: Database) -> None:
         if not settled:
             return
         ring_others(uow, shop, allot(cursor, settled))
-        send(uow, shop.id)
+        send(uow, shop.id, limit=cursor.execute(LET_GO, [shop.id]).fetchone() is None)
 
 
 def _rows(cursor: Cursor[Any], statement: str, shop_id: int) -> list[dict[str, Any]]:

@@ -167,3 +167,21 @@ def test_a_product_with_variants_is_adopted_whole(db: Database, rig: Any, page: 
     assert rows(db, "SELECT state, problem FROM listing") == [("live", None)] * 2
     assert rig.page(own, "EUR").title == ("Schirm" if page == "stays" else "Regenschirm")
     assert one(db, "SELECT count(*) FROM shop_product WHERE external_id = %s", own) == 1
+
+
+def test_what_a_person_let_go_is_sent_once_its_stock_is_known_and_only_that_once(
+    db: Database, rig: Any
+) -> None:
+    rig.stranger("norden-a")
+    shop_id = connected(db, rig, {"supplier_sku": "A", "cost": "2.00"})
+    look(db, shop_id)
+    with db.unit_of_work() as uow:
+        adopt(uow, shop_id, None, "stays")
+        let_push(uow, shop_id)
+    run_all(db)
+    assert sold(db, shop_id) == {"norden-a": ("3.00", 5)}  # 40 % below the owner's own price: he said yes
+    assert one(db, "SELECT count(*) FROM push WHERE state <> 'done' OR plan ? 'left_out'") == 0
+    stage(db, 1, {"supplier_sku": "A", "cost": "1.00"})  # nobody said yes to that
+    run_all(db)
+    assert sold(db, shop_id) == {"norden-a": ("3.00", 5)}
+    assert one(db, "SELECT count(*) FROM push WHERE state = 'waiting'") == 1
