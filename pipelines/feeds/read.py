@@ -96,7 +96,8 @@ def with_policy(feed: Feed, document: dict[str, Any] | None) -> dict[str, Any] |
 
 def frames(order: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bytes]]:
     """The child's frames as they come. Raises Temporary where it died in the middle; it is ended whatever happens."""
-    one_heap = {"MALLOC_ARENA_MAX": "1"}  # glibc would keep one for each of its threads
+    # glibc would keep a heap for each of its threads, and what was large and is free again.
+    one_heap = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": str(1 << 21)}
     child = subprocess.Popen(
         [sys.executable, "-m", "pipelines.feeds.parse"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         cwd=CHECKOUT, env={**os.environ, "PYTHONPATH": str(CHECKOUT), **one_heap},
