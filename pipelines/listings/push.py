@@ -52,8 +52,8 @@ SELECT d.id, d.external_id, p.external_id AS page, d.product_id, p.trade_only,
   nullif(p.external_id, d.external_id) AS parent,
   EXISTS (SELECT FROM listing x WHERE x.shop_id = %(shop)s AND x.product_id = d.product_id AND x.wanted IS NOT NULL
     AND x.state <> 'refused') AS stays,
-  d.external_id <> p.external_id AND EXISTS (SELECT FROM listing x WHERE x.shop_id = %(shop)s AND x.product_id = d.product_id
-    AND x.id <> d.id AND x.external_id IS NOT NULL) AS among
+  d.external_id <> p.external_id AND (d.sent->'options' <> '{{}}' OR EXISTS (SELECT FROM listing x WHERE x.shop_id = %(shop)s
+    AND x.product_id = d.product_id AND x.id <> d.id AND x.external_id IS NOT NULL)) AS among
 FROM ({DIFFERENCES}) AS d JOIN shop_product p ON p.shop_id = %(shop)s AND p.product_id = d.product_id
 WHERE d.difference = 'withdraw' ORDER BY d.id"""
 

@@ -99,8 +99,12 @@ def test_what_is_gone_does_not_come_back_with_its_neighbour(machine: type[Truth]
     """A page that left the sale whole, and is wanted again for one of its variants alone, sells that one."""
     walk = machine()
     walk.begins(told={"V1": (5, 8), "V2": (7, 8)})
-    walk.world.calms_down()
     walk.supplier_tells({"A": (2, 8)})
-    walk.world.calms_down()
+    walk.world.works_off()
     walk.supplier_tells({"V1": (5, 8)})
+    walk.world.works_off()
+    walk.shops_are_true()
+    walk.supplier_tells({"A": (2, 8)})
+    walk.world.works_off()
+    walk.supplier_tells({"V3": (9, 8)})  # a neighbour that the page never had
     walk.teardown()
