@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from core.database import connect
+from core.listening import free_to_listen
 from core.settings import CHECKOUT, Settings
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds before a process that died is started again
@@ -82,8 +83,10 @@ def up(settings: Settings, extra: Sequence[Program] = ()) -> int:
     """Runs until Ctrl-C or SIGTERM, then stops all children within 30 seconds; a second Ctrl-C kills them.
 
     Starts and migrates the embedded PostgreSQL first and holds it, so that it outlives each of its children.
-    0: all ended by themselves; 1: some had to be killed. Raises what connect() raises.
+    0: all ended by themselves; 1: some had to be killed. Raises what connect() raises, and Misconfigured where somebody
+    listens at the console's address already.
     """
+    free_to_listen(settings.listen, settings.port)
     database = connect(settings, (), pool_size=1)
     stopping, killing = threading.Event(), threading.Event()
 

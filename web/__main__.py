@@ -7,6 +7,7 @@ import uvicorn
 from core import log
 from core.database import connect
 from core.errors import EntrepotError
+from core.listening import free_to_listen
 from core.settings import load
 from pipelines.routes import ROUTES
 from web.app import create_app
@@ -18,6 +19,7 @@ def main() -> int:
     try:
         settings = load()
         log.configure(settings.log_level)
+        free_to_listen(settings.listen, settings.port)
         db = connect(settings, ROUTES, pool_size=settings.threads)
     except EntrepotError as error:
         sys.stderr.write(f"entrepot: {error}\n")

@@ -33,6 +33,10 @@ class Story:
     advice: str
 
 
+UNSTORABLE = (sqlalchemy.exc.DataError, psycopg.DataError, UnicodeEncodeError)
+"""What PostgreSQL and its driver say to numbers out of reach, to NUL and to half a pair of UTF-16 (JSON's "\\ud800")."""
+
+
 def story_of(error: Exception, reference: str) -> Story:
     """The error as it is told. What nobody foresaw is told without its words: they may hold anything."""
     text = str(error)
@@ -156,14 +160,14 @@ def install(app: FastAPI) -> None:
         return tell(request, Refused(f"{name}: {first['msg']}.", rule="invalid"))
 
     # By their own names: what is handled as a mere Exception is answered, then raised again into the server's log.
-    for kind in (EntrepotError, sqlalchemy.exc.DataError, psycopg.DataError, Exception):
+    for kind in (EntrepotError, *UNSTORABLE, Exception):
         app.exception_handler(kind)(tell)
 
 
 def tell(request: Request, error: Exception) -> Response:
     """The error page, or for the API {"error": {"rule", "message"}}; what nobody foresaw goes to the log."""
     reference = make_reference()
-    if isinstance(error, sqlalchemy.exc.DataError | psycopg.DataError):
+    if isinstance(error, UNSTORABLE):
         sentence = "A number is too great, or a text holds a character that no text can hold."
         error = Refused(sentence, rule="not_found" if request.method == "GET" else "invalid")
     told = story_of(error, reference)

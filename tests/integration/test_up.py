@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from core.errors import Misconfigured
+from core.listening import free_to_listen
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 START = """
@@ -89,6 +93,21 @@ def test_a_killed_child_starts_again_and_one_interrupt_stops_all(hub: Callable[.
     assert psutil.wait_procs(children, timeout=0)[1] == []
     supervisor.said += supervisor.running.stdout or []
     assert "killed\n" not in "".join(supervisor.said)
+
+
+def test_a_taken_address_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        with pytest.raises(Misconfigured, match=f"^Nothing can listen at 127.0.0.1:{port} "):
+            free_to_listen("127.0.0.1", port)
+        tried = subprocess.run(
+            [sys.executable, "-m", "cli", "up"], cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False,
+            env={**os.environ, "ENTREPOT_PORT": str(port), "ENTREPOT_DATA": str(tmp_path)},
+        )  # fmt: skip
+    assert (tried.returncode, tried.stdout) == (2, "")
+    assert list(tmp_path.iterdir()) == []
+    assert f"127.0.0.1:{port}" in tried.stderr and tried.stderr.count("\n") == 1
+    free_to_listen("127.0.0.1", port)
 
 
 def test_children_do_not_outlive_a_killed_supervisor(hub: Callable[..., Hub]) -> None:

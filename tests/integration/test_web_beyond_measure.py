@@ -24,3 +24,12 @@ def test_two_such_calls_on_one_connection_are_answered_without_a_failure(
             assert (answer.status, b"too great" in answer.read()) == (404, True)
         line.close()
     assert [record.getMessage() for record in caplog.records if "ASGI" in record.getMessage()] == []
+
+
+def test_half_a_character_is_refused_in_words(database_url: str, tmp_path: Path) -> None:
+    with console(database_url, tmp_path) as opened:
+        body = '{"seller": "\\ud800", "name": "x", "channel": "woocommerce", "url": "https://shop.example"}'
+        told = opened.api(
+            "POST", "/shops/connections", content=body, headers={"Content-Type": "application/json"}
+        )
+    assert (told.status_code, told.json()["error"]["rule"]) == (422, "invalid")
