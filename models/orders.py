@@ -94,6 +94,7 @@ class OrderLine(Base):
     `wanted` is what the buyer still wants: ordered, less what was taken back or refunded in the shop. `covered` has a
     reservation and a hold; `shipped` of it left the supplier; `refunded` of the shipped came back. What is not shipped
     of `covered` beyond `wanted` is released, what is shipped beyond it is refunded; pipelines/orders/lines.py decides.
+    `taken` pieces the shop has counted off its own stock for it, as it tells or as it is wanted.
     `overruled` pieces are not wanted and paid all the same: the supplier did not cancel them, or they left before that.
 
     A transition is `UPDATE … WHERE id AND version`; no row means that somebody else was first. `reason` is a sentence
@@ -123,6 +124,7 @@ class OrderLine(Base):
     unit_price_minor: Mapped[int | None] = mapped_column(BigInteger)
     ordered: Mapped[int]
     wanted: Mapped[int]
+    taken: Mapped[int] = mapped_column(server_default="0")
     covered: Mapped[int] = mapped_column(server_default="0")
     shipped: Mapped[int] = mapped_column(server_default="0")
     refunded: Mapped[int] = mapped_column(server_default="0")

@@ -17,7 +17,7 @@ from pipelines.connecting import arguments, renewed
 from pipelines.pacing import SqlPace
 
 _RENEWING: dict[int, threading.Lock] = defaultdict(threading.Lock)
-"""By shop: of several lanes of a push whose token ended one renews it, and the others take it from there."""
+"""By shop: of several strands of a push whose token ended one renews it, and the others take it from there."""
 
 
 class Channel(ShopConnector, OrderConnector, Protocol):

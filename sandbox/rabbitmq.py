@@ -24,7 +24,7 @@ from typing import Any
 
 START_SECONDS = 90.0
 STOP_SECONDS = 30.0
-GREET_SECONDS = 20.0  # a node on a busy machine greets late: who gives it up early takes a living one for dead
+GREET_SECONDS = 20.0  # a busy machine greets late, and who gives up early takes a living node for dead
 PORTS = range(
     20000, 30000
 )  # below the range that systems give to outgoing connections, so that ours stay free

@@ -11,7 +11,8 @@ import orjson
 FORMAT = 1
 """Of the file of known records."""
 _READ_BY = ("pipelines/feeds", "connectors/readers")
-_ROOT = Path(__file__).resolve().parents[2]  # as in core.settings, which takes a parser a third of its start to import
+# As in core.settings, which takes a parser a third of its start to import.
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 @lru_cache(1)

@@ -17,10 +17,10 @@ from models.shops import Push, Shop
 from pipelines.connecting import AWAY
 from pipelines.listings.draft import draft
 from pipelines.listings.guard import STOCK_DIFFERS
-from pipelines.listings.lanes import lanes, pieces, side_by_side
 from pipelines.listings.plan import DIFFERENCES, running_push, start_push
 from pipelines.listings.recorder import Outcome, Recorder
 from pipelines.listings.settle import known_again
+from pipelines.listings.strands import pieces, side_by_side, strands
 from pipelines.opening import Channel, connect
 from pipelines.pacing import patience, restored
 
@@ -31,9 +31,9 @@ PRODUCTS_A_TURN = 100
 NEW_A_TURN = 2_000
 """New ones: many at once, so that a channel that loads in bulk can."""
 TOGETHER = 500
-"""New products from which on they go in one lane, for that reason."""
-KNOWN_IN_A_LANE, NEW_IN_A_LANE = 4, 20
-"""Products that one of several lanes reads and sends together; whether new ones are there is asked for 20 at once."""
+"""New products from which on they go in one strand, for that reason."""
+KNOWN_IN_A_STRAND, NEW_IN_A_STRAND = 4, 20
+"""Products that one of several strands reads and sends together; whether new ones are there is asked for 20 at once."""
 LOOK_SECONDS = 0.5
 """How often a push that sends products looks for new stock, at most; it does so only before a call."""
 
@@ -126,7 +126,7 @@ def push(event: PushDue, db: Database) -> None:
 
 class Sending:
     """One push at work. Every piece is read afresh right before it is sent, and every answer is stored before the next call
-    of the lane that got it. What is read and stored is read and stored by one lane at a time.
+    of the strand that got it. What is read and stored is read and stored by one strand at a time.
     """
 
     def __init__(self, db: Database, shop: Shop, push_id: int) -> None:
@@ -219,11 +219,13 @@ class Sending:
             # It was never asked: with the answer to one product it tells how many may be out at once.
             self._send_piece(self._connector, [new.pop(0)])
         a_second = restored(self._db, self._shop.id) or 0.0
-        self._send(known, lanes(a_second, len(known)), PRODUCTS_A_TURN, KNOWN_IN_A_LANE)
-        self._send(new, 1 if len(new) >= TOGETHER else lanes(a_second, len(new)), NEW_A_TURN, NEW_IN_A_LANE)
+        self._send(known, strands(a_second, len(known)), PRODUCTS_A_TURN, KNOWN_IN_A_STRAND)
+        self._send(
+            new, 1 if len(new) >= TOGETHER else strands(a_second, len(new)), NEW_A_TURN, NEW_IN_A_STRAND
+        )
 
     def _send(self, products: list[int], number: int, alone: int, beside: int) -> None:
-        """Products in so many lanes; a piece is at most `alone` products where there is one lane, else `beside`."""
+        """Products in so many strands; a piece is at most `alone` products where there is one strand, else `beside`."""
         if number == 1:
             for piece in pieces(products, 1, alone):
                 self._send_piece(self._connector, piece)

@@ -6,8 +6,10 @@ A shipment is an answer too: pipelines/orders/ship.py has it.
 from core.clock import now
 from core.database import UnitOfWork
 from core.errors import Refused
+from core.settings import load
 from models.events import CancellationAsked, OrderChanged, PurchaseOrderMade
 from models.purchasing import PurchaseOrder
+from pipelines.orders.costs import parities
 from pipelines.orders.opened import ENDED, Opened, in_doubt, let_go, opened, settle, stand_again
 from pipelines.orders.stored import tell
 
@@ -16,7 +18,7 @@ LONGEST_REASON, LONGEST_NUMBER = 500, 100
 # Whoever rejected the line before is not asked again; pipelines/orders/reserve.py chooses by the same rule.
 ANOTHER = """
 SELECT l.id FROM order_line l WHERE l.id = ANY(%s) AND l.wanted > 0 AND EXISTS (
-  SELECT FROM offer f WHERE f.variant_id = l.variant_id AND f.state = 'offered' AND f.currency = %s
+  SELECT FROM offer f WHERE f.variant_id = l.variant_id AND f.state = 'offered' AND f.currency = ANY(%s)
     AND f.cost IS NOT NULL AND f.free >= l.wanted AND NOT EXISTS (
       SELECT FROM purchase_order_line b JOIN purchase_order p ON p.id = b.purchase_order_id
       WHERE b.line_id = l.id AND p.supplier_id = f.supplier_id AND p.state = 'rejected'))"""
@@ -206,7 +208,8 @@ def _try_another(uow: UnitOfWork, what: Opened, reason: str) -> None:
     """Lines that another supplier has are covered anew, by the same step as ever; the others stay rejected."""
     uow.session.flush()
     refused = {part.line.id: part for part in what.parts if part.line.state == "rejected"}
-    found = uow.cursor().execute(ANOTHER, [list(refused), what.po.currency]).fetchall()
+    payable = list(parities(uow.cursor(), load()))
+    found = uow.cursor().execute(ANOTHER, [list(refused), payable]).fetchall()
     for (line_id,) in found:
         refused[line_id].move("received", f"{reason} Another supplier is tried.")
     if found:

@@ -21,13 +21,15 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A sellable offer in the hub's currency. `cost` in major units for one piece."""
+    """A sellable offer. `cost` in major units of the hub's currency for one piece; `asked` is what its supplier asks where
+    that is another, in words."""
 
     offer_id: int
     variant_id: int
     supplier_id: int
     free: int
     cost: Decimal
+    asked: str = ""
 
 
 def choose(asks: Sequence[Ask], candidates: Iterable[Candidate]) -> Mapping[int, Candidate]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 
 from core.clock import now
 from core.database import Database, UnitOfWork
@@ -14,6 +15,7 @@ from models.events import LinesFunded, OrderChanged, PurchaseOrderMade, StockMov
 from models.orders import Order, OrderLine, Reservation
 from models.purchasing import PurchaseOrder
 from pipelines.orders.choose import Ask, Candidate, choose
+from pipelines.orders.costs import own_cost, parities
 from pipelines.orders.lines import beyond, needs
 from pipelines.orders.stored import NOT_PAID, lock_order, move, pieces, reservations_of, set_aside, tell
 from pipelines.orders.take_over import why_not_bought
@@ -22,8 +24,8 @@ ALONE = timedelta(hours=48)
 """How long stock is set aside for a line whose deposit is missing."""
 
 CANDIDATES = """
-SELECT id, variant_id, supplier_id, free, cost FROM offer
-WHERE variant_id = ANY(%s) AND state = 'offered' AND currency = %s AND cost IS NOT NULL ORDER BY id"""
+SELECT id, variant_id, supplier_id, free, cost, currency FROM offer
+WHERE variant_id = ANY(%s) AND state = 'offered' AND cost IS NOT NULL ORDER BY id"""
 
 REFUSALS = """
 SELECT l.line_id, p.supplier_id FROM purchase_order_line l JOIN purchase_order p ON p.id = l.purchase_order_id
@@ -68,6 +70,7 @@ class _Cover:
     def __init__(self, uow: UnitOfWork, order: Order, lines: list[OrderLine], settings: Settings) -> None:
         self.uow, self.order, self.settings = uow, order, settings
         self.moved: set[int] = set()
+        self.rateless: dict[int, set[str]] = defaultdict(set)
         self.variants = sorted({line.variant_id for line in lines})
         self.alone = reservations_of(uow, lines)
         ids = [line.id for line in lines]
@@ -92,9 +95,27 @@ class _Cover:
         return Ask(line.id, line.variant_id, needs(line).cover, kept.offer_id if kept else None, refusals)
 
     def candidates(self) -> list[Candidate]:
-        """The sellable offers of the lines' variants, as they are under the lock."""
-        cursor = self.uow.cursor().execute(CANDIDATES, [self.variants, self.settings.currency])
-        return [Candidate(*row) for row in cursor.fetchall()]
+        """The sellable offers of the lines' variants, as they are under the lock; those without a rate only name their currency."""
+        rows = self.uow.cursor().execute(CANDIDATES, [self.variants]).fetchall()
+        own = self.settings.currency
+        found = (
+            {own: Decimal(1)}
+            if {row[5] for row in rows} <= {own}
+            else parities(self.uow.cursor(), self.settings)
+        )
+        candidates: list[Candidate] = []
+        for offer_id, variant_id, supplier_id, free, asked, currency in rows:
+            cost = own_cost(asked, currency, found)
+            if cost is None:
+                self.rateless[variant_id].add(currency)
+                continue
+            words = (
+                ""
+                if currency == own
+                else f" Its supplier asks {asked.normalize():f} {currency}, by the rate {cost.normalize():f} {own}."
+            )
+            candidates.append(Candidate(offer_id, variant_id, supplier_id, free, cost, words))
+        return candidates
 
     def fund(self, lines: list[OrderLine], chosen: Mapping[int, Candidate]) -> bool:
         """Stock and hold for all lines of one supplier; with too little deposit, stock alone for a while."""
@@ -115,7 +136,7 @@ class _Cover:
             reservation.expires_at = None
             line.covered, line.unit_cost = reservation.quantity, chosen[line.id].cost
             move(line, "funded")
-            text = f"{pieces(line.covered, line.sku)} are reserved and covered by the deposit."
+            text = f"{pieces(line.covered, line.sku)} are reserved and covered by the deposit.{chosen[line.id].asked}"
             tell(self.uow, order.id, "funded", text, line.id, link=f"hold:{hold.id}")
         return True
 
@@ -133,7 +154,14 @@ class _Cover:
         """Nothing is set aside: whoever wants fewer must not wait for who wants more than there is."""
         if line.id in self.alone:
             self.let_go(line)
-        reason = f"No supplier has {pieces(needs(line).cover, line.sku)} free in {self.settings.currency}: it goes on when one has."
+        rateless = " or ".join(sorted(self.rateless[line.variant_id]))
+        hint = (
+            f" (for {rateless} a rate of the last {self.settings.rate_days} days is missing)"
+            if rateless
+            else ""
+        )
+        wanted = pieces(needs(line).cover, line.sku)
+        reason = f"No supplier has {wanted} free in {self.settings.currency}{hint}: it goes on when one has."
         if (line.state, line.reason) != ("awaiting_stock", reason):
             tell(self.uow, self.order.id, "parked", reason, line.id)
             move(line, "awaiting_stock", reason)

@@ -53,18 +53,22 @@ def take_over(uow: UnitOfWork, shop: Shop, told: ShopOrder) -> int | None:
     begun = not lines
     changed = _order_taken(uow, order, told)
     why = why_not_bought(order, load().currency)
-    moved: Counter[int] = Counter()
+    demand: Counter[int] = Counter()
+    shelf: Counter[int] = Counter()
     for line in lines:
-        before = line.wanted
-        changed |= _line_taken(uow, order, line, told, ours.get(line.external_id))
-        moved[line.variant_id] += line.wanted - before
+        now, before = ours.get(line.external_id), (line.wanted, line.taken)
+        changed |= _line_taken(uow, order, line, told, now)
+        line.taken = taken_of(told, now)
+        demand[line.variant_id] += line.wanted - before[0]
+        shelf[line.variant_id] += line.taken - before[1]
     stored = {line.external_id for line in lines}
     for external_id, (variant_id, sku, kind) in fresh.items():
         if external_id not in stored:
             _line_made(uow, order, told, ours[external_id], variant_id, sku, kind, why)
-            moved[variant_id] += wanted_of(told, ours[external_id])
+            demand[variant_id] += wanted_of(told, ours[external_id])
+            shelf[variant_id] += taken_of(told, ours[external_id])
             changed = True
-    _shelves_moved(uow, order, moved)
+    _moved(uow, order, demand, shelf)
     if begun:
         tell(
             uow,
@@ -89,12 +93,14 @@ def gone(uow: UnitOfWork, shop: Shop, external_id: str) -> None:
         return
     order.standing = "cancelled"
     order.version += 1
-    moved: Counter[int] = Counter()
+    demand: Counter[int] = Counter()
+    shelf: Counter[int] = Counter()
     for line in lines:
-        moved[line.variant_id] -= line.wanted
-        line.wanted = 0
+        demand[line.variant_id] -= line.wanted
+        shelf[line.variant_id] -= line.taken
+        line.wanted = line.taken = 0
         line.version += 1
-    _shelves_moved(uow, order, moved)
+    _moved(uow, order, demand, shelf)
     tell(uow, order.id, "changed", "The order is no longer in the shop: nothing of it is wanted any more.")
     uow.emit(OrderChanged(tenant=order.seller_id, lane=order.lane, order_id=order.id))
 
@@ -105,6 +111,14 @@ def wanted_of(told: ShopOrder, line: ShopOrderLine | None) -> int:
         return 0
     back = sum(n for refund in told.refunds for line_id, n in refund.lines if line_id == line.external_id)
     return min(max(0, line.quantity - line.removed - back), max(0, line.quantity))
+
+
+def taken_of(told: ShopOrder, line: ShopOrderLine | None) -> int:
+    """Pure: how many pieces of a line the shop has taken off its own shelf: what it says, else what is wanted of it.
+
+    A WooCommerce order that waits for its payment takes none, though its buyer wants them.
+    """
+    return wanted_of(told, line) if line is None or line.taken is None else line.taken
 
 
 def why_not_bought(order: Order, currency: str) -> str | None:
@@ -193,19 +207,21 @@ def _line_taken(
     return True
 
 
-def _shelves_moved(uow: UnitOfWork, order: Order, moved: Counter[int]) -> None:
-    """`moved`: pieces by variant that buyers want more (or less) than before.
+def _moved(uow: UnitOfWork, order: Order, demand: Counter[int], shelf: Counter[int]) -> None:
+    """Pieces by variant that buyers want more (or less), and that the shop took off its shelf (or gave back), than before.
 
-    What is taken back in a shop goes back on its shelf there, whether or not the supplier has it again.
+    What is given back in a shop goes back on its shelf there, whether or not the supplier has it again.
     """
-    changed = {variant_id: number for variant_id, number in sorted(moved.items()) if number}
-    if not changed:
+    taken = {variant_id: number for variant_id, number in sorted(shelf.items()) if number}
+    concerned = sorted({*taken, *(variant_id for variant_id, number in demand.items() if number)})
+    if not concerned:
         return
     uow.session.flush()
-    moved_by_orders(uow.cursor(), order.shop_id, changed)
-    for variant_id, number in changed.items():
+    if taken:
+        moved_by_orders(uow.cursor(), order.shop_id, taken)
+    for variant_id in concerned:
         uow.emit(DemandMoved(tenant=order.seller_id, lane=order.lane, variant_id=variant_id))
-        if number < 0:
+        if taken.get(variant_id, 0) < 0:
             uow.emit(
                 ShopStockMoved(
                     tenant=order.seller_id, lane=order.lane, shop_id=order.shop_id, variant_id=variant_id
@@ -219,7 +235,7 @@ def _line_made(
     values: dict[str, Any] = {
         "order_id": order.id, "external_id": line.external_id, "variant_id": variant_id, "sku": sku, "title": line.title,
         "kind": kind, "unit_price_minor": line.unit_price.minor if line.unit_price else None,
-        "ordered": max(0, line.quantity), "wanted": wanted_of(told, line), "reason": why,
+        "ordered": max(0, line.quantity), "wanted": wanted_of(told, line), "taken": taken_of(told, line), "reason": why,
         "state": "unpaid" if told.standing == "unpaid" else "received",
     }  # fmt: skip
     uow.session.add(OrderLine(**values))

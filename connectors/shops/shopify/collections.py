@@ -13,7 +13,7 @@ from core.errors import Refused, Temporary, Unknown
 LONGEST = 255
 """Characters of a title or handle."""
 _MAKING: dict[str, threading.Lock] = defaultdict(threading.Lock)
-"""By host: of several lanes of a push that need a new collection one makes it, and the others find it."""
+"""By host: of several strands of a push that need a new collection one makes it, and the others find it."""
 
 
 def handle_of(path: tuple[str, ...]) -> str:

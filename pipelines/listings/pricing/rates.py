@@ -9,7 +9,7 @@ from core.database import Database, UnitOfWork
 from core.errors import Misconfigured
 from core.guard import Guard
 from core.settings import load
-from models.events import ListingsDue, RatesDue
+from models.events import ListingsDue, RatesDue, StockMoved
 
 STORE = """
 INSERT INTO currency_rate (day, currency, per_euro)
@@ -23,6 +23,12 @@ CONCERNED = """
 SELECT s.id, s.seller_id FROM shop s
 WHERE EXISTS (SELECT FROM listing l WHERE l.shop_id = s.id AND l.why->>'currency' <> s.currency) ORDER BY s.id"""
 
+# Orders that wait for goods whose supplier asks in another currency.
+WAITING = """
+SELECT DISTINCT f.id, o.seller_id, o.shop_id FROM order_line l JOIN shop_order o ON o.id = l.order_id
+JOIN offer f ON f.variant_id = l.variant_id
+WHERE l.state = 'awaiting_stock' AND f.state = 'offered' AND f.free > 0 AND f.currency <> %s ORDER BY f.id"""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -34,7 +40,8 @@ class Loaded:
 
 
 def store(uow: UnitOfWork, rates: Sequence[ReferenceRate]) -> Loaded:
-    """Stores the rates; where a currency's newest one changed, shops that price by rates are planned anew."""
+    """Stores the rates; where a currency's newest one changed, shops that price by rates are planned anew, and orders that
+    wait for a rate go on."""
     cursor = uow.cursor()
     before = dict(cursor.execute(NEWEST).fetchall())
     cursor.execute(
@@ -46,6 +53,8 @@ def store(uow: UnitOfWork, rates: Sequence[ReferenceRate]) -> Loaded:
     if changed and any(rate.day >= before.get(rate.currency, date.min) for rate in rates):
         for shop_id, seller_id in cursor.execute(CONCERNED).fetchall():
             uow.emit(ListingsDue(tenant=seller_id, lane=f"shop:{shop_id}", shop_id=shop_id))
+        for offer_id, seller_id, shop_id in cursor.execute(WAITING, [load().currency]).fetchall():
+            uow.emit(StockMoved(tenant=seller_id, lane=f"shop:{shop_id}", offer_id=offer_id))
     return Loaded(len(rates), changed, max(after.values()))
 
 

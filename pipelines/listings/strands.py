@@ -11,30 +11,30 @@ from core.errors import Permanent, Temporary, Unknown
 Work = TypeVar("Work")
 
 POINTS = 12.0
-"""Points a second that one lane uses at least: its calls cost some twenty, and a slow shop takes a second and a half."""
+"""Points a second that one strand uses at least: its calls cost some twenty, and a slow shop takes a second and a half."""
 MOST = 10
 """Calls of one push that are out at once, at most."""
 LOOK = 0.2
-"""Seconds between two looks at the lanes, so that what ends the step ends them too."""
+"""Seconds between two looks at the strands, so that what ends the step ends them too."""
 GRAVEST = (Permanent, Unknown, Temporary)
 
 
-def lanes(a_second: float, work: int) -> int:
-    """How many lanes so many pieces of work are sent in, to a shop that restores `a_second` points.
+def strands(a_second: float, work: int) -> int:
+    """How many strands so many pieces of work are sent in, to a shop that restores `a_second` points.
 
     One where it counts no points: such a shop answers as fast as it can, and suffers from callers at once.
     """
     return max(1, min(MOST, work, ceil(a_second / POINTS)))
 
 
-def pieces(work: Sequence[Work], lanes: int, most: int) -> list[Sequence[Work]]:
-    """The work in pieces of at most `most`: in one lane all alike, in several the later the smaller, so that all lanes end
+def pieces(work: Sequence[Work], strands: int, most: int) -> list[Sequence[Work]]:
+    """The work in pieces of at most `most`: in one strand all alike, in several the later the smaller, so that all strands end
     at about the same time. A piece costs a look of its own, so none is smaller than a quarter of `most` without need."""
-    rounds, smallest = ceil(len(work) / most), min(ceil(most / 4), ceil(len(work) / lanes))
+    rounds, smallest = ceil(len(work) / most), min(ceil(most / 4), ceil(len(work) / strands))
     found: list[Sequence[Work]] = []
     start = 0
     while start < len(work):
-        size = ceil((len(work) - start) / (2 * lanes)) if lanes > 1 else ceil(len(work) / rounds)
+        size = ceil((len(work) - start) / (2 * strands)) if strands > 1 else ceil(len(work) / rounds)
         found.append(work[start : start + min(most, max(size, smallest))])
         start += len(found[-1])
     return found
@@ -49,7 +49,7 @@ def side_by_side(work: Sequence[Work], senders: Sequence[Callable[[Work], None]]
     """
     left, failed = iter(work), Event()
 
-    def lane(send: Callable[[Work], None]) -> None:
+    def strand(send: Callable[[Work], None]) -> None:
         well = False
         try:
             while not (failed.is_set() or halted.is_set()):
@@ -63,8 +63,8 @@ def side_by_side(work: Sequence[Work], senders: Sequence[Callable[[Work], None]]
             if not well:
                 failed.set()
 
-    with ThreadPoolExecutor(len(senders), "lane") as threads:
-        running = [threads.submit(lane, send) for send in senders]
+    with ThreadPoolExecutor(len(senders), "strand") as threads:
+        running = [threads.submit(strand, send) for send in senders]
         calm = False
         try:
             while wait(running, LOOK).not_done:
@@ -78,7 +78,7 @@ def side_by_side(work: Sequence[Work], senders: Sequence[Callable[[Work], None]]
 
 
 def _raised(running: Sequence[Future[None]]) -> list[BaseException]:
-    """What the lanes raised, the gravest first: what is no error of ours, then what nothing helps, then what waiting helps."""
+    """What the strands raised, the gravest first: what is no error of ours, then what nothing helps, then what waiting helps."""
     errors = [error for one in running if (error := one.exception()) is not None]
     return sorted(
         errors,

@@ -1,4 +1,4 @@
-"""Work in lanes: how many there are, that each piece is taken once, and that one's failure spoils no other's work."""
+"""Work in strands: how many there are, that each piece is taken once, and that one's failure spoils no other's work."""
 
 import threading
 from collections.abc import Callable
@@ -8,16 +8,18 @@ import pytest
 from connectors.shops.shopify import bulk
 from connectors.shops.shopify.upsert import KEYS
 from core.errors import Misconfigured, Temporary, Unknown
-from pipelines.listings.lanes import MOST, lanes, pieces, side_by_side
-from pipelines.listings.push import NEW_IN_A_LANE, TOGETHER
+from pipelines.listings.push import NEW_IN_A_STRAND, TOGETHER
+from pipelines.listings.strands import MOST, pieces, side_by_side, strands
 
 
 @pytest.mark.parametrize(
     ("a_second", "work", "number"),
     [(0, 1000, 1), (100, 1000, 9), (1000, 1000, MOST), (100, 3, 3), (100, 0, 1), (10, 50, 1)],
 )
-def test_there_are_as_many_lanes_as_the_shops_points_pay_for(a_second: float, work: int, number: int) -> None:
-    assert lanes(a_second, work) == number
+def test_there_are_as_many_strands_as_the_shops_points_pay_for(
+    a_second: float, work: int, number: int
+) -> None:
+    assert strands(a_second, work) == number
 
 
 @pytest.mark.parametrize(
@@ -30,11 +32,11 @@ def test_pieces_give_each_lane_its_part(work: int, number: int, most: int, sizes
     assert [each for piece in found for each in piece] == list(range(work))
 
 
-def test_a_load_in_bulk_is_not_split_into_lanes() -> None:
-    assert (TOGETHER, NEW_IN_A_LANE) == (bulk.FROM, KEYS)
+def test_a_load_in_bulk_is_not_split_into_strands() -> None:
+    assert (TOGETHER, NEW_IN_A_STRAND) == (bulk.FROM, KEYS)
 
 
-def test_each_piece_is_sent_once_and_all_lanes_send_at_the_same_time() -> None:
+def test_each_piece_is_sent_once_and_all_strands_send_at_the_same_time() -> None:
     together, sent, lock = threading.Barrier(3, timeout=10), list[int](), threading.Lock()
 
     def send(piece: int) -> None:
@@ -48,7 +50,7 @@ def test_each_piece_is_sent_once_and_all_lanes_send_at_the_same_time() -> None:
 
 
 def failing(first: BaseException, second: BaseException | None = None) -> tuple[list[int], Callable[[int], None]]:  # fmt: skip
-    """Three lanes in step: piece 0 raises, piece 1 too where `second` is given, once all three are out."""
+    """Three strands in step: piece 0 raises, piece 1 too where `second` is given, once all three are out."""
     together, ended = threading.Barrier(3, timeout=10), list[int]()
     raised = threading.Event()
 
@@ -102,7 +104,7 @@ def test_the_gravest_is_raised(
     assert ended == [2]
 
 
-def test_a_step_that_is_ended_from_outside_tells_its_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_is_ended_from_outside_tells_its_strands(monkeypatch: pytest.MonkeyPatch) -> None:
     class Ended(BaseException):
         """As the time limit of a step arrives: in the middle of whatever it does."""
 
@@ -116,7 +118,7 @@ def test_a_step_that_is_ended_from_outside_tells_its_lanes(monkeypatch: pytest.M
         assert out.wait(10)
         raise Ended
 
-    monkeypatch.setattr("pipelines.listings.lanes.wait", interrupted)
+    monkeypatch.setattr("pipelines.listings.strands.wait", interrupted)
     with pytest.raises(Ended):
         side_by_side(range(50), [send] * 2, halted)
     assert halted.is_set() and told and all(told) and len(told) <= 2

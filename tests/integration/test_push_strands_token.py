@@ -1,4 +1,4 @@
-"""A token that ends in the middle of a push in lanes: one lane renews it, the others go on with what it got."""
+"""A token that ends in the middle of a push in strands: one strand renews it, the others go on with what it got."""
 
 # ruff: noqa: F811 - fixtures are asked for by their names
 
@@ -14,27 +14,27 @@ from tests.connecting import connected, db, held, opened, shopify, stored  # noq
 from tests.console import Console
 from tests.stepping import one
 
-LANES = 4
+STRANDS = 4
 
 
-def test_lanes_whose_token_ends_renew_it_once(opened: Console, db: Database, shopify: Shopify) -> None:
+def test_strands_whose_token_ends_renew_it_once(opened: Console, db: Database, shopify: Shopify) -> None:
     shop = stored(db, connected(opened, shopify))
-    first, channels = held(shop)["key"], [connect(db, shop) for _ in range(LANES)]
+    first, channels = held(shop)["key"], [connect(db, shop) for _ in range(STRANDS)]
     for channel in channels:
         assert channel.check().currency == "EUR"
     with shopify.site.lock, shopify.site.store.work():
         expire(shopify.site)
     shop.renews_at = now()  # the hour is over in the middle of a load
     shopify.requests.clear()
-    together = threading.Barrier(LANES, timeout=10)
+    together = threading.Barrier(STRANDS, timeout=10)
 
-    def read(lane: int) -> str:
+    def read(strand: int) -> str:
         together.wait()
-        (gone,) = channels[lane].read_back(["gid://shopify/Product/1"])
+        (gone,) = channels[strand].read_back(["gid://shopify/Product/1"])
         return str(gone.status)
 
-    with ThreadPoolExecutor(LANES) as threads:
-        assert list(threads.map(read, range(LANES))) == ["missing"] * LANES
+    with ThreadPoolExecutor(STRANDS) as threads:
+        assert list(threads.map(read, range(STRANDS))) == ["missing"] * STRANDS
     asked = [call for call in shopify.requests.seen() if call["fields"] == ["oauth"]]
     assert len(asked) == 1
     assert held(stored(db, shop.id))["key"] != first

@@ -1,4 +1,4 @@
-"""A push in several lanes into a shop that counts points: faster, and as safe as one call after the other."""
+"""A push in several strands into a shop that counts points: faster, and as safe as one call after the other."""
 
 import threading
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from core.errors import Unknown
 from core.settings import load
 from core.vault import load_vault
 from models.shops import Shop as StoredShop
-from pipelines.listings.lanes import MOST
 from pipelines.listings.push import Sending
 from pipelines.listings.recorder import Recorder
+from pipelines.listings.strands import MOST
 from pipelines.routes import ROUTES
 from sandbox.shopify.answers import Answer, Call
 from sandbox.shopify.api import root_fields
@@ -119,7 +119,7 @@ def test_several_products_go_in_at_once_each_of_them_once(
     db: Database, sandbox: Watched, shop_id: int
 ) -> None:
     sandbox.site.latency = 0.03
-    sandbox.faults.add("late", field="collectionByIdentifier", seconds=0.3)  # all lanes look meanwhile
+    sandbox.faults.add("late", field="collectionByIdentifier", seconds=0.3)  # all strands look meanwhile
     wanted(db, *LAMPS)
     run_all(db)
     assert held(sandbox) == everything()
@@ -130,7 +130,7 @@ def test_several_products_go_in_at_once_each_of_them_once(
     assert one(db, "SELECT out FROM shop_meter") == 0
 
 
-def test_products_that_are_there_are_changed_in_lanes_too(
+def test_products_that_are_there_are_changed_in_strands_too(
     db: Database, sandbox: Watched, shop_id: int
 ) -> None:
     wanted(db, *LAMPS)
@@ -194,7 +194,7 @@ def test_a_kill_in_the_middle_loses_nothing_that_was_answered_before_a_next_call
     assert rows(db, "SELECT state, count(*) FROM listing GROUP BY 1") == [("live", 40)]
 
 
-def test_new_stock_goes_first_between_the_calls_of_all_lanes(
+def test_new_stock_goes_first_between_the_calls_of_all_strands(
     db: Database, sandbox: Watched, shop_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted(db, *LAMPS[:2])
