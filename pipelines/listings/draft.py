@@ -10,6 +10,8 @@ from pipelines.listings.pricing.price import written
 from pipelines.listings.settings import ShopSettings
 from pipelines.listings.templates import NAMES, filled, filled_markup, slug
 
+MOST_OPTIONS = 3
+"""What Shopify takes of a product; WooCommerce takes more."""
 CHOICE = "Artikel"
 """The option that tells variants apart where the supplier's own options do not."""
 
@@ -66,17 +68,27 @@ def wanted_variant(row: Mapping[str, Any], price: Money, compare_at: Money | Non
 def distinct_options(variants: list[dict[str, Any]]) -> None:
     """Makes the options of one product's variants tell them apart, since a shop takes two alike for one.
 
-    Every variant gets every option name; where that is still not enough, the SKU becomes an option of its own.
+    Names and values are alike whatever their case and outer blanks, as in the shops. Every variant gets every name; where that
+    is still not enough the SKU becomes an option of its own or, where there are as many as a shop takes, a part of the last.
     """
     if len(variants) == 1:
         return
-    names = list(dict.fromkeys(name for variant in variants for name in variant["options"]))
+    spelled: dict[str, str] = {}
     for variant in variants:
-        variant["options"] = {name: variant["options"].get(name) or "–" for name in names}
+        for name in variant["options"]:
+            spelled.setdefault(name.strip().casefold(), name.strip())
+    for variant in variants:
+        own = {name.strip().casefold(): value.strip() for name, value in variant["options"].items() if value}
+        variant["options"] = {name: own.get(alike) or "–" for alike, name in spelled.items()}
     shapes = {tuple(value.casefold() for value in variant["options"].values()) for variant in variants}
-    if len(shapes) < len(variants) or not names:
-        for variant in variants:
-            variant["options"] = {**variant["options"], CHOICE: variant["sku"]}
+    if len(shapes) == len(variants) and spelled:
+        return
+    for variant in variants:
+        if len(spelled) < MOST_OPTIONS:
+            variant["options"][spelled.get(CHOICE.casefold(), CHOICE)] = variant["sku"]
+        else:
+            last = list(variant["options"])[-1]
+            variant["options"][last] += f" · {variant['sku']}"
 
 
 def draft(

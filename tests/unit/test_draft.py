@@ -49,15 +49,26 @@ def test_variants_alike_but_for_case_are_told_apart_by_their_sku() -> None:
 
 @given(
     st.lists(
-        st.dictionaries(st.sampled_from(["Farbe", "Größe"]), st.text(max_size=3)), min_size=2, max_size=6
+        st.dictionaries(st.sampled_from(["Farbe", "farbe ", "Größe", "artikel"]), st.text(max_size=3)),
+        min_size=2,
+        max_size=6,
     )
 )
 def test_no_two_variants_of_a_product_ever_look_alike(options: list[dict[str, str]]) -> None:
     several = variants(*options)
     distinct_options(several)
-    shapes = {tuple(value.casefold() for value in each["options"].values()) for each in several}
+    shapes = {tuple(value.strip().casefold() for value in each["options"].values()) for each in several}
     assert len(shapes) == len(several)
-    assert len({tuple(each["options"]) for each in several}) == 1
+    (names,) = {tuple(each["options"]) for each in several}
+    assert len({name.strip().casefold() for name in names}) == len(names) <= 3
+    assert all(value.strip() for each in several for value in each["options"].values())
+
+
+def test_what_fills_all_options_of_a_shop_is_told_apart_in_the_last() -> None:
+    alike = {"Farbe": "Rot", "Größe": "M", "Maß": "1"}
+    two = variants(alike, alike)
+    distinct_options(two)
+    assert [each["options"] for each in two] == [{**alike, "Maß": "1 · N-0"}, {**alike, "Maß": "1 · N-1"}]
 
 
 PAGE = {
