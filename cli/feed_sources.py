@@ -65,8 +65,12 @@ def folder_of(text: str | None) -> Path | None:
     if text is None:
         return None
     folder = Path(text).resolve()
-    if not text.strip() or not folder.is_dir():
-        raise Refused(f"{text!r} is not a folder on the hub's machine: make it first.", rule="folder")
+    try:
+        there = bool(text.strip()) and folder.is_dir()
+    except OSError:  # a name that no file system takes
+        there = False
+    if not there:
+        raise Refused(f"{text[:200]!r} is not a folder on the hub's machine: make it first.", rule="folder")
     return folder
 
 

@@ -60,6 +60,7 @@ NONSENSE = [
     (("feed", "set", "F", "--folder", "/nowhere/x"), "is not a folder"),
     (("feed", "set", "F", "--folder", "/dev/null"), "is not a folder"),
     (("feed", "set", "F", "--folder", ""), "is not a folder"),
+    (("feed", "set", "F", "--folder", "é" * 3000), "is not a folder"),
     (("feed", "rejects", 1, "--limit", "-1"), "--limit"),
     (("listing", "list", "shop", "--limit", MUCH), "--limit"),
     (("order", "list", "--limit", MUCH), "--limit"),
