@@ -25,8 +25,8 @@ class Pages:
     def ask(self, *words: Any, **options: Any) -> Any:
         raise AssertionError("nothing else is asked")
 
-    def one(self, path: str, **params: Any) -> Any:
-        return [{"id": n, "date_modified_gmt": f"2026-01-02T00:00:0{n}"} for n in (1, 2, 3)]
+    def page(self, path: str, page: int, **params: Any) -> Any:
+        return [{"id": n, "date_modified_gmt": f"2026-01-02T00:00:0{n}"} for n in (1, 2, 3)], False
 
     def read(self, name: str, **values: Any) -> Any:
         connection = {"nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
