@@ -8,7 +8,7 @@ import pytest
 from sandbox.people import Hub
 from tests.journeys.trading import Market
 
-EACH = 15
+EACH = 12
 
 
 @pytest.mark.timeout(400)
