@@ -58,7 +58,8 @@ class Funded:
 def purchase(event: LinesFunded, db: Database) -> None:
     """One purchase order per supplier for the order's funded lines. Run again it finds none: they are being submitted.
 
-    Nothing while the shop says that the order is not paid. Raises Permanent where a line counts as funded without a hold or a reservation for all of it: nothing is bought.
+    Nothing while the shop says that the order is not paid. Raises Permanent where a line counts as funded without a hold or
+    a reservation for all of it: nothing is bought.
     """
     with db.unit_of_work(last=True) as uow:
         cursor = uow.cursor()

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import timedelta
-from decimal import Decimal
 
 from core.clock import now
 from core.database import Database, UnitOfWork
@@ -96,25 +95,18 @@ class _Cover:
 
     def candidates(self) -> list[Candidate]:
         """The sellable offers of the lines' variants, as they are under the lock; those without a rate only name their currency."""
-        rows = self.uow.cursor().execute(CANDIDATES, [self.variants]).fetchall()
-        own = self.settings.currency
-        found = (
-            {own: Decimal(1)}
-            if {row[5] for row in rows} <= {own}
-            else parities(self.uow.cursor(), self.settings)
-        )
+        cursor, own = self.uow.cursor(), self.settings.currency
+        rates = parities(cursor, self.settings)
         candidates: list[Candidate] = []
-        for offer_id, variant_id, supplier_id, free, asked, currency in rows:
-            cost = own_cost(asked, currency, found)
+        for offer_id, variant_id, supplier_id, free, asked, currency in cursor.execute(CANDIDATES, [self.variants]).fetchall():  # fmt: skip
+            cost = own_cost(asked, currency, rates)
             if cost is None:
                 self.rateless[variant_id].add(currency)
                 continue
-            words = (
-                ""
-                if currency == own
-                else f" Its supplier asks {asked.normalize():f} {currency}, by the rate {cost.normalize():f} {own}."
+            told = f" Its supplier asks {asked.normalize():f} {currency}, by the rate {cost.normalize():f} {own}."
+            candidates.append(
+                Candidate(offer_id, variant_id, supplier_id, free, cost, told if currency != own else "")
             )
-            candidates.append(Candidate(offer_id, variant_id, supplier_id, free, cost, words))
         return candidates
 
     def fund(self, lines: list[OrderLine], chosen: Mapping[int, Candidate]) -> bool:
