@@ -50,18 +50,36 @@ def lock_listings(cursor: Cursor[Any], shop_id: int, variant_ids: Collection[int
     return {variant_id: listing_id for listing_id, variant_id in found}
 
 
-def moved_by_orders(cursor: Cursor[Any], shop_id: int, moved: Mapping[int, int]) -> None:
-    """Pieces by variant that a shop's orders took (more than 0), or gave back (less), since we last asked it.
+SHORT = """
+SELECT l.id FROM listing l JOIN unnest(%s::int[], %s::int[]) AS n(id, pieces) ON l.id = n.id
+WHERE l.id = ANY(%s) AND (l.sent->>'stock')::int < n.pieces"""
+"""Listings of which less was left than was taken."""
+
+
+def moved_by_orders(
+    cursor: Cursor[Any], shop_id: int, moved: Mapping[int, int], late: Collection[int] = ()
+) -> list[int]:
+    """Pieces by variant that a shop's orders took (more than 0), or gave back (less), since we last asked it; the variants
+    of which nobody knows any more what the shop shows.
 
     What was taken lowers what the shop can still sell, so that it is not taken for drift. What was given back the shop
-    put on its own shelf, or did not: nobody knows until it is read.
+    put on its own shelf, or did not: nobody knows until it is read. Nor does anybody where `late` pieces, which a shop
+    counts off for an order that was known long before and is paid only now, are more than it had left: then it stands
+    below nothing, and a difference sent to it would be swallowed.
     """
     listings = lock_listings(cursor, shop_id, moved)
     sold = [(listings[each], n) for each, n in moved.items() if n > 0 and each in listings]
     back = [(listings[each], -n) for each, n in moved.items() if n < 0 and each in listings]
-    for statement, rows in ((SOLD, sold), (FORGOTTEN, back)):
-        if rows:
-            cursor.execute(statement.encode(), [[row[0] for row in rows], [row[1] for row in rows]])
+    columns = [[row[0] for row in sold], [row[1] for row in sold]]
+    paid = [listings[each] for each in late if each in listings]
+    short = cursor.execute(SHORT, [*columns, paid]).fetchall() if sold and paid else []
+    if sold:
+        cursor.execute(SOLD.encode(), columns)
+    back += [(listing_id, 0) for (listing_id,) in short]
+    if back:
+        cursor.execute(FORGOTTEN.encode(), [[row[0] for row in back], [row[1] for row in back]])
+    unknown = {row[0] for row in back}
+    return sorted(variant_id for variant_id, listing_id in listings.items() if listing_id in unknown)
 
 
 def forget(cursor: Cursor[Any], shop_id: int, variant_ids: Collection[int]) -> None:

@@ -1,6 +1,7 @@
 """Takes an order over as its shop tells it: our lines only, the newest telling only, and what the buyer wants of each."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -55,12 +56,15 @@ def take_over(uow: UnitOfWork, shop: Shop, told: ShopOrder) -> int | None:
     why = why_not_bought(order, load().currency)
     demand: Counter[int] = Counter()
     shelf: Counter[int] = Counter()
+    late: set[int] = set()
     for line in lines:
         now, before = ours.get(line.external_id), (line.wanted, line.taken)
         changed |= _line_taken(uow, order, line, told, now)
         line.taken = taken_of(told, now)
         demand[line.variant_id] += line.wanted - before[0]
         shelf[line.variant_id] += line.taken - before[1]
+        if line.taken - before[1] > max(0, line.wanted - before[0]):
+            late.add(line.variant_id)
     stored = {line.external_id for line in lines}
     for external_id, (variant_id, sku, kind) in fresh.items():
         if external_id not in stored:
@@ -68,7 +72,7 @@ def take_over(uow: UnitOfWork, shop: Shop, told: ShopOrder) -> int | None:
             demand[variant_id] += wanted_of(told, ours[external_id])
             shelf[variant_id] += taken_of(told, ours[external_id])
             changed = True
-    _moved(uow, order, demand, shelf)
+    _moved(uow, order, demand, shelf, late)
     if begun:
         tell(
             uow,
@@ -207,21 +211,23 @@ def _line_taken(
     return True
 
 
-def _moved(uow: UnitOfWork, order: Order, demand: Counter[int], shelf: Counter[int]) -> None:
+def _moved(
+    uow: UnitOfWork, order: Order, demand: Counter[int], shelf: Counter[int], late: Collection[int] = ()
+) -> None:
     """Pieces by variant that buyers want more (or less), and that the shop took off its shelf (or gave back), than before.
 
-    What is given back in a shop goes back on its shelf there, whether or not the supplier has it again.
+    What is given back in a shop goes back on its shelf there, whether or not the supplier has it again. `late` are those
+    that it took for what was wanted before.
     """
     taken = {variant_id: number for variant_id, number in sorted(shelf.items()) if number}
     concerned = sorted({*taken, *(variant_id for variant_id, number in demand.items() if number)})
     if not concerned:
         return
     uow.session.flush()
-    if taken:
-        moved_by_orders(uow.cursor(), order.shop_id, taken)
+    unknown = moved_by_orders(uow.cursor(), order.shop_id, taken, late) if taken else []
     for variant_id in concerned:
         uow.emit(DemandMoved(tenant=order.seller_id, lane=order.lane, variant_id=variant_id))
-        if taken.get(variant_id, 0) < 0:
+        if taken.get(variant_id, 0) < 0 or variant_id in unknown:
             uow.emit(
                 ShopStockMoved(
                     tenant=order.seller_id, lane=order.lane, shop_id=order.shop_id, variant_id=variant_id
