@@ -60,8 +60,24 @@ def until(
                 )
                 told = True
             if waited > timeout:
+                with db.unit_of_work() as uow:
+                    oldest = _oldest(uow)
                 raise Temporary(
-                    f"After {timeout:.0f} s {what} is not over ({word}); nothing is lost, it goes on when workers run."
+                    f"After {timeout:.0f} s {what} is not over ({word}); nothing is lost, it goes on when workers run.{oldest}"
                 )
             pause.wait(step)
             waited += step
+
+
+def _oldest(uow: UnitOfWork) -> str:
+    """What has waited longest, for whoever must find out why."""
+    row = (
+        uow.cursor()
+        .execute("SELECT id, step, attempts, last_error FROM message ORDER BY created_at, id LIMIT 1")
+        .fetchone()
+    )
+    if row is None:
+        return ""
+    number, step, attempts, error = row
+    tried = f"tried {attempts} times" if attempts else "not tried yet"
+    return f" Longest waits message {number} ({step}, {tried}{': ' + error if error else ''})."

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60
+PATIENCE_SECONDS = 450  # for one command; what it waits for is told before that by the command itself
 _BILLING = {
     "first_name": "Erika",
     "last_name": "Muster",
@@ -377,11 +378,16 @@ class Hub:
     def ask(
         self, *words: str, secrets: dict[str, str] | None = None, allowed: tuple[int, ...] = (0,)
     ) -> dict[str, Any]:
-        """`entrepot … --json`: its last line. Raises Trouble where it ends with a code that is not `allowed`."""
-        done = subprocess.run(
-            [sys.executable, "-m", "cli", *words, "--json"], capture_output=True, text=True, cwd=CHECKOUT, timeout=600, check=False,
-            env={**os.environ, **self.environment, **(secrets or {})},
-        )  # fmt: skip
+        """`entrepot … --json`: its last line. Raises Trouble where it ends with a code that is not `allowed`, or not at all."""
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "cli", *words, "--json"], capture_output=True, text=True, cwd=CHECKOUT, check=False,
+                env={**os.environ, **self.environment, **(secrets or {})}, timeout=PATIENCE_SECONDS,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise Trouble(
+                f"entrepot {' '.join(words)} did not end in {PATIENCE_SECONDS} s; `entrepot message list` shows what waits."
+            ) from None
         if done.returncode not in allowed:
             raise Trouble(
                 f"entrepot {' '.join(words)} ended with {done.returncode}: {done.stderr.strip()[-500:]}"

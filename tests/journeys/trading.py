@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -112,10 +113,10 @@ class Market:
 
 
 def kill_process(hub: Hub, module: str) -> None:
-    """kill -9 of the supervisor's child that runs this module, as soon as there is one."""
+    """kill -9 of the supervisor's child that runs this module, as soon as there is one, which takes a minute at most."""
     assert hub.supervisor is not None
-    supervisor = psutil.Process(hub.supervisor.pid)
-    while True:
+    supervisor, deadline = psutil.Process(hub.supervisor.pid), time.monotonic() + 60
+    while time.monotonic() < deadline:
         for child in supervisor.children():
             try:
                 if module in child.cmdline():
@@ -125,6 +126,7 @@ def kill_process(hub: Hub, module: str) -> None:
             except (psutil.NoSuchProcess, psutil.ZombieProcess):
                 continue
         threading.Event().wait(0.05)  # the supervisor is about to start it again
+    raise AssertionError(f"The supervisor, {supervisor.status()}, did not start {module} again.")
 
 
 def kill_database(hub: Hub) -> None:
