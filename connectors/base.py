@@ -252,7 +252,7 @@ class ShopListing:
     """One variant as the shop holds it now. `status` is "live", "draft", "trash" or "missing".
 
     `price` is None where the shop has none (an empty price is not a price of zero).
-    `stock` is None where the shop does not keep count.
+    `stock` is None where the shop does not keep count, `tags` where the channel does not tell them as they were sent.
     """
 
     external_id: str
@@ -266,6 +266,7 @@ class ShopListing:
     options: tuple[tuple[str, str], ...] = ()
     image_count: int = 0
     stock_id: str | None = None
+    tags: tuple[str, ...] | None = None
 
 
 class Pace(Protocol):

@@ -71,8 +71,8 @@ def difference(row: dict[str, Any]) -> Difference:
     if row["difference"] in ("update", "stock"):
         fields = {name: [sent.get(name), value] for name, value in wanted.items() if sent.get(name) != value}
         if row["state"] == "drifted" and row["seen"] and sent:
-            held = {name: value for name, _, value in drift(row["seen"].get("title", ""), sent, row["seen"])}
-            fields |= {name: [value, wanted.get(name, "live")] for name, value in held.items()}
+            found = drift(row["seen"].get("title", ""), sent, row["seen"])
+            fields |= {name: [held, wanted.get(name, was)] for name, was, held in found}
     return Difference(
         row["id"], row["difference"], (wanted or sent).get("sku", ""), row["title"], fields, row["wanted"]
     )

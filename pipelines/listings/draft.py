@@ -126,12 +126,16 @@ def variant_draft(row: Mapping[str, Any]) -> VariantDraft:
     )  # fmt: skip
 
 
-def seen(listing: ShopListing) -> dict[str, Any]:
-    """What was read back, in the shape of what is wanted."""
-    return {
+def seen(listing: ShopListing, tags: Iterable[str] = ()) -> dict[str, Any]:
+    """What was read back, in the shape of what is wanted; "tags" are those sent (`tags`) that the page has no longer, where it
+    tells them and one is missing."""
+    has = None if listing.tags is None else {_alike(tag) for tag in listing.tags}
+    gone = [] if has is None else [tag for tag in tags if _alike(tag) not in has]
+    there = {
         "status": listing.status, "sku": listing.sku, "title": listing.title, "stock": listing.stock,
         "price": str(listing.price.amount) if listing.price else None,
     }  # fmt: skip
+    return there | ({"tags": gone} if gone else {})
 
 
 def drift(title: str, sent: Mapping[str, Any], held: Mapping[str, Any]) -> list[list[Any]]:
@@ -143,4 +147,11 @@ def drift(title: str, sent: Mapping[str, Any], held: Mapping[str, Any]) -> list[
         "price": sent["price"],
         "stock": sent["stock"],
     }
-    return [[name, value, held[name]] for name, value in expected.items() if held[name] != value]
+    found: list[list[Any]] = [
+        [name, value, held[name]] for name, value in expected.items() if held[name] != value
+    ]
+    return found + ([["tags", ", ".join(held["tags"]), None]] if held.get("tags") else [])
+
+
+def _alike(tag: str) -> str:
+    return " ".join(tag.split()).casefold()

@@ -360,8 +360,8 @@ def expected(draft: ProductDraft, result: PushResult, status: str = "live") -> d
 
 
 def read(shop: ShopConnector, *external_ids: str | None) -> dict[str, ShopListing]:
-    """By SKU; the order of a variation's options is the shop's own matter."""
-    found = list(shop.read_back([number for number in external_ids if number]))
+    """By SKU; the order of a variation's options is the shop's own matter, and tags are asked of the page."""
+    found = [replace(one, tags=None) for one in shop.read_back([number for number in external_ids if number])]
     return {listing.sku or listing.external_id: listing for listing in found}
 
 

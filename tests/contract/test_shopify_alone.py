@@ -1,5 +1,6 @@
 """What only a Shopify has: publishing, its own words for none, the owner's variants and pictures, locations, subscriptions."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -54,9 +55,11 @@ def test_what_a_push_writes(rig: ShopifyRig, make: Make, prefix: str) -> None:
         "Mugs",
         "<p>Blue</p>",
     )
-    assert held["metafields"]["nodes"] == [
-        {"namespace": "entrepot", "key": "key", "value": mug.key, "type": "id"}
-    ]
+    key, note = held["metafields"]["nodes"]
+    assert key == {"namespace": "entrepot", "key": "key", "value": mug.key, "type": "id"}
+    assert (note["namespace"], note["key"], note["type"]) == ("entrepot", "sorting", "json")
+    kept = {one: value for one, value in json.loads(note["value"]).items() if one != "collection"}
+    assert kept == {"key": mug.key, "tags": [], "category": ["Kitchen", "Mugs"]}
     (variant,) = held["variants"]["nodes"]
     assert (variant["price"], variant["inventoryPolicy"], variant["barcode"]) == (
         "12.50",
@@ -80,6 +83,7 @@ def test_a_push_leaves_the_owners_things_alone(rig: ShopifyRig, make: Make, pref
     first = push(shop, draft)[draft.key]
     number = str(first.external_id)
     rig.graphql(TAG, id=number, tags=["Sommer"])
+    rig.edit(number, productType="Hemden")
     rig.graphql(
         FIELD,
         m=[
@@ -109,7 +113,7 @@ def test_a_push_leaves_the_owners_things_alone(rig: ShopifyRig, make: Make, pref
     assert (after.problem, after.problems, after.variant_ids) == (None, {}, first.variant_ids)
     held = rig.graphql(LOOK, id=number)
     assert (
-        held["tags"] == ["Sommer"] and held["productType"] == "Shirts" and held["handle"] == before["handle"]
+        held["tags"] == ["Sommer"] and held["productType"] == "Hemden" and held["handle"] == before["handle"]
     )
     assert {"namespace": "care", "key": "wash", "value": "30", "type": "single_line_text_field"} in held[
         "metafields"

@@ -114,19 +114,6 @@ def test_an_owners_collection_is_joined_and_left_to_him(rig: ShopifyRig, make: M
     assert fields(rig).count("collectionCreate") == 0
 
 
-def test_a_known_product_joins_its_collection_and_stays_in_its_owners(
-    rig: ShopifyRig, make: Make, prefix: str
-) -> None:
-    shop = rig.connect()
-    draft = make.simple(1, category=(f"{prefix} One",))
-    first = push(shop, draft)[draft.key]
-    moved = replace(known(draft, first), category=(f"{prefix} Two",))
-    for _ in range(2):
-        assert push(shop, moved)[draft.key].problems == {}
-    titles = [one["title"] for one in look(rig, first)["collections"]["nodes"]]
-    assert sorted(titles) == [f"{prefix} One", f"{prefix} Two"]
-
-
 @pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
 def test_a_collection_whose_making_was_not_answered_is_made_once(
     rig: ShopifyRig, make: Make, prefix: str, kind: str

@@ -1,5 +1,6 @@
 """What a shop should hold, as values: options that tell variants apart, drafts, and the drift field by field."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -108,6 +109,14 @@ def test_drift_names_each_field_that_differs() -> None:
     assert drift("Schirm", WANTED, other) == [
         ["status", "live", "trash"], ["title", "Schirm", "Schirm!"], ["price", "12.90", "0.01"], ["stock", 3, None],
     ]  # fmt: skip
+
+
+def test_a_tag_of_ours_that_is_gone_from_its_page_is_drift() -> None:
+    there = ShopListing("77", "7", "live", "N-1", "Schirm", Money(1290, "EUR"), 3, tags=("His", "SALE  now"))
+    assert drift("Schirm", WANTED, seen(there, ["Sale now"])) == []
+    assert drift("Schirm", WANTED, seen(there, ["Sale now", "new", "blue"])) == [["tags", "new, blue", None]]
+    untold = replace(there, tags=None)
+    assert "tags" not in seen(untold, ["new"]), "a channel that does not tell tags as they were sent"
 
 
 # ---------------------------------------------------------------- a shop's own texts

@@ -100,7 +100,7 @@ LARGEST: dict[str, dict[str, Any]] = {
         "input": {
             "variants": [{}] * limits.MOST_VARIANTS,
             "files": [{}] * limits.MOST_FILES,
-            "metafields": [{}],
+            "metafields": [{}] * 2,
         },
     },
 }
@@ -119,14 +119,14 @@ def test_an_order_page_costs_what_its_docstring_says() -> None:
 def test_the_heaviest_product_is_carried_without_the_pictures_of_its_variants() -> None:
     most = LARGEST["ProductSet"]["input"]
     assert client.carried(most) <= upsert.MOST_CARRIED
-    wish = {"variants": [{"file": {}}] * 1000, "files": [{}] * 60, "metafields": [{}]}
+    wish = {"variants": [{"file": {}}] * 1000, "files": [{}] * 60, "metafields": [{}] * 2}
     variables = {"variants": upsert.PAGE, "pictures": upsert.PAGE, "input": wish}
     assert client.carried(wish) <= upsert.MOST_CARRIED and cost("ProductSet", variables) <= 1000
 
 
 def test_listings_cost_what_their_docstring_says() -> None:
     """Ten variants and two pictures, as far as what is asked for tells it."""
-    wish: dict[str, Any] = {"variants": [{}] * 10, "files": [{}] * 2, "metafields": [{}]}
+    wish: dict[str, Any] = {"variants": [{}] * 10, "files": [{}] * 2, "metafields": [{}] * 2}
     assert cost("ProductSet", {"variants": 10, "pictures": 2, "input": wish}) == 30
     assert (cost("ProductsByKey", {}), cost("Publish", {}), cost("Trade", {})) == (upsert.KEYS, 10, 11)
 

@@ -39,14 +39,12 @@ def held(
     }  # fmt: skip
 
 
-def test_a_new_product_is_sent_whole_with_our_key() -> None:
-    assert mapping.set_input(SHIRT, {}, [], [], location="L", new=True) == {
+def test_a_new_product_is_sent_whole() -> None:
+    assert mapping.set_input(SHIRT, {}, [], [], location="L") == {
         "title": "Shirt",
         "descriptionHtml": "",
         "status": "ACTIVE",
         "vendor": "Acme",
-        "productType": "Shirts",
-        "metafields": [{"namespace": "entrepot", "key": "key", "type": "id", "value": "17"}],
         "productOptions": [
             {"name": "Size", "position": 1, "values": [{"name": "S"}, {"name": "M"}]},
             {"name": "Fit", "position": 2, "values": [{"name": "slim"}]},
@@ -83,7 +81,7 @@ def test_a_new_product_is_sent_whole_with_our_key() -> None:
 
 def test_a_change_sends_no_list_of_the_owners_and_no_stock() -> None:
     theirs = held("gid-9", "OWN", ("Size", "XXL"), ("Fit", "wide"))
-    fields = mapping.set_input(SHIRT, {"1": "gid-1", "2": "gid-2"}, [theirs], [], location="L", new=False)
+    fields = mapping.set_input(SHIRT, {"1": "gid-1", "2": "gid-2"}, [theirs], [], location="L")
     assert not {"metafields", "productType", "tags", "collections", "files", "handle"} & set(fields)
     assert [variant["id"] for variant in fields["variants"]] == ["gid-1", "gid-2", "gid-9"]
     assert all("inventoryQuantities" not in variant for variant in fields["variants"])
@@ -96,7 +94,7 @@ def test_a_change_sends_no_list_of_the_owners_and_no_stock() -> None:
 
 def test_a_service_needs_no_parcel_and_has_no_weight() -> None:
     service = replace(MUG, kind="service", variants=(replace(MUG.variants[0], weight_g=5),))
-    fields = mapping.set_input(service, {}, [], [], location="L", new=True)
+    fields = mapping.set_input(service, {}, [], [], location="L")
     assert fields["variants"][0]["inventoryItem"] == {
         "tracked": True,
         "requiresShipping": False,
@@ -171,7 +169,7 @@ def test_ids_of_pictures_are_learned_from_their_order() -> None:
 def test_a_variants_picture_is_the_products_too() -> None:
     draft = replace(SHIRT, images=(A,), variants=(replace(SHIRT.variants[0], image=B), SHIRT.variants[1]))
     files = mapping.files_of(draft, [], [])
-    fields = mapping.set_input(draft, {}, [], files, location="L", new=True)
+    fields = mapping.set_input(draft, {}, [], files, location="L")
     assert [one["originalSource"] for one in fields["files"]] == [A, B]
     assert fields["variants"][0]["file"] == {"originalSource": B, "contentType": "IMAGE"}
     assert "file" not in fields["variants"][1]
@@ -221,7 +219,7 @@ def test_what_a_variant_may_not_be(change: dict[str, Any], words: str) -> None:
 
 def test_a_listing_is_what_the_shop_holds() -> None:
     product = {
-        "id": "P", "title": "Shirt", "status": "ACTIVE", "published": True,
+        "id": "P", "title": "Shirt", "status": "ACTIVE", "published": True, "tags": ["new"],
         "media": {"nodes": [
             {"id": "1", "status": "READY", "mediaContentType": "IMAGE"},
             {"id": "2", "status": "FAILED", "mediaContentType": "IMAGE"},
@@ -230,11 +228,11 @@ def test_a_listing_is_what_the_shop_holds() -> None:
     }  # fmt: skip
     variant = held("V", "SH-S", ("Size", "S"), barcode="4006381333931")
     assert mapping.listing(variant, product, "EUR") == ShopListing(
-        "V", "P", "live", "SH-S", "Shirt", PRICE, 4, "4006381333931", (("Size", "S"),), 1, "item-V"
+        "V", "P", "live", "SH-S", "Shirt", PRICE, 4, "4006381333931", (("Size", "S"),), 1, "item-V", ("new",)
     )
     bare = held("V", "", ("Title", "Default Title"), stock=None, price=None)
     assert mapping.listing(bare, product, "EUR") == ShopListing(
-        "V", "P", "live", "", "Shirt", image_count=1, stock_id="item-V"
+        "V", "P", "live", "", "Shirt", image_count=1, stock_id="item-V", tags=("new",)
     )
     loose = held("V", "", stock=4)
     loose["inventoryItem"]["tracked"] = False

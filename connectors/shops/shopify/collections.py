@@ -51,17 +51,6 @@ class Collections:
                 self._known[handle] = self._find(handle) or self._make(handle, path[-1].strip()[:LONGEST])
         return self._known[handle]
 
-    def join(self, product: str, collection: str) -> str | None:
-        """Puts a product into a collection where it is not; the sentence why that was refused. Those it is in stay."""
-        found = self._graphql.read("Joined", id=product, collection=collection)["product"]
-        if found is None or found["inCollection"]:
-            return None
-        try:
-            errors = refusals(self._graphql.change("Join", id=product, collections=[collection]))
-        except Unknown as error:
-            raise Temporary(f"A product may not have joined its collection: {error}") from None
-        return sentence(errors) if errors else None
-
     def _find(self, handle: str) -> str | None:
         found = self._graphql.read("CollectionByHandle", handle=handle)["collectionByIdentifier"]
         return str(found["id"]) if found else None

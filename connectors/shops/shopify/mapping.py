@@ -14,8 +14,6 @@ Fields = dict[str, Any]
 Face = str | tuple[str, ...]
 """What a variant may be known by: its id, its SKU or the values of its options."""
 
-NAMESPACE, KEY = "entrepot", "key"
-"""The metafield that holds our own key of a product; its type "id" makes Shopify keep its values unique."""
 NO_CHOICE = (("Title", "Default Title"),)
 """What Shopify itself calls the option of a product without a choice."""
 
@@ -62,14 +60,12 @@ def set_input(
     files: list[Fields],
     *,
     location: str,
-    new: bool,
     handle: str | None = None,
-    collection: str | None = None,
 ) -> Fields:
     """The whole product for productSet. What a list leaves out is deleted, so `kept` variants are named unchanged.
 
-    Our key, tags, handle, collection and the product type go along only when it is made: their lists and words are the
-    owner's afterwards, and an address that people know stays.
+    A handle goes along only when it is made: an address that people know stays. How a product is sorted is not told here,
+    since its lists have the owner's words too (sorting.py).
     """
     values: dict[str, dict[str, None]] = {}
     every = [variant.options or NO_CHOICE for variant in draft.variants] + [options_of(one) for one in kept]
@@ -91,16 +87,8 @@ def set_input(
         fields["vendor"] = draft.brand
     if files:
         fields["files"] = [{name: part for name, part in one.items() if name != "url"} for one in files]
-    if new:
-        fields["metafields"] = [{"namespace": NAMESPACE, "key": KEY, "type": "id", "value": draft.key}]
-        if handle:
-            fields["handle"] = handle
-        if draft.tags:
-            fields["tags"] = [tag.strip() for tag in draft.tags]
-        if collection:
-            fields["collections"] = [collection]
-        if draft.category:
-            fields["productType"] = draft.category[-1][: limits.LONGEST]
+    if handle:
+        fields["handle"] = handle
     return fields
 
 
@@ -185,6 +173,7 @@ def listing(variant: Fields, product: Fields, currency: str) -> ShopListing:
         options=() if options == NO_CHOICE else options,
         image_count=len(media_of(product)),
         stock_id=str(item["id"]) if item.get("id") else None,
+        tags=tuple(str(tag) for tag in product.get("tags") or []),
     )
 
 

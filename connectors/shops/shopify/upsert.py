@@ -6,10 +6,11 @@ from functools import cached_property
 from itertools import pairwise
 
 from connectors.base import ProductDraft, PushResult
-from connectors.shops.shopify import limits, mapping
+from connectors.shops.shopify import limits, mapping, sorting
 from connectors.shops.shopify.client import Fields, GraphQL, carried, refusals, sentence
 from connectors.shops.shopify.collections import Collections
 from connectors.shops.shopify.facts import Facts
+from connectors.shops.shopify.sorting import Sorting
 from connectors.shops.shopify.stock import Stock, Wish
 from core.errors import EntrepotError, Misconfigured, Permanent, Refused, Temporary, Unknown
 
@@ -46,6 +47,7 @@ class Attempt:
     lost: int = 0
     handle: str | None = None
     collection: str | None = None
+    shelved: bool = False
     known: frozenset[str] = frozenset()
     born: set[str] = field(default_factory=set)
 
@@ -81,6 +83,7 @@ class Upsert:
     def __init__(self, graphql: GraphQL, facts: Facts, stock: Stock) -> None:
         self._graphql, self._facts, self._stock = graphql, facts, stock
         self._collections = Collections(graphql, facts)
+        self._sorting = Sorting(graphql, self._collections)
 
     def absent(self, keys: list[str]) -> set[str]:
         """Those of at most KEYS keys that no product of the shop bears."""
@@ -95,14 +98,7 @@ class Upsert:
         dead = {url: f"The picture {url} has no address that begins with https://." for url in bad}
         told = {f"customs:{one.sku}": limits.customs(one)[1] for one in draft.variants}
         remarks = {name: words for name, words in told.items() if words is not None}
-        attempt = Attempt(
-            draft, draft, variants=dict(refused), dead=dead, remarks=remarks, handle=draft.handle
-        )
-        try:
-            attempt.collection = self._collections.of(draft.category)
-        except Refused as error:
-            attempt.remarks["collection"] = str(error)
-        return attempt
+        return Attempt(draft, draft, variants=dict(refused), dead=dead, remarks=remarks, handle=draft.handle)
 
     def settle(
         self, draft: ProductDraft, refused: dict[str, str], *, absent: bool = False
@@ -197,10 +193,10 @@ class Upsert:
             mapping.keepable(attempt.sent, others),
             attempt.files,
             location=self._facts.location,
-            new=held is None,
-            handle=attempt.handle,
-            collection=attempt.collection,
+            handle=None if held else attempt.handle,
         )
+        if held is None:
+            wish |= sorting.at_making(attempt.draft, self._shelf(attempt))
         if carried(wish) > MOST_CARRIED:
             for one in wish["variants"]:
                 one.pop("file", None)
@@ -210,7 +206,7 @@ class Upsert:
         if held:
             return {"id": held["id"]}, wish
         return {
-            "customId": {"namespace": self.namespace, "key": mapping.KEY, "value": attempt.draft.key}
+            "customId": {"namespace": self.namespace, "key": sorting.KEY, "value": attempt.draft.key}
         }, wish
 
     def finish(self, attempt: Attempt, product: Fields, held: Fields | None) -> Iterator[PushResult]:
@@ -231,7 +227,7 @@ class Upsert:
                 yield attempt.result(problem=f"It could not be shown in the online store. {sentence(errors)}")
                 return
         if held is not None:
-            self._complete(attempt, held)
+            attempt.remarks |= self._sorting.settle(attempt.draft, held)
         whole = self.whole(product)
         known, _ = mapping.match(attempt.sent, whole["variants"]["nodes"])
         if len(known) < len(attempt.sent.variants):
@@ -245,7 +241,7 @@ class Upsert:
         if draft.external_id and draft.external_id.startswith("gid://shopify/Product/"):
             found = self._graphql.read("Product", id=draft.external_id)["product"]
         if found is None:
-            name = {"namespace": self.namespace, "key": mapping.KEY, "value": draft.key}
+            name = {"namespace": self.namespace, "key": sorting.KEY, "value": draft.key}
             found = self._graphql.read("ProductByKey", **name)["productByIdentifier"]
         return None if found is None else self.whole(found)
 
@@ -273,26 +269,15 @@ class Upsert:
             pictures=min(max(len(wish.get("files") or ()), 1), PAGE),
         )
 
-    def _complete(self, attempt: Attempt, held: Fields) -> None:
-        """Our tags beside the owner's, our collection beside his, and our key on a product that was his."""
-        number = str(held["id"])
-        has = {str(tag).casefold() for tag in held.get("tags") or []}
-        tags = [tag.strip() for tag in attempt.draft.tags if tag.strip().casefold() not in has]
-        if tags:
-            self._remark(attempt, "tags", self._twice("AddTags", id=number, tags=tags))
-        if attempt.collection:
-            problem = self._collections.join(number, attempt.collection)
-            if problem:
-                attempt.remarks["collection"] = f"It stands in no collection of the hub. {problem}"
-        if not held.get("key"):
-            name = {"namespace": self.namespace, "key": mapping.KEY, "type": "id"}
-            wish = [{"ownerId": number, **name, "value": attempt.draft.key}]
-            self._remark(attempt, "key", self._twice("SetKey", metafields=wish))
-
-    @staticmethod
-    def _remark(attempt: Attempt, name: str, errors: list[Fields] | Unknown) -> None:
-        if errors:
-            attempt.remarks[name] = str(errors) if isinstance(errors, Unknown) else sentence(errors)
+    def _shelf(self, attempt: Attempt) -> str | None:
+        """The collection it is made in, looked for or made once."""
+        if not attempt.shelved:
+            attempt.shelved = True
+            try:
+                attempt.collection = self._collections.of(attempt.draft.category)
+            except Refused as error:
+                attempt.remarks["collection"] = str(error)
+        return attempt.collection
 
     def _twice(self, document: str, **variables: object) -> list[Fields] | Unknown:
         """The refusals of a change that changes nothing the second time: a lost answer is simply asked for again."""
@@ -334,8 +319,8 @@ class Upsert:
         unique. Making it again is refused as TAKEN and changes nothing."""
         definition = {
             "name": "Entrepot key",
-            "namespace": mapping.NAMESPACE,
-            "key": mapping.KEY,
+            "namespace": sorting.NAMESPACE,
+            "key": sorting.KEY,
             "type": "id",
             "ownerType": "PRODUCT",
         }
@@ -345,7 +330,7 @@ class Upsert:
             raise Temporary(f"The definition of the hub's key may not have been made: {error}") from None
         if any(error["code"] != "TAKEN" for error in errors):
             raise Misconfigured(f"The hub's key could not be defined in the shop. {sentence(errors)}")
-        return mapping.NAMESPACE
+        return sorting.NAMESPACE
 
 
 def _adopted(attempt: Attempt, held: Fields) -> ProductDraft:
