@@ -27,7 +27,7 @@ SELECT o.variant_id, sum(greatest(0, o.wanted - (o.covered - o.refunded) - coale
 FROM order_line o JOIN shop_order h ON h.id = o.order_id
 LEFT JOIN reservation r ON r.line_id = o.id AND o.covered = 0
 WHERE o.variant_id = ANY(%(variants)s) AND o.wanted > o.covered - o.refunded
-  AND h.standing <> 'cancelled' AND NOT h.test AND h.currency = %(hub)s
+  AND h.standing <> 'cancelled' AND NOT h.test
 GROUP BY o.variant_id"""
 
 SHELVES = f"""
@@ -109,7 +109,7 @@ def may_show(settings: ShopSettings, free: int, told_at: datetime | None, moment
 
 
 def _decided(cursor: Cursor[Any], variants: list[int]) -> Decided:
-    facts = {"variants": variants, "hub": load().currency}
+    facts = {"variants": variants}
     rows = cursor.connection.cursor(row_factory=dict_row).execute(SHELVES.encode(), facts).fetchall()
     stored = cursor.execute(SETTINGS, [list({row["shop_id"] for row in rows})]).fetchall()
     settings = {shop_id: ShopSettings.read(own) for shop_id, own in stored}

@@ -40,7 +40,7 @@ def reserve(event: OrderChanged, db: Database) -> None:
 def cover(uow: UnitOfWork, order_id: int, settings: Settings) -> None:
     """Funds what stock and deposit allow; the rest waits in the state that says for what. Repeating it changes nothing."""
     order, lines = lock_order(uow, order_id)
-    if order.standing != "open" or why_not_bought(order, settings.currency):
+    if order.standing != "open" or why_not_bought(order):
         return
     _go_on(uow, order, lines)
     for line in lines:

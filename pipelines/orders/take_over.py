@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import insert
 
 from connectors.orders import ShopOrder, ShopOrderLine
 from core.database import UnitOfWork
-from core.settings import load
 from models.events import DemandMoved, OrderChanged, ShopStockMoved
 from models.orders import Order, OrderBuyer, OrderEvent, OrderLine
 from models.shelves import moved_by_orders
@@ -53,7 +52,7 @@ def take_over(uow: UnitOfWork, shop: Shop, told: ShopOrder) -> int | None:
         return None
     begun = not lines
     changed = _order_taken(uow, order, told)
-    why = why_not_bought(order, load().currency)
+    why = why_not_bought(order)
     demand: Counter[int] = Counter()
     shelf: Counter[int] = Counter()
     late: set[int] = set()
@@ -125,13 +124,10 @@ def taken_of(told: ShopOrder, line: ShopOrderLine | None) -> int:
     return wanted_of(told, line) if line is None or line.taken is None else line.taken
 
 
-def why_not_bought(order: Order, currency: str) -> str | None:
-    """The sentence for an order that the hub never buys; None for every other."""
-    if order.test:
-        return "It is a test order: nothing is bought for it."
-    if order.currency != currency:
-        return f"It is in {order.currency} and the hub works in {currency}: nothing is bought for it."
-    return None
+def why_not_bought(order: Order) -> str | None:
+    """The sentence for an order that the hub never buys; None for every other, whatever its buyer paid in: what the hub
+    buys, holds and pays is made from the supplier's cost (decision 0067)."""
+    return "It is a test order: nothing is bought for it." if order.test else None
 
 
 def variants_of(

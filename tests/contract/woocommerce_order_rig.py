@@ -154,10 +154,10 @@ def shown_shipments(woo: WooRig, order_id: str) -> list[Mapping[str, Any]]:
 
 
 @contextmanager
-def order_rig(folder: Path) -> Iterator[WooOrderRig]:
+def order_rig(folder: Path, currency: str = "EUR") -> Iterator[WooOrderRig]:
     ear = Ear()
     try:
-        with Shop(folder, images="accept", tax_included=True) as shop:
+        with Shop(folder, images="accept", tax_included=True, currency=currency) as shop:
             yield WooOrderRig(shop, ear)
     finally:
         ear.close()

@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from sqlalchemy import select
 
 from core.errors import Refused, there_is
+from core.settings import load
 from core.unit_of_work import UnitOfWork
 from ledger.why import why_fee, why_hold
 from models.orders import LINE_STATES, OrderLine
@@ -122,8 +123,8 @@ def facts(order: dict[str, Any]) -> dict[str, Any]:
     )
     held = sum(hold["open_minor"] for hold in order["holds"])
     spent = sum(hold["captured_minor"] - hold["refunded_minor"] for hold in order["holds"])
-    currency = order["holds"][0]["currency"] if order["holds"] else order["currency"]
-    return {**sums, "bought": bought, "held": held, "spent": spent, "currency": currency}
+    # The hub's money, whatever the buyer paid in.
+    return {**sums, "bought": bought, "held": held, "spent": spent, "currency": load().currency}
 
 
 ENDED = ("rejected", "cancelled", "shipped")
