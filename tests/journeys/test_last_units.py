@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.people import Hub
-from tests.journeys.trading import Market
+from tests.journeys.trading import Market, ids, line_states
 
 SKU = "NORDEN-L-0000"
 
@@ -31,11 +31,12 @@ def test_of_many_buyers_in_two_shops_exactly_20_get_the_20_pieces(
     # What is scarce is split: whatever the buyers of one shop do, the other shows pieces of its own.
     assert sold == 20
     market.swept()
-    assert market.line_states() == {"submitting": 20}
-    for shop in market.shops:
-        assert sorted(order["external_id"] for order in market.orders(shop)) == sorted(made[shop.name])
-    lines = [line for shop in market.shops for order in market.orders(shop) for line in order["lines"]]
-    assert sum(line["covered"] for line in lines) == 20
+    known = market.orders()
+    assert line_states(known) == {"submitting": 20}
+    assert ids(known) == {name: sorted(made[name]) for name in known}
+    assert (
+        sum(line["covered"] for orders in known.values() for order in orders for line in order["lines"]) == 20
+    )
     assert sum(po["quantity"] for po in hub.ask("po", "list")["purchase_orders"]) == 20
     assert {shop.held()[SKU][1] for shop in market.shops} == {0}
     market.proved()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.people import Hub
-from tests.journeys.trading import Market
+from tests.journeys.trading import Market, ids, line_states
 
 EACH = 12
 
@@ -29,8 +29,8 @@ def test_every_order_is_there_once_whatever_became_of_its_webhooks(hub: Hub, fol
     lost = int(woo.switch("GET", "deliveries")["lost"]), int(shopify.switch("GET", "webhooks")["lost"])
     assert min(lost) > 0, "some were lost, or this shows nothing"
     market.swept()
-    for shop in market.shops:
-        assert sorted(order["external_id"] for order in market.orders(shop)) == sorted(made[shop.name])
-    assert market.line_states() == {"submitting": 2 * EACH}
+    known = market.orders()
+    assert ids(known) == {name: sorted(made[name]) for name in known}
+    assert line_states(known) == {"submitting": 2 * EACH}
     assert len(hub.ask("po", "list", "--limit", "1000")["purchase_orders"]) == 2 * EACH
     market.proved()

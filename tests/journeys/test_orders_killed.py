@@ -14,7 +14,7 @@ import pytest
 
 from sandbox.people import Hub, free_port, stop_all
 from sandbox.rabbitmq import OwnRabbit
-from tests.journeys.trading import SUPPLIER, Market, kill_database, kill_process
+from tests.journeys.trading import SUPPLIER, Market, ids, kill_database, kill_process, line_states
 
 LAMPS = 5
 
@@ -88,11 +88,9 @@ def settled(market: Market, made: dict[str, list[str]], orders: int) -> None:
     """Every order once, every supplier asked once, all shipped by one file, and the proof."""
     hub, office = market.hub, market.office
     assert office
-    for shop in market.shops:
-        assert sorted(order["external_id"] for order in market.orders(shop)) == sorted(made[shop.name]), (
-            "0 lost, 0 double"
-        )
-    assert market.line_states() == {"submitting": orders}
+    known = market.orders()
+    assert ids(known) == {name: sorted(made[name]) for name in known}, "0 lost, 0 double"
+    assert line_states(known) == {"submitting": orders}
     stored = office.orders()
     assert Counter(order["reference"] for order in stored) == dict.fromkeys(
         [po["reference"] for po in hub.ask("po", "list", "--limit", "100000")["purchase_orders"]], 1
@@ -112,7 +110,7 @@ def settled(market: Market, made: dict[str, list[str]], orders: int) -> None:
     for _ in range(2):  # the file twice is the file once
         hub.ask("po", "import", str(answer))
     hub.ask("message", "wait", "--timeout", "400")
-    assert market.line_states() == {"shipped": orders}
+    assert line_states(market.orders()) == {"shipped": orders}
     for shop in market.shops:
         assert {len(shop.shipments(order)) for order in made[shop.name]} == {1}
     hub.ask("settle", "mature")

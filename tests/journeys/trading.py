@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,18 +88,12 @@ class Market:
             self.hub.ask("order", "pull", shop.name)
         self.hub.ask("message", "wait", "--timeout", "400")
 
-    def orders(self, shop: Shopfront) -> list[dict[str, Any]]:
-        """All the hub knows of a shop."""
-        found: list[dict[str, Any]] = self.hub.ask("order", "list", "--shop", shop.name, "--limit", "100000")[
-            "orders"
-        ]
-        return found
-
-    def line_states(self) -> Counter[str]:
-        """How many order lines are in each state."""
-        return Counter(
-            line["state"] for shop in self.shops for order in self.orders(shop) for line in order["lines"]
-        )
+    def orders(self) -> dict[str, list[dict[str, Any]]]:
+        """All the hub knows of each shop, by the shop's name."""
+        return {
+            shop.name: self.hub.ask("order", "list", "--shop", shop.name, "--limit", "100000")["orders"]
+            for shop in self.shops
+        }
 
     def proved(self) -> None:
         """The ledger's proof holds, nothing is stuck, and both shops show what the hub wants there."""
@@ -110,6 +104,16 @@ class Market:
             self.hub.ask("shop", "verify", shop.name)
         status = self.hub.ask("status")
         assert (status["messages"], status["dead_letters"], status["drift"]) == (0, 0, 0)
+
+
+def ids(known: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[str]]:
+    """The orders' ids in each shop, each as often as the hub has it."""
+    return {name: sorted(order["external_id"] for order in orders) for name, orders in known.items()}
+
+
+def line_states(known: Mapping[str, list[dict[str, Any]]]) -> Counter[str]:
+    """How many order lines are in each state."""
+    return Counter(line["state"] for orders in known.values() for order in orders for line in order["lines"])
 
 
 def kill_process(hub: Hub, module: str) -> None:
