@@ -253,6 +253,8 @@ class ShopListing:
 
     `price` is None where the shop has none (an empty price is not a price of zero).
     `stock` is None where the shop does not keep count, `tags` where the channel does not tell them as they were sent.
+    `key` is our own key (of its product, or its own) where it bears one and the shop was asked for it: the hub made it,
+    whether or not it knows that yet.
     """
 
     external_id: str
@@ -267,6 +269,7 @@ class ShopListing:
     image_count: int = 0
     stock_id: str | None = None
     tags: tuple[str, ...] | None = None
+    key: str | None = None
 
 
 class Pace(Protocol):
@@ -338,5 +341,10 @@ class ShopConnector(Protocol):
         ...
 
     def everything(self) -> Iterator[ShopListing]:
-        """Every variant that the shop sells or could sell, whoever made it: what is in the trash is left out."""
+        """Every variant that the shop sells or could sell, whoever made it: what is in the trash is left out. Tells `key`."""
+        ...
+
+    def holders(self, skus: Sequence[str], gtins: Sequence[str]) -> Iterator[ShopListing]:
+        """What of the shop's has one of these SKUs, whatever its case, or GTINs; some others may come too. Tells `key`, and
+        for the rest only ids, SKU and GTIN."""
         ...

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from connectors.shops.shopify.bulk import Bulk
 from connectors.shops.shopify.bulk_files import BulkFiles
 from connectors.shops.shopify.client import Fields, GraphQL, refusals, sentence
 from connectors.shops.shopify.facts import Facts
+from connectors.shops.shopify.holders import holders, key_of
 from connectors.shops.shopify.orders import Orders
 from connectors.shops.shopify.shipments import Shipments
 from connectors.shops.shopify.stock import Stock, Wish
@@ -165,14 +167,19 @@ class ShopifyShop:
         after = None
         while True:
             page = self._graphql.read("Everything", after=after, **place)["products"]
-            for found in page["nodes"]:
-                if mapping.status(found) != "trash":
-                    product = self._whole(found)
+            for node in page["nodes"]:
+                if mapping.status(node) != "trash":
+                    product = self._whole(node)
                     for variant in product["variants"]["nodes"]:
-                        yield mapping.listing(variant, product, self._facts.currency)
+                        found = mapping.listing(variant, product, self._facts.currency)
+                        yield replace(found, key=key_of(product))
             if not page["pageInfo"]["hasNextPage"]:
                 return
             after = page["pageInfo"]["endCursor"]
+
+    def holders(self, skus: Sequence[str], gtins: Sequence[str]) -> Iterator[ShopListing]:
+        """What of the shop's has one of these SKUs or GTINs, fifty a call."""
+        return holders(self._graphql, skus, gtins)
 
     def order(self, external_id: str) -> ShopOrder | None:
         """The whole order as it stands now; None where the shop has it no longer."""

@@ -90,6 +90,10 @@ class WooCommerceShop:
         """Every simple product and every variation outside the trash, whoever made it."""
         return self._shelf.everything()
 
+    def holders(self, skus: Sequence[str], gtins: Sequence[str]) -> Iterator[ShopListing]:
+        """What of the shop's has one of these SKUs, a hundred a call, or GTINs, one a call."""
+        return self._shelf.holders(skus, gtins)
+
     # ---------------------------------------------------------------- orders (connectors/orders.py)
 
     def order(self, external_id: str) -> ShopOrder | None:

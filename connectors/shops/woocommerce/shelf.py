@@ -1,6 +1,7 @@
 """What stands in the shop: read back by id or whole, and taken out of sale."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from connectors.base import PushResult, ShopListing
 from connectors.http import plain
@@ -33,12 +34,20 @@ class Shelf:
         own) are left out: a push would turn them into what they are not."""
         for product in self._rest.pages("products", **BY_ID):
             if product.get("type") == "simple":
-                yield mapping.listing(product, self._facts.currency)
+                yield self._keyed(product)
             elif product.get("type") == "variable":
-                yield from (
-                    mapping.listing(variation, self._facts.currency, product)
-                    for variation in self._variations(product)
-                )
+                yield from (self._keyed(variation, product) for variation in self._variations(product))
+
+    def holders(self, skus: Sequence[str], gtins: Sequence[str]) -> Iterator[ShopListing]:
+        """Products and variations that have one of these. A SKU the shop keeps unique; a GTIN too, but not those that an
+        import wrote past its check (recorded: products_by_sku_list; class-wc-rest-products-controller.php, global_unique_id)."""
+        found = list(self._rest.by_sku(skus)) if skus else []
+        for gtin in gtins:
+            found += self._rest.pages("products", global_unique_id=gtin, **BY_ID)
+        for one in found:
+            if one.get("type") in ("simple", "variation"):
+                parent = str(one["parent_id"]) if one.get("parent_id") else None
+                yield replace(self._keyed(one), parent_id=parent)
 
     def withdraw(self, external_ids: Sequence[str]) -> Iterator[PushResult]:
         """Products become drafts, "product/variation" ids private: both keep their id, orders and reviews (decision
@@ -51,6 +60,10 @@ class Shelf:
             wishes: list[Fields] = [{"id": int(name.rpartition("/")[2]), "status": status} for name in some]
             for name, answer in zip(some, self._rest.repeat(path_of(parent), wishes), strict=True):
                 yield _withdrawn(name, answer)
+
+    def _keyed(self, found: Fields, parent: Fields | None = None) -> ShopListing:
+        key = mapping.key_of(found) or (mapping.key_of(parent) if parent else None)
+        return replace(mapping.listing(found, self._facts.currency, parent), key=key)
 
     def _products(self, external_ids: Sequence[str], **params: str) -> dict[str, Fields]:
         if not external_ids:
