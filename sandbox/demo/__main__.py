@@ -7,6 +7,7 @@ figure it prints was asked of the hub or of a shop; none is counted by this scri
 import argparse
 import json
 import os
+import shlex
 import signal
 import sys
 import time
@@ -151,6 +152,8 @@ def stay(hub: Hub) -> None:
     say(f"the console: {hub.console}  (its password was printed above, at the first start)")
     for shop in ShopServer.running:
         say(f"the shop {shop.name}: {shop.front}")
+    told = " ".join(f"{name}={shlex.quote(value)}" for name, value in hub.environment.items())
+    say(f"commands of your own, in another terminal: export {told}; ./run entrepot status")
     say("everything stays up until Ctrl-C")
     signal.pause()
 
