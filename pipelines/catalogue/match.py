@@ -18,23 +18,23 @@ KNOWN = """(SELECT v.key FROM feed JOIN offer x ON x.feed_id = feed.id AND x.sup
     WHERE feed.supplier_id = %(supplier)s ORDER BY x.id LIMIT 1)"""
 """The same supplier's number has a variant by another of his feeds."""
 
+SHARED = "(SELECT key FROM staged_shared WHERE run_id = %(run)s)"
+BY_GTIN, BY_MPN = (f"by_{name} IS NOT NULL AND by_{name} NOT IN {SHARED}" for name in ("gtin", "mpn"))
+# Of the staged offers as they lie, in the order of the file: nothing is joined, so nothing has to be sorted.
 KEYED = f"""
-WITH asked AS (
-  SELECT s.place, s.supplier_sku, {PLAIN} AS plain, {{known}} AS known, {GTIN.format("s")} AS gtin, {MPN.format("s")} AS mpn,
-    'group:' || %(supplier)s || ':' || CASE WHEN length(s.group_key) > 500 THEN md5(s.group_key) ELSE s.group_key END AS product_key
-  FROM staged_offer s WHERE s.run_id = %(run)s AND s.place > %(after)s AND s.place <= %(last)s AND {{new}}),
-keyed AS (
-  SELECT place, product_key,
-    CASE WHEN length(plain) <= 88 THEN plain ELSE left(plain, 71) || '-' || left(md5(supplier_sku), 16) END AS sku,
-    CASE WHEN known IS NOT NULL THEN known WHEN a.gtin IS NOT NULL AND g.key IS NULL THEN a.gtin
-         WHEN a.mpn IS NOT NULL AND m.key IS NULL THEN a.mpn ELSE 'sku:' || %(supplier)s || ':' || supplier_sku END AS key,
-    CASE WHEN known IS NOT NULL THEN 'supplier_sku' WHEN a.gtin IS NOT NULL AND g.key IS NULL THEN 'gtin'
-         WHEN a.mpn IS NOT NULL AND m.key IS NULL THEN 'brand_mpn' ELSE 'supplier_sku' END AS reason
-  FROM asked a LEFT JOIN staged_shared g ON g.run_id = %(run)s AND g.key = a.gtin LEFT JOIN staged_shared m ON m.run_id = %(run)s AND m.key = a.mpn)"""
+SELECT {{columns}},
+  CASE WHEN length(plain) <= 88 THEN plain ELSE left(plain, 71) || '-' || left(md5(supplier_sku), 16) END AS sku,
+  CASE WHEN known IS NOT NULL THEN known WHEN {BY_GTIN} THEN by_gtin WHEN {BY_MPN} THEN by_mpn
+       ELSE 'sku:' || %(supplier)s || ':' || supplier_sku END AS key,
+  CASE WHEN known IS NOT NULL THEN 'supplier_sku' WHEN {BY_GTIN} THEN 'gtin' WHEN {BY_MPN} THEN 'brand_mpn' ELSE 'supplier_sku' END AS reason,
+  'group:' || %(supplier)s || ':' || CASE WHEN length(group_key) > 500 THEN md5(group_key) ELSE group_key END AS product_key
+FROM (
+  SELECT s.*, {PLAIN} AS plain, {{known}} AS known, {GTIN.format("s")} AS by_gtin, {MPN.format("s")} AS by_mpn FROM staged_offer s
+  WHERE s.run_id = %(run)s AND s.place > %(after)s AND s.place <= %(last)s AND {{new}} ORDER BY s.place OFFSET 0) s"""
 FRESH = f"""
-CREATE TEMP TABLE fresh ON COMMIT DROP AS {KEYED},
-found AS (
-  SELECT k.*, v.id AS variant_id, v.product_id FROM keyed k
+CREATE TEMP TABLE fresh ON COMMIT DROP AS
+WITH found AS (
+  SELECT k.*, v.id AS variant_id, v.product_id FROM ({KEYED.replace("{columns}", "place")}) k
   LEFT JOIN LATERAL (SELECT id, product_id FROM variant WHERE variant.key = k.key LIMIT 1) v ON true ORDER BY place)
 SELECT place, key, sku, reason, product_key, variant_id IS NULL AS made, nextval('offer_id_seq')::int AS offer_id,
   coalesce(variant_id, nextval('variant_id_seq')::int) AS variant_id,
@@ -63,11 +63,11 @@ IN_GROUPS = "UPDATE fresh f SET product_id = p.id FROM product p WHERE f.made AN
 
 STAGED = "FROM fresh f JOIN staged_offer s ON s.run_id = %(run)s AND s.place = f.place"
 PIECE = "s.place > %(after)s AND s.place <= %(last)s"
-CATEGORY = "LEFT JOIN taxonomy_choice c ON c.supplier_id = %(supplier)s AND c.path = s.category AND c.how <> 'proposal'"
-PRODUCTS = """
+TAXONOMY = "(SELECT c.taxonomy_id FROM taxonomy_choice c WHERE c.supplier_id = %(supplier)s AND c.path = s.category AND c.how <> 'proposal')"
+PRODUCTS = f"""
 INSERT INTO product (id, title, description, brand, category, kind, images, taxonomy_id)
 OVERRIDING SYSTEM VALUE
-SELECT f.product_id, coalesce(s.group_title, s.title), s.description, s.brand, s.category, s.kind, s.images, c.taxonomy_id"""
+SELECT f.product_id, coalesce(s.group_title, s.title), s.description, s.brand, s.category, s.kind, s.images, {TAXONOMY}"""
 VARIANTS = """
 INSERT INTO variant (id, product_id, key, sku, gtin, title, options, images, weight_g, best_offer_id)
 OVERRIDING SYSTEM VALUE
@@ -79,21 +79,16 @@ OVERRIDING SYSTEM VALUE
 SELECT f.offer_id, %(supplier)s, %(feed)s, %(run)s, %(run)s, f.variant_id, f.reason, {STATED}, {", ".join(f"s.{name}" for name in COLUMNS)}"""
 # In the order of the file: the hash is made of the narrow table, and the staged offers come as they lie.
 WRITTEN = (
-    f"{PRODUCTS} {STAGED} AND {PIECE} {CATEGORY} WHERE f.made AND f.product_key IS NULL",
+    f"{PRODUCTS} {STAGED} AND {PIECE} WHERE f.made AND f.product_key IS NULL",
     f"{VARIANTS} {STAGED} AND {PIECE} WHERE f.made",
     f"{OFFERS} {STAGED} AND {PIECE}",
 )
 
-# All at once: each row is looked at a single time. The three names stand for the same row.
+# All at once: each row is looked at a single time. The two names stand for the same row.
+NUMBERS = ", ".join(f"nextval('{name}_id_seq')::int AS {name}_id" for name in ("offer", "variant", "product"))
 ALONE = f"""
-{KEYED.format(known="NULL::text", new="true")},
-placed AS (
-  SELECT k.key, k.sku, k.reason, s.*, c.taxonomy_id FROM staged_offer s JOIN keyed k ON k.place = s.place {CATEGORY}
-  WHERE s.run_id = %(run)s AND {PIECE} ORDER BY s.place),
-fresh AS MATERIALIZED (
-  SELECT placed.*, nextval('offer_id_seq')::int AS offer_id, nextval('variant_id_seq')::int AS variant_id,
-    nextval('product_id_seq')::int AS product_id FROM placed),
-products AS ({PRODUCTS} FROM fresh f, LATERAL (SELECT f.*) s, LATERAL (SELECT f.taxonomy_id) c),
+WITH fresh AS MATERIALIZED ({KEYED.format(columns=f"s.*, {NUMBERS}", known="NULL::text", new="true")}),
+products AS ({PRODUCTS} FROM fresh f, LATERAL (SELECT f.*) s),
 variants AS ({VARIANTS} FROM fresh f, LATERAL (SELECT f.*) s)
 {OFFERS} FROM fresh f, LATERAL (SELECT f.*) s"""
 
