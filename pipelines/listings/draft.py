@@ -47,6 +47,12 @@ def shop_category(path: str | None, settings: ShopSettings) -> list[str]:
     return settings.category_default.split(" > ") if settings.category_default else parts
 
 
+def shown_pictures(every: list[str], wanted: set[str]) -> list[str]:
+    """A page's pictures from `every` that the catalogue knows of its product (models.catalogue: those of all its variants),
+    in their order: without those of variants that this shop does not sell, as far as none that it sells has them too."""
+    return [url for url in every if url in wanted]
+
+
 def wanted_variant(row: Mapping[str, Any], price: Money, compare_at: Money | None = None) -> dict[str, Any]:
     """The buyable thing from a catalogue variant, its best offer and its price. `stock` is what may be sold now.
 

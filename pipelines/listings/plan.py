@@ -14,12 +14,13 @@ from models.events import ListingsDue, ProductsMerged, PushDue, SharesMoved
 from models.shelves import UNKNOWN
 from models.shops import Push, Shop
 from pipelines.listings.concerned import CHOOSES, products_concerned, shops_concerned
-from pipelines.listings.draft import distinct_options, wanted_product, wanted_variant
+from pipelines.listings.draft import distinct_options, shown_pictures, wanted_product, wanted_variant
 from pipelines.listings.guard import reasons_to_wait, start_stock, wait_for_undo
 from pipelines.listings.pricing.price import Blocked
 from pipelines.listings.pricing.prices import pricing_of
 from pipelines.listings.settings import settings_of
-from pipelines.listings.stock import allot
+from pipelines.listings.stock import allot, lock
+from pipelines.listings.undecided import WAITS_FOR_WORD, mark
 from pipelines.listings.written import store
 
 CHOSEN = f"""
@@ -82,6 +83,7 @@ def want(uow: UnitOfWork, shop: Shop, products_of: list[int] | None) -> list[int
     rows = reading.execute(query.encode(), facts).fetchall()
     products: dict[int, dict[str, Any]] = {}
     listings: dict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    pictures: dict[int, set[str]] = defaultdict(set)
     records: dict[int, dict[str, Any]] = {}
     settings, pricing = settings_of(shop), pricing_of(cursor, shop)
     for row in rows:
@@ -97,10 +99,15 @@ def want(uow: UnitOfWork, shop: Shop, products_of: list[int] | None) -> list[int
             if row["product_id"] not in products:
                 products[row["product_id"]] = wanted_product(row, settings)
             listings[row["product_id"]].append((row["variant_id"], record["wanted"]))
+            pictures[row["product_id"]].update(row["variant_images"])
         records[row["variant_id"]] = record
-    for variants in listings.values():
+    for product_id, variants in listings.items():
         distinct_options([wanted for _, wanted in variants])
-    return [*records, *store(cursor, shop.id, products, list(records.values()), products_of)]
+        page = products[product_id]
+        page["images"] = shown_pictures(page["images"], pictures[product_id])
+    unchosen = store(cursor, shop.id, products, list(records.values()), products_of)
+    mark(cursor, shop.id)
+    return [*records, *unchosen]
 
 
 def share(uow: UnitOfWork, shop: Shop) -> None:
@@ -141,11 +148,11 @@ SELECT * FROM (
     WHERE p.shop_id = %(shop)s AND p.differs AND l.wanted IS NOT NULL AND l.state <> 'refused') d
   JOIN listing l ON l.id = d.id JOIN variant v ON v.id = l.variant_id
   JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
-  WHERE ({WAITS}) IS NOT TRUE AND ({AGAIN} AND l.wanted = l.sent) IS NOT TRUE) every
+  WHERE ({WAITS}) IS NOT TRUE AND NOT {WAITS_FOR_WORD} AND ({AGAIN} AND l.wanted = l.sent) IS NOT TRUE) every
 WHERE difference NOT IN ('create', 'update') OR product_id NOT IN (
   SELECT l.product_id FROM listing l WHERE l.shop_id = %(shop)s AND l.wanted IS NOT NULL AND {WAITS})"""
 """Every listing whose shop does not show what is wanted, in no order. A refused one waits until what is wanted changes, or a
-person pushes; a product waits whole where one of its listings does."""
+person pushes; a product waits whole where one of its listings does. What an owner sells already waits for his word."""
 
 KINDS = ("withdraw", "create", "update", "stock")
 """The unusual first."""
@@ -201,9 +208,7 @@ def start_push(uow: UnitOfWork, shop: Shop, *, asked_by: str, limit: bool) -> Pu
     cursor.execute(GIVEN_UP, [shop.id])
     cursor.execute("DELETE FROM push WHERE shop_id = %s AND state = 'waiting'", [shop.id])
     if not limit:
-        cursor.execute(
-            "UPDATE listing SET state = 'waiting' WHERE shop_id = %s AND state = 'refused'", [shop.id]
-        )
+        _try_refused(uow, shop)
         cursor.execute(TRY_AGAIN, [shop.id])
     planned = count_differences(cursor, shop.id)
     if not any(planned.values()):
@@ -226,6 +231,18 @@ def start_push(uow: UnitOfWork, shop: Shop, *, asked_by: str, limit: bool) -> Pu
     else:
         uow.emit(PushDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id, push_id=push.id))
     return push
+
+
+REFUSED = "SELECT variant_id FROM listing WHERE shop_id = %s AND state = 'refused'"
+
+
+def _try_refused(uow: UnitOfWork, shop: Shop) -> None:
+    """What was refused gets its part of scarce stock again, which others have meanwhile: as far as they have let go of it."""
+    cursor = uow.cursor()
+    variants = [variant_id for (variant_id,) in cursor.execute(REFUSED, [shop.id]).fetchall()]
+    lock(cursor, variants)
+    cursor.execute("UPDATE listing SET state = 'waiting' WHERE shop_id = %s AND state = 'refused'", [shop.id])
+    ring_others(uow, shop, allot(cursor, variants))
 
 
 LEFT_OUT = f"SELECT FROM listing l WHERE l.shop_id = %s AND l.unsettled AND {UNKNOWN} AND l.wanted IS NOT NULL LIMIT 1"

@@ -40,7 +40,7 @@ def held(
 
 
 def test_a_new_product_is_sent_whole() -> None:
-    assert mapping.set_input(SHIRT, {}, [], [], location="L") == {
+    assert mapping.set_input(SHIRT, {}, [], None, location="L") == {
         "title": "Shirt",
         "descriptionHtml": "",
         "status": "ACTIVE",
@@ -81,7 +81,7 @@ def test_a_new_product_is_sent_whole() -> None:
 
 def test_a_change_sends_no_list_of_the_owners_and_no_stock() -> None:
     theirs = held("gid-9", "OWN", ("Size", "XXL"), ("Fit", "wide"))
-    fields = mapping.set_input(SHIRT, {"1": "gid-1", "2": "gid-2"}, [theirs], [], location="L")
+    fields = mapping.set_input(SHIRT, {"1": "gid-1", "2": "gid-2"}, [theirs], None, location="L")
     assert not {"metafields", "productType", "tags", "collections", "files", "handle"} & set(fields)
     assert [variant["id"] for variant in fields["variants"]] == ["gid-1", "gid-2", "gid-9"]
     assert all("inventoryQuantities" not in variant for variant in fields["variants"])
@@ -155,8 +155,11 @@ def test_pictures_known_go_by_id_new_ones_by_address_and_the_owners_stay_behind(
 
 
 def test_without_an_id_of_ours_nothing_held_is_known_to_be_the_owners() -> None:
-    assert [one["url"] for one in mapping.files_of(replace(MUG, images=(A,)), ["x"], [])] == [A]
-    assert mapping.files_of(MUG, ["x"], []) == []
+    assert [one["url"] for one in mapping.files_of(replace(MUG, images=(A,)), ["x"], []) or ()] == [A]
+    assert mapping.files_of(MUG, ["x"], []) is None
+    gone = replace(MUG, image_ids={A: "a"})
+    assert mapping.files_of(gone, ["a"], []) == [], "the last of ours goes as well"
+    assert mapping.files_of(gone, ["x"], []) is None
 
 
 def test_ids_of_pictures_are_learned_from_their_order() -> None:

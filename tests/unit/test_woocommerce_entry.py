@@ -176,7 +176,12 @@ def test_an_only_picture_dead_goes_without_it_at_once() -> None:
 
 def test_a_picture_id_the_shop_lost_is_sent_as_an_address_again() -> None:
     one = entry(pictures=URLS[:2], picture_ids={URLS[0]: "7", URLS[1]: "8"}, id=5)
+    assert "images" not in one.wish(), "a list would replace the owner's"
+    assert one.take({"id": 5, "images": [{"id": 9}, {"id": 8}]}) == "again"
+    assert one.wish()["images"] == [{"id": 7}, {"id": 8}, {"id": 9}]
     assert one.take(refusal("woocommerce_product_invalid_image_id", "#7 is an invalid image ID.")) == "again"
+    assert one.wish()["images"] == [{"src": URLS[0]}, {"id": 8}, {"id": 9}]
+    assert one.take(refusal("woocommerce_product_invalid_image_id", "#9 is an invalid image ID.")) == "again"
     assert one.wish()["images"] == [{"src": URLS[0]}, {"id": 8}]
 
 

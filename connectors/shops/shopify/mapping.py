@@ -57,7 +57,7 @@ def set_input(
     draft: ProductDraft,
     known: Mapping[str, str],
     kept: Sequence[Fields],
-    files: list[Fields],
+    files: list[Fields] | None,
     *,
     location: str,
     handle: str | None = None,
@@ -80,20 +80,23 @@ def set_input(
             {"name": name, "position": place, "values": [{"name": value} for value in found]}
             for place, (name, found) in enumerate(values.items(), start=1)
         ],
-        "variants": [_variant(one, draft, known.get(one.key), files, location) for one in draft.variants]
+        "variants": [
+            _variant(one, draft, known.get(one.key), files or (), location) for one in draft.variants
+        ]
         + [{"id": one["id"], "optionValues": _values(options_of(one))} for one in kept],
     }
     if draft.brand:
         fields["vendor"] = draft.brand
-    if files:
+    if files is not None:
         fields["files"] = [{name: part for name, part in one.items() if name != "url"} for one in files]
     if handle:
         fields["handle"] = handle
     return fields
 
 
-def files_of(draft: ProductDraft, held: Sequence[str], refused: Iterable[str]) -> list[Fields]:
-    """The product's pictures as it shall have them, ours by id where the shop has them, then the seller's own.
+def files_of(draft: ProductDraft, held: Sequence[str], refused: Iterable[str]) -> list[Fields] | None:
+    """The product's pictures as it shall have them, ours by id where the shop has them, then the seller's own; None where
+    there is nothing to say of them.
 
     `held` are the ids of what the product shows now. Without any id of ours nothing held is known to be the
     seller's, so nothing is kept. Each has the "url" it came from, "" for the seller's.
@@ -108,7 +111,7 @@ def files_of(draft: ProductDraft, held: Sequence[str], refused: Iterable[str]) -
     ]
     known = set(draft.image_ids.values())
     theirs = [{"url": "", "id": number} for number in held if known and number not in known]
-    return [*ours, *theirs] if ours or known else []
+    return [*ours, *theirs] if ours or known & {*held} else None
 
 
 def image_ids(files: Sequence[Fields], held: Sequence[str]) -> dict[str, str]:

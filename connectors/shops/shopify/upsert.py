@@ -186,12 +186,13 @@ class Upsert:
         attempt.known = frozenset(known)
         attempt.born |= {one.key for one in attempt.sent.variants if one.key not in known}
         shown = mapping.media_of(held) if held else []
-        attempt.files = mapping.files_of(attempt.draft, shown, attempt.dead)
+        files = mapping.files_of(attempt.draft, shown, attempt.dead)
+        attempt.files = files or []
         wish = mapping.set_input(
             attempt.sent,
             known,
             mapping.keepable(attempt.sent, others),
-            attempt.files,
+            files,
             location=self._facts.location,
             handle=None if held else attempt.handle,
         )

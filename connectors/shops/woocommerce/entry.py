@@ -49,11 +49,16 @@ class Entry:
     """Whether it was there before and has no variations, by the last answer."""
     made_again: bool = False
     """Whether what was known by its id was gone and had to be made anew."""
+    stale: set[str] = field(default_factory=set)
+    """Ids of pictures that the shop has no longer."""
     _rounds: int = 0
+    _theirs: list[int] | None = None
+    """The owner's pictures, where the list is to be sent; None before that is known."""
     _dead: set[str] = field(default_factory=set)
     _later: list[str] = field(default_factory=list)
     _written: bool = False
     _sorted: bool = False
+    _pictured: bool = False
 
     def fresh(self) -> list[str]:
         """The pictures the next wish asks the shop to fetch."""
@@ -68,15 +73,15 @@ class Entry:
             fields["id"] = self.id
         if self.gtin:
             fields["global_unique_id"] = self.gtin
-        pictures = [
+        pictures: list[Fields] = [
             {"id": int(self.picture_ids[url])} if url in self.picture_ids else {"src": url}
             for url in self._shown()
         ]
-        if pictures and self.parent is not None:
-            fields["image"] = pictures[0]
-        elif pictures:
-            fields["images"] = pictures
-        return fields
+        if self.parent is not None:
+            return fields | ({"image": pictures[0]} if pictures else {})
+        if self._theirs is not None:
+            return fields | {"images": [*pictures, *({"id": number} for number in self._theirs)]}
+        return fields | ({"images": pictures} if pictures and self.id is None else {})
 
     def take(self, answer: Fields) -> Verdict:
         """Learns from the shop's answer to the last wish.
@@ -86,9 +91,12 @@ class Entry:
         self._rounds += 1
         if "error" not in answer:
             self.childless = self.id is not None and answer.get("variations") == []
+            if self.id is None or self.parent is not None or self._theirs is not None:
+                self._learn(_images(answer), len(self._theirs or ()))
+            if self.id is None:
+                self._pictured, self._theirs = True, [] if self.pictures else None
             self.id, self._written = int(answer["id"]), True
             self.counted = answer.get("manage_stock") is True
-            self._learn(_images(answer))
             return "again" if self._lacks(answer) else self._next_picture()
         error = answer["error"]
         code, words = str(error.get("code")), plain(str(error.get("message")))
@@ -99,7 +107,7 @@ class Entry:
             return "taken"
         if code == "product_invalid_global_unique_id" and self.gtin:
             return self._without_gtin(facts.get("resource_id"))
-        if "image" in code and self._shown():
+        if "image" in code and (self._shown() or self._theirs):
             return self._without_picture(words)
         if code.endswith("_invalid_id") and self.owners:
             return self.give_up(
@@ -143,17 +151,31 @@ class Entry:
     def _shown(self) -> list[str]:
         return [url for url in self.pictures if url not in self._dead and url not in self._later]
 
-    def _learn(self, images: list[Fields]) -> None:
-        """Picture ids, by place: the shop answers pictures in the order they were sent."""
+    def _learn(self, images: list[Fields], theirs: int = 0) -> None:
+        """Picture ids, by place: the shop answers pictures in the order they were sent, so many of `theirs` behind ours."""
         shown = self._shown()
-        if len(images) == len(shown):
-            self.picture_ids |= {url: str(image["id"]) for url, image in zip(shown, images, strict=True)}
+        if len(images) == len(shown) + theirs:
+            self.picture_ids |= {url: str(image["id"]) for url, image in zip(shown, images, strict=False)}
+
+    def _mispictured(self, answer: Fields) -> bool:
+        """Whether the list of pictures is to be sent: it replaces the owner's, so his go along, behind ours. He may put his
+        between ours. Without any id of ours nothing is known to be his, and the list is ours."""
+        held = [int(image["id"]) for image in _images(answer)]
+        ours = {int(number) for number in self.picture_ids.values()}
+        wanted = [self.picture_ids.get(url) for url in self._shown()]
+        if [str(number) for number in held if number in ours] == wanted or not (ours or wanted):
+            return False
+        self._theirs = [number for number in held if ours and number not in ours]
+        return True
 
     def _lacks(self, answer: Fields) -> bool:
-        """What only an answer tells: lists of tags and categories replace the owner's, so ours are changed among those it
+        """What only an answer tells: lists of tags, categories and pictures replace the owner's, so ours are changed among those it
         shows; a sale of ours that is over must be ended, while one of the owner's stays; and a SKU of its own is left to
         the owner."""
-        before = self.fields
+        before, mispictured = self.fields, False
+        if not self.owners and self.parent is None and not self._pictured:
+            self._pictured = True
+            mispictured = self._mispictured(answer)
         if not self.owners and self.parent is None and not self._sorted:
             self._sorted = True
             self.fields = sorting.tagged(self.fields, answer, self.tags)
@@ -165,7 +187,7 @@ class Entry:
         misnamed = "sku" not in self.fields and str(answer.get("sku") or "").casefold() in self.not_skus
         if misnamed:
             self.fields = {**self.fields, "sku": self.sku}
-        return self.fields is not before
+        return mispictured or self.fields is not before
 
     def _move(self, answer: Fields) -> None:
         """Into the category that is wanted now; where the shop will not have it, it stays where it is."""
@@ -196,7 +218,10 @@ class Entry:
         """
         stale = re.search(r"#(\d+) is an invalid image ID", words)
         if stale:
+            self.stale.add(stale[1])
             self.picture_ids = {url: number for url, number in self.picture_ids.items() if number != stale[1]}
+            if self._theirs is not None:
+                self._theirs = [number for number in self._theirs if str(number) != stale[1]]
             return "again"
         fresh = self.fresh()
         if len(fresh) > 1:

@@ -91,7 +91,7 @@ class Upsert:
 
     def _share(self, entry: Entry) -> None:
         for url in entry.fresh():
-            if url in self._library:
+            if self._library.get(url) not in {None, *entry.stale}:
                 entry.picture_ids[url] = self._library[url]
             elif url in self._dead:
                 entry.refuse_picture(url, self._dead[url])
