@@ -40,16 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.hypothesis_seed = random.getrandbits(32)
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For two processes side by side: a module stays whole, and what shares RabbitMQ's queues stays in one process.
-
-    The long ones come first, so that no process is left alone with one at the end.
-    """
+    """The long ones come first, so that of several processes none is left alone with one at the end."""
     items.sort(key=lambda item: item.path.parent.name not in LONG)
-    for item in items:
-        shares = "amqp_url" in getattr(item, "fixturenames", ()) or "rabbitmq" in item.keywords
-        item.add_marker(pytest.mark.xdist_group("rabbitmq" if shares else item.nodeid.partition("::")[0]))
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.people import Hub, ShopServer, free_port, stop_all
+from sandbox.rabbitmq import OwnRabbit
 
 HEAD = ["Artikelnummer", "Bezeichnung", "EAN", "EK", "UVP", "Bestand", "Warengruppe"]
 
@@ -24,11 +25,22 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
-def hub(request: pytest.FixtureRequest, folder: Path) -> Iterator[Hub]:
+def broker(request: pytest.FixtureRequest, folder: Path) -> Iterator[OwnRabbit | None]:
+    """A RabbitMQ of this test alone, whose queues nobody else reads; None where the message table is the broker."""
+    if request.param == "embedded":
+        yield None
+        return
+    request.getfixturevalue("amqp_url")  # skips, or fails in CI, where there is no RabbitMQ to be had
+    rabbit = OwnRabbit(folder / "rabbit")
+    rabbit.up()
+    yield rabbit
+    rabbit.down()
+
+
+@pytest.fixture
+def hub(broker: OwnRabbit | None, folder: Path) -> Iterator[Hub]:
     """A hub that is not started yet, on each broker in turn."""
-    environment = (
-        {"ENTREPOT_AMQP_URL": request.getfixturevalue("amqp_url")} if request.param == "rabbitmq" else {}
-    )
+    environment = {"ENTREPOT_AMQP_URL": broker.url} if broker else {}
     made = Hub(folder, port=free_port(0), **environment)
     yield made
     stop_all()

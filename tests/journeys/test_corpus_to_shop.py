@@ -20,7 +20,7 @@ FILES = {
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("hub", ["embedded"], indirect=True)
+@pytest.mark.parametrize("broker", ["embedded"], indirect=True)
 @pytest.mark.parametrize(
     "name",
     [

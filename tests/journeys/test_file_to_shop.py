@@ -9,7 +9,7 @@ from tests.journeys.conftest import connected, wanted, write
 
 
 @pytest.mark.parametrize(
-    "hub",
+    "broker",
     [
         pytest.param("embedded", marks=pytest.mark.deep),  # every day the corpus goes this way on it
         pytest.param("rabbitmq", marks=pytest.mark.rabbitmq),
@@ -43,7 +43,7 @@ def test_a_file_becomes_listings_and_a_new_file_changes_only_what_differs(hub: H
     assert (status["listings_live"], status["drift"], status["dead_letters"]) == (38, 0, 0)
 
 
-@pytest.mark.parametrize("hub", ["embedded"], indirect=True)  # nothing in it depends on the broker
+@pytest.mark.parametrize("broker", ["embedded"], indirect=True)  # nothing in it depends on the broker
 def test_what_somebody_changes_in_the_shop_is_shown_as_drift_and_mended_by_a_push(
     hub: Hub, folder: Path
 ) -> None:

@@ -1,7 +1,6 @@
 """Way A with kill -9 in the middle, of workers, relay, scheduler and RabbitMQ: nothing lost, doubled or stuck."""
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,27 +14,15 @@ FILES = 3
 LAMPS = 60
 
 
-@pytest.fixture(
-    params=[
-        pytest.param(
-            "embedded", marks=pytest.mark.deep
-        ),  # each day tests/chaos kills the embedded broker's workers
-        pytest.param("rabbitmq", marks=pytest.mark.rabbitmq),
-    ]
-)
-def broker(request: pytest.FixtureRequest, folder: Path) -> Iterator[OwnRabbit | None]:
-    """A RabbitMQ of this test alone, since it is killed; None where the message table is the broker."""
-    if request.param == "embedded":
-        yield None
-        return
-    request.getfixturevalue("amqp_url")  # skips, or fails in CI, where there is no RabbitMQ to be had
-    rabbit = OwnRabbit(folder / "rabbit")
-    rabbit.up()
-    yield rabbit
-    rabbit.down()
-
-
 @pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    "broker",
+    [
+        pytest.param("embedded", marks=pytest.mark.deep),  # tests/chaos kills its workers each day
+        pytest.param("rabbitmq", marks=pytest.mark.rabbitmq),
+    ],
+    indirect=True,
+)
 def test_files_in_a_row_with_everything_killed_in_between(broker: OwnRabbit | None, folder: Path) -> None:
     environment = {"ENTREPOT_AMQP_URL": broker.url} if broker else {}
     hub = Hub(folder, port=free_port(0), ENTREPOT_LEASE_SECONDS="3", **environment)

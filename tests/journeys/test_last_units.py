@@ -12,13 +12,13 @@ SKU = "NORDEN-L-0000"
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
-    ("hub", "buyers"),
+    ("broker", "buyers"),
     [
         ("embedded", 80),
         pytest.param("embedded", 200, marks=pytest.mark.deep),
         pytest.param("rabbitmq", 200, marks=[pytest.mark.rabbitmq, pytest.mark.deep]),
     ],
-    indirect=["hub"],
+    indirect=["broker"],
 )
 def test_of_many_buyers_in_two_shops_exactly_20_get_the_20_pieces(
     hub: Hub, buyers: int, folder: Path

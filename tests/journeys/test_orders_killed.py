@@ -7,7 +7,6 @@ import csv
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,19 +16,6 @@ from sandbox.rabbitmq import OwnRabbit
 from tests.journeys.trading import SUPPLIER, Market, ids, kill_database, kill_process, line_states
 
 LAMPS = 5
-
-
-@pytest.fixture(params=["embedded", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
-def broker(request: pytest.FixtureRequest, folder: Path) -> Iterator[OwnRabbit | None]:
-    """A RabbitMQ of this test alone; None where the message table is the broker."""
-    if request.param == "embedded":
-        yield None
-        return
-    request.getfixturevalue("amqp_url")  # skips, or fails in CI, where there is no RabbitMQ to be had
-    rabbit = OwnRabbit(folder / "rabbit")
-    rabbit.up()
-    yield rabbit
-    rabbit.down()
 
 
 @pytest.mark.timeout(600)
