@@ -337,7 +337,7 @@ def _write_settings(home: Path) -> None:
 def _buffers() -> int:
     """MB of shared memory for pages: an eighth of the machine's, 128 to 1,024. What no page fills is never taken."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(128, min(1024, memory // 8 // 2**20))
+    return max(128, min(2048, memory // 8 // 2**20))
 
 
 def _socket_folder(home: Path) -> Path:
