@@ -5,12 +5,14 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     CheckConstraint,
     Computed,
     Float,
     ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     Numeric,
     String,
@@ -88,8 +90,10 @@ class Selection(Base):
 
 PAGE_DIFFERS = "wanted IS DISTINCT FROM sent AND NOT trade_only"
 LISTING_DIFFERS = """CASE WHEN wanted IS NULL THEN external_id IS NOT NULL AND state NOT IN ('withdrawn', 'refused')
-  ELSE state <> 'refused' AND (wanted IS DISTINCT FROM sent OR external_id IS NULL OR state IN ('drifted', 'waiting')) END"""
-"""Whether a push has something to do: kept by the database beside each row, so that a plan need not compare all."""
+  WHEN state = 'refused' THEN coalesce(external_id IS NOT NULL AND jsonb_typeof(sent->'stock') = 'number' AND wanted->'stock' <> sent->'stock', false)
+  ELSE wanted IS DISTINCT FROM sent OR external_id IS NULL OR state IN ('drifted', 'waiting') END"""
+"""Whether a push has something to do: kept by the database beside each row, so that a plan need not compare all. Of what the
+shop refused and has all the same only the stock is to be sent."""
 LISTING_UNSETTLED = """coalesce(sending IS NOT NULL OR lowered_from IS NOT NULL OR sent->'stock' = 'null'
   OR seen_at >= sent_at AND (seen->>'stock')::int < (sent->>'stock')::int, false)"""
 """Whether a whole sweep of the shop's orders will tell more of what it can still sell."""
@@ -139,6 +143,7 @@ class Listing(Base):
         Index("ix_listing_external", "shop_id", "external_id"),
         Index("ix_listing_differs", "shop_id", "product_id", postgresql_where=text("differs")),
         Index("ix_listing_unsettled", "shop_id", postgresql_where=text("unsettled")),
+        Index("ix_listing_undecided", "shop_id", postgresql_where=text("undecided")),
     )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -160,6 +165,9 @@ class Listing(Base):
     lowered_from: Mapped[int | None]
     """The most that it could still sell before it was lowered or withdrawn: so much it may have sold unseen, until a whole
     sweep that began after that. None where nothing is in doubt."""
+    undecided: Mapped[bool] = mapped_column(server_default="false")
+    """It is not made, since the shop has something of its owner's with its SKU or GTIN (or its product waits with such a
+    one): `problem` says so until the owner decides. Nothing once it has an external id."""
     problem: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None]
     seen_at: Mapped[datetime | None]
@@ -271,6 +279,8 @@ class Adoption(Base):
     product_external_id: Mapped[str] = mapped_column(Text)
     stock_id: Mapped[str | None] = mapped_column(Text)
     variant_id: Mapped[int | None]
+    fits: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default="{}")
+    """All variants of ours that it may be: none of them is made beside it while nothing is decided."""
     reason: Mapped[str] = mapped_column(String(4))
     state: Mapped[str] = mapped_column(String(8))
     problem: Mapped[str | None] = mapped_column(Text)

@@ -72,7 +72,7 @@ from pipelines.feeds.land import land
 from pipelines.feeds.plan import plan
 from pipelines.feeds.read import read
 from pipelines.feeds.undo import undo
-from pipelines.listings.adopt import plan_adoption
+from pipelines.listings.look import plan_adoption
 from pipelines.listings.plan import fan_out, plan_listings
 from pipelines.listings.pricing.rates import fetch
 from pipelines.listings.push import push

@@ -1,4 +1,4 @@
-"""Adoption: what a shop has already is matched to what is wanted there, shown to a person, and then taken over."""
+"""Adoption: what a shop has already and is ours (pipelines/listings/look.py) is taken over, or left, as a person says."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -8,68 +8,14 @@ from psycopg import Cursor
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from core.clock import now
-from core.database import SET_SECONDS, Database, UnitOfWork
-from core.errors import Misconfigured, Refused, there_is
-from models.events import AdoptionDue, ListingsDue
+from core.database import SET_SECONDS, UnitOfWork
+from core.errors import Refused, there_is
+from models.events import ListingsDue
 from models.shops import Shop
-from pipelines.listings.own import Match, Ours, matches
-from pipelines.opening import connect
+from pipelines.listings.undecided import mark
 
 Page = Literal["stays", "ours"]
 """Whether an adopted product's page stays its owner's (only price and stock are sent) or becomes ours."""
-
-OURS = """
-SELECT l.variant_id, l.product_id, v.sku, v.gtin, v.title, l.external_id, p.external_id AS page
-FROM listing l JOIN variant v ON v.id = l.variant_id
-LEFT JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
-WHERE l.shop_id = %s AND (l.wanted IS NOT NULL OR l.external_id IS NOT NULL) ORDER BY l.variant_id"""
-
-# What a person decided stays decided as long as it is still the case.
-FORGET = """
-DELETE FROM adoption a WHERE shop_id = %(shop)s AND CASE a.state
-  WHEN 'adopted' THEN NOT EXISTS (SELECT FROM listing l WHERE l.shop_id = a.shop_id AND l.external_id = a.external_id)
-  WHEN 'left' THEN a.external_id <> ALL(%(found)s) ELSE true END"""
-
-FOUND = """
-INSERT INTO adoption (shop_id, external_id, product_external_id, stock_id, variant_id, reason, state, problem, seen)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (shop_id, external_id) DO NOTHING"""
-
-
-def plan_adoption(event: AdoptionDue, db: Database) -> None:
-    """Reads everything the shop sells and stores which of it is ours; nothing is changed in the shop or in its listings."""
-    with db.unit_of_work() as uow:
-        shop = uow.session.get_one(Shop, event.shop_id)
-        uow.session.expunge_all()
-    try:
-        theirs = list(connect(db, shop).everything())
-    except Misconfigured as error:
-        with db.unit_of_work() as uow:
-            uow.session.get_one(Shop, event.shop_id).problem = str(error)
-        raise
-    with db.unit_of_work(last=True) as uow:
-        uow.allow(SET_SECONDS)
-        stored = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
-        stored.looked_at = now()
-        cursor = uow.cursor()
-        ours = [Ours(**row) for row in _named(cursor, OURS, [shop.id])]
-        store(cursor, shop.id, matches(ours, theirs))
-
-
-def store(cursor: Cursor[Any], shop_id: int, found: list[Match]) -> None:
-    """Writes the plan in place of the one before."""
-    cursor.execute(FORGET, {"shop": shop_id, "found": [match.held.external_id for match in found]})
-    cursor.executemany(
-        FOUND,
-        [
-            [
-                shop_id, match.held.external_id, match.page, match.held.stock_id, match.variant_id, match.reason,
-                "unclear" if match.problem else "proposed", match.problem, Jsonb(match.seen),
-            ]
-            for match in found
-        ],
-    )  # fmt: skip
-
 
 # Of a product that several things there are matched to, all that is proposed goes together: a page is one page.
 CHOSEN = """
@@ -92,7 +38,7 @@ FROM listing WHERE shop_id = %s AND product_id = ANY(%s) AND wanted IS NOT NULL 
 
 # Its stock is not known: it is read, and what was sold there taken over, before it is set (models/shelves.py).
 TAKE = """
-UPDATE listing SET external_id = %(external)s, stock_id = %(stock_id)s, state = 'waiting', problem = NULL,
+UPDATE listing SET external_id = %(external)s, stock_id = %(stock_id)s, state = 'waiting', problem = NULL, undecided = false,
   sent = wanted || %(seen)s, sent_at = clock_timestamp(), seen = NULL, seen_at = NULL WHERE id = %(id)s"""
 
 TAKE_PAGE = """
@@ -147,6 +93,7 @@ def adopt(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None, page: P
     cursor.execute(ADOPTED, [shop_id, [row["external_id"] for row in rows]])
     # Others that fitted what is adopted now are none of ours.
     cursor.execute(RIVALS, {"shop": shop_id})
+    mark(cursor, shop_id)
     if rows:
         uow.emit(ListingsDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
     stays = sum(trade_only.values())
@@ -164,11 +111,12 @@ UPDATE adoption a SET state = 'left' WHERE shop_id = %(shop)s AND state IN ('pro
 
 
 def leave(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None) -> int:
-    """Notes that these are none of ours (None: all that is open); how many. They can still be adopted by name.
+    """Notes that these are none of ours (None: all that is open); how many. What waited for it is made. They can still be
+    adopted by name, as long as nothing of ours stands beside them.
 
     Raises Refused ("not_found") where one of them is not in the plan.
     """
-    there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
+    shop = there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
     cursor = uow.cursor()
     _refuse_unknown(cursor, shop_id, chosen)
     cursor.execute(
@@ -176,7 +124,10 @@ def leave(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None) -> int:
         " AND (%s OR external_id = ANY(%s))",
         [shop_id, chosen is None, list(chosen or ())],
     )
-    return cursor.rowcount
+    left = cursor.rowcount
+    if mark(cursor, shop_id) and shop.live_since is not None:
+        uow.emit(ListingsDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+    return left
 
 
 def same_cut(ours: dict[str, Any], theirs: list[dict[str, Any]]) -> bool:

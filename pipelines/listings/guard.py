@@ -19,7 +19,7 @@ EXAMPLES = 3
 """How many listings a sentence names."""
 
 STOCK_DIFFERS = """l.shop_id = %(shop)s AND l.differs AND l.wanted IS NOT NULL AND l.sent IS NOT NULL AND l.external_id IS NOT NULL
-  AND l.state IN ('sent', 'live', 'drifted') AND l.wanted->'stock' <> l.sent->'stock' AND jsonb_typeof(l.sent->'stock') = 'number'"""
+  AND l.state IN ('sent', 'live', 'drifted', 'refused') AND l.wanted->'stock' <> l.sent->'stock' AND jsonb_typeof(l.sent->'stock') = 'number'"""
 """Whatever else differs: a figure never waits for a price or a page. One that nobody knows is read first (settle.py)."""
 
 LEAVING = """

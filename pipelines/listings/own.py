@@ -27,7 +27,8 @@ class Ours:
 class Match:
     """One of the shop's variants and which of ours it is. With a `problem` it is not clear, and why.
 
-    `variant_id` is None where no choice of a person can mend it here. `variants` is how many the shop's product has.
+    `variant_id` is None where no choice of a person can mend it here; `fits` are all that it may be. `variants` is how many
+    the shop's product has.
     """
 
     held: ShopListing
@@ -35,6 +36,7 @@ class Match:
     variants: int
     variant_id: int | None = None
     problem: str | None = None
+    fits: tuple[int, ...] = ()
 
     @property
     def page(self) -> str:
@@ -53,8 +55,9 @@ class Match:
 
 
 def matches(ours: Sequence[Ours], theirs: Iterable[ShopListing]) -> list[Match]:
-    """Pure: by SKU without regard to case, else by a valid GTIN. What we hold there already is left out, and so is what
-    fits nothing. Several that fit one another, and products that are cut otherwise there, are not clear."""
+    """Pure: by SKU without regard to case, else by a valid GTIN. What we hold there already is left out, what bears our key
+    of what it fits (a call whose answer got lost made it), and what fits nothing. Several that fit one another, and
+    products that are cut otherwise there, are not clear."""
     held = list(theirs)
     pages: dict[str, int] = defaultdict(int)
     for there in held:
@@ -73,10 +76,12 @@ def matches(ours: Sequence[Ours], theirs: Iterable[ShopListing]) -> list[Match]:
             continue
         number = pages[there.parent_id or there.external_id]
         sku = there.sku.strip().casefold()
-        if sku and sku in by_sku:
-            found.append(_one_of(by_sku[sku], there, "sku", number))
-        elif (gtin := whole_gtin(there.gtin)) and gtin in by_gtin:
-            found.append(_one_of(by_gtin[gtin], there, "gtin", number))
+        gtin = whole_gtin(there.gtin)
+        reason, fits = (
+            ("sku", by_sku[sku]) if sku and sku in by_sku else ("gtin", by_gtin.get(gtin or "", []))
+        )
+        if fits and not any(there.key in (str(one.product_id), str(one.variant_id)) for one in fits):
+            found.append(_one_of(fits, there, reason, number))
     return _by_page(_by_variant(found), {one.variant_id: one for one in ours}, ours)
 
 
@@ -96,8 +101,9 @@ def whole_gtin(text: str | None) -> str | None:
 
 
 def _one_of(ours: list[Ours], there: ShopListing, reason: str, variants: int) -> Match:
+    fits = tuple(one.variant_id for one in ours)
     if len(ours) == 1:
-        return Match(there, reason, variants, ours[0].variant_id)
+        return Match(there, reason, variants, ours[0].variant_id, fits=fits)
     names = ", ".join(one.sku for one in ours[:3]) + (" …" if len(ours) > 3 else "")
     word = "SKU" if reason == "sku" else "GTIN"
     return Match(
@@ -105,6 +111,7 @@ def _one_of(ours: list[Ours], there: ShopListing, reason: str, variants: int) ->
         reason,
         variants,
         problem=f"Its {word} is that of {len(ours)} of our products ({names}): give it the SKU of the one it is.",
+        fits=fits,
     )
 
 

@@ -65,7 +65,7 @@ def plan_listings(event: ListingsDue, db: Database) -> None:
     with db.unit_of_work(last=True) as uow:
         uow.allow(SET_SECONDS)
         shop = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})
-        ring_others(uow, shop, allot(uow.cursor(), variants, mends=True))
+        ring_others(uow, shop, allot(uow.cursor(), variants))
         if shop.live_since is not None:
             start_push(uow, shop, asked_by="hub", limit=True)
 
@@ -136,6 +136,7 @@ DIFFERENCES = f"""
 SELECT * FROM (
   SELECT l.id, l.product_id, l.variant_id, l.state, l.external_id, l.wanted, l.sent, l.seen, v.title,
     CASE WHEN l.wanted IS NULL THEN 'withdraw'
+         WHEN l.state = 'refused' THEN 'stock'
          WHEN l.external_id IS NULL OR l.sent IS NULL THEN 'create'
          WHEN ({AGAIN}) IS TRUE THEN 'stock'
          WHEN l.state IN ('drifted', 'withdrawn', 'waiting') OR p.differs
@@ -152,7 +153,8 @@ SELECT * FROM (
 WHERE difference NOT IN ('create', 'update') OR product_id NOT IN (
   SELECT l.product_id FROM listing l WHERE l.shop_id = %(shop)s AND l.wanted IS NOT NULL AND {WAITS})"""
 """Every listing whose shop does not show what is wanted, in no order. A refused one waits until what is wanted changes, or a
-person pushes; a product waits whole where one of its listings does. What an owner sells already waits for his word."""
+person pushes, but for the stock of what is there; a product waits whole where one of its listings does. What an owner sells
+already waits for his word."""
 
 KINDS = ("withdraw", "create", "update", "stock")
 """The unusual first."""

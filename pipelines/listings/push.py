@@ -17,6 +17,7 @@ from models.shops import Push, Shop
 from pipelines.connecting import AWAY
 from pipelines.listings.draft import draft
 from pipelines.listings.guard import STOCK_DIFFERS
+from pipelines.listings.look import before_making
 from pipelines.listings.plan import DIFFERENCES, running_push, start_push
 from pipelines.listings.recorder import Outcome, Recorder
 from pipelines.listings.settle import known_again
@@ -51,7 +52,7 @@ LEAVING = f"""
 SELECT d.id, d.external_id, p.external_id AS page, d.product_id, p.trade_only,
   nullif(p.external_id, d.external_id) AS parent,
   EXISTS (SELECT FROM listing x WHERE x.shop_id = %(shop)s AND x.product_id = d.product_id AND x.wanted IS NOT NULL
-    AND x.state <> 'refused') AS stays,
+    AND x.state <> 'refused' AND NOT (x.undecided AND x.external_id IS NULL)) AS stays,
   d.external_id <> p.external_id AND (d.sent->'options' <> '{{}}' OR EXISTS (SELECT FROM listing x WHERE x.shop_id = %(shop)s
     AND x.product_id = d.product_id AND x.id <> d.id AND x.external_id IS NOT NULL)) AS among
 FROM ({DIFFERENCES}) AS d JOIN shop_product p ON p.shop_id = %(shop)s AND p.product_id = d.product_id
@@ -70,6 +71,7 @@ WHERE shop_id = %(shop)s AND product_id = ANY(%(products)s)"""
 VARIANTS = """
 SELECT product_id, variant_id::text AS key, external_id, wanted, sent, sending, (sent->>'stock')::int AS before FROM listing
 WHERE shop_id = %(shop)s AND product_id = ANY(%(products)s) AND wanted IS NOT NULL AND state <> 'refused'
+  AND NOT (undecided AND external_id IS NULL)
 ORDER BY id FOR NO KEY UPDATE"""
 
 # Before the call: until it is answered the shop may show that much, and nobody else may show it too.
@@ -145,6 +147,7 @@ class Sending:
         try:
             known_again(self._db, self._shop, self._fast)
             if not only_stock:
+                before_making(self._db, self._shop, self._fast, self._push_id)
                 self._withdraw()
             self._send_stock()
             if not only_stock:

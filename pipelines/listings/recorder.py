@@ -8,7 +8,7 @@ import orjson
 from connectors.base import ProductDraft, PushResult
 from core.database import Database, UnitOfWork
 from core.settings import load
-from models.events import OrdersDue
+from models.events import DemandMoved, OrdersDue
 from models.shelves import lock_listings
 
 Row = dict[str, Any]
@@ -24,7 +24,7 @@ LOWERED = """CASE WHEN a.stock < a.before THEN greatest((l.sent->>'stock')::int,
 
 STOCK = f"""
 UPDATE listing l SET lowered_from = {LOWERED}, sent = jsonb_set(l.sent, '{{stock}}', {HELD}), stock_id = coalesce(a.stock_id, l.stock_id), sending = NULL,
-  seen = CASE WHEN l.seen IS NOT NULL THEN jsonb_set(l.seen, '{{stock}}', {HELD}) END, problem = NULL, sent_at = now()
+  seen = CASE WHEN l.seen IS NOT NULL THEN jsonb_set(l.seen, '{{stock}}', {HELD}) END, problem = CASE WHEN l.state = 'refused' THEN l.problem END, sent_at = now()
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS a(variant int, stock int, before int, stock_id text)
 WHERE l.shop_id = %(shop)s AND l.variant_id = a.variant AND l.sent IS NOT NULL"""
 """Only the figure: whatever else differs is still to be sent. The connector looked at what the shop answered, so that it
@@ -49,16 +49,21 @@ UPDATE listing SET state = CASE WHEN wanted IS NULL THEN 'withdrawn' ELSE 'waiti
   lowered_from = nullif(greatest((sent->>'stock')::int, sending, lowered_from), 0)
 WHERE shop_id = %(shop)s AND id = ANY(%(rows)s)"""
 
-# What is wanted otherwise by now was not refused: it is still to be sent.
+# What is wanted otherwise by now was not refused: it is still to be sent. A figure that the shop does not take of what it
+# refused before is not asked of it again until another one is decided.
 SAID = """
-UPDATE listing l SET problem = a.problem, sending = CASE WHEN a.unknown THEN l.sending END,
-  state = CASE WHEN a.unknown THEN l.state
+UPDATE listing l SET problem = CASE WHEN l.state = 'refused' AND a.state = 'waiting' THEN l.problem ELSE a.problem END,
+  sending = CASE WHEN a.unknown THEN l.sending END,
+  wanted = CASE WHEN l.state = 'refused' AND a.state = 'waiting' AND NOT a.unknown AND l.wanted IS NOT NULL
+    THEN jsonb_set(l.wanted, '{stock}', l.sent->'stock') ELSE l.wanted END,
+  state = CASE WHEN a.unknown OR l.state = 'refused' AND a.state = 'waiting' THEN l.state
     WHEN a.state <> 'refused' OR l.wanted - 'stock' IS NOT DISTINCT FROM a.wanted - 'stock' AND (a.page IS NULL OR a.page = (
       SELECT p.wanted FROM shop_product p WHERE p.shop_id = l.shop_id AND p.product_id = l.product_id)) THEN a.state
     WHEN l.wanted IS NULL THEN l.state ELSE 'waiting' END
 FROM jsonb_to_recordset(%(rows)s::jsonb)
   AS a(id int, variant int, state text, problem text, unknown bool, wanted jsonb, page jsonb)
-WHERE l.shop_id = %(shop)s AND (l.id = a.id OR l.variant_id = a.variant)"""
+WHERE l.shop_id = %(shop)s AND (l.id = a.id OR l.variant_id = a.variant)
+RETURNING CASE WHEN l.state = 'refused' AND NOT a.unknown THEN l.variant_id END"""
 
 # Units that one shop let go may be shown by another, once a sweep told that they were not sold here: only where there is
 # one, and only where units are counted out.
@@ -69,6 +74,14 @@ WHERE l.shop_id = %(shop)s AND (l.variant_id = ANY(%(variants)s) OR l.id = ANY(%
     WHERE x.variant_id = l.variant_id AND x.shop_id <> l.shop_id AND x.wanted IS NOT NULL AND s.live_since IS NOT NULL)
   AND NOT EXISTS (SELECT FROM message WHERE event = 'OrdersDue' AND lane = %(lane)s AND state < 2)
 LIMIT 1"""
+
+# What a shop surely does not take may be shown by others at once: nothing of it can have been sold there.
+PASSED_ON = """
+SELECT DISTINCT l.variant_id FROM listing l JOIN offer o ON o.id = (l.why->>'offer')::int
+WHERE l.shop_id = %(shop)s AND l.variant_id = ANY(%(variants)s) AND l.sent IS NULL AND o.free <= %(scarce)s
+  AND EXISTS (SELECT FROM listing x JOIN shop s ON s.id = x.shop_id
+    WHERE x.variant_id = l.variant_id AND x.shop_id <> l.shop_id AND x.wanted IS NOT NULL AND s.live_since IS NOT NULL)
+ORDER BY 1"""
 
 
 @dataclass
@@ -183,6 +196,8 @@ class Recorder:
             for statement, rows in statements:
                 if rows:
                     cursor.execute(statement, {"shop": self._shop_id, "rows": orjson.dumps(rows).decode()})
+                    if statement is SAID:
+                        self._pass_on(uow, [row[0] for row in cursor.fetchall() if row[0] is not None])
             if self._left:
                 cursor.execute(LEFT, {"shop": self._shop_id, "rows": self._left})
             if self._lowered or self._left:
@@ -196,6 +211,12 @@ class Recorder:
         }  # fmt: skip
         if uow.cursor().execute(FREED, facts).fetchone() is not None:
             uow.emit(OrdersDue(tenant=self._tenant, lane=self._lane, shop_id=self._shop_id))
+
+    def _pass_on(self, uow: UnitOfWork, refused: list[int]) -> None:
+        """Shares of what was refused are for the other shops."""
+        facts = {"shop": self._shop_id, "variants": refused, "scarce": load().scarce_stock}
+        for (variant_id,) in uow.cursor().execute(PASSED_ON, facts).fetchall() if refused else ():
+            uow.emit(DemandMoved(tenant=self._tenant, lane=self._lane, variant_id=variant_id))
 
     def _lower(self, variant: int, row: Row) -> None:
         if row["before"] is not None and row["stock"] < row["before"]:

@@ -15,6 +15,7 @@ from models.catalogue import STOCK_AS_OF
 from models.shelves import EXPOSED, SENT, UNKNOWN
 from pipelines.listings.settings import ShopSettings
 from pipelines.listings.shares import THOUSANDTHS, Part, allocate
+from pipelines.listings.undecided import WAITS_FOR_WORD
 
 BEST = """LATERAL (
   SELECT x.id, x.free, x.feed_id FROM offer x WHERE x.variant_id = {variant} AND x.state = 'offered'
@@ -34,6 +35,7 @@ SHELVES = f"""
 WITH promised AS ({PROMISED})
 SELECT l.id, l.variant_id, l.shop_id, s.live_since IS NOT NULL AS live, (l.wanted->>'stock')::int AS wanted,
   {EXPOSED} AS shows, CASE WHEN ({UNKNOWN}) IS NOT TRUE THEN {SENT} END AS sent, best.id AS offer_id, best.feed_id, (l.why->>'offer')::int AS priced_by,
+  {WAITS_FOR_WORD} OR l.state = 'refused' AND l.sent IS NULL AS stuck,
   greatest(0, coalesce(best.free, 0) - coalesce(p.pieces, 0))::int AS free
 FROM listing l JOIN shop s ON s.id = l.shop_id
 LEFT JOIN {BEST.format(variant="l.variant_id", currency="s.currency")} best ON true
@@ -50,9 +52,7 @@ AS_OF = f"""
 SELECT o.feed_id, {STOCK_AS_OF} FROM (SELECT unnest(%s::int[]) AS feed_id) o"""
 
 WRITTEN = """
-UPDATE listing l SET wanted = jsonb_set(l.wanted, '{stock}', to_jsonb(n.stock)),
-  state = CASE WHEN %(mends)s AND l.state = 'refused' THEN 'waiting' ELSE l.state END,
-  problem = CASE WHEN %(mends)s AND l.state = 'refused' THEN NULL ELSE l.problem END
+UPDATE listing l SET wanted = jsonb_set(l.wanted, '{stock}', to_jsonb(n.stock))
 FROM unnest(%(ids)s::int[], %(stocks)s::int[]) AS n(id, stock)
 WHERE l.id = n.id AND l.wanted IS NOT NULL AND l.wanted->'stock' <> to_jsonb(n.stock)
 RETURNING l.shop_id"""
@@ -69,12 +69,12 @@ class Decided:
     variants: frozenset[int]
 
 
-def allot(cursor: Cursor[Any], variant_ids: Collection[int], *, mends: bool = False) -> set[int]:
+def allot(cursor: Cursor[Any], variant_ids: Collection[int]) -> set[int]:
     """Writes the wanted stock of every listing of these variants, in all shops; the shops where one changed.
 
     Free stock, promises and what shops show are read under locks of the variants' offers and listings, in this order; a
-    shop whose own push follows locks it before. With `mends` a refused listing is tried again with its new figure. A
-    listing whose best offer is another than the one it was priced by is left to its plan. Repeating it changes nothing.
+    shop whose own push follows locks it before. What a shop refused to take, and what waits for its owner's word, gets
+    nothing. A listing whose best offer is another than the one it was priced by is left to its plan. Repeating it changes nothing.
     """
     variants = sorted(set(variant_ids))
     if len(variants) > FEW:
@@ -85,7 +85,7 @@ def allot(cursor: Cursor[Any], variant_ids: Collection[int], *, mends: bool = Fa
     stocks = _decided(cursor, variants).stocks
     if not stocks:
         return set()
-    facts = {"ids": list(stocks), "stocks": list(stocks.values()), "mends": mends}
+    facts = {"ids": list(stocks), "stocks": list(stocks.values())}
     return {shop_id for (shop_id,) in cursor.execute(WRITTEN, facts).fetchall()}
 
 
@@ -138,6 +138,8 @@ def _allotted(
     for row in shelves:
         own = settings[row["shop_id"]]
         most = may_show(own, free, told.get(row["feed_id"]), moment)
+        if row["stuck"]:  # it is not there and is not to be made: others may show its part
+            most = min(most, row["sent"] or 0)
         weight = int(own.weight * THOUSANDTHS)
         part = Part(row["shop_id"], most, row["wanted"] or 0, row["shows"], weight, row["sent"])
         if row["live"] and row["wanted"] is not None:

@@ -14,6 +14,7 @@ from models.events import ListingsSent, ProductNoticed, VerifyDue
 from models.shops import Shop
 from pipelines.connecting import AWAY
 from pipelines.listings.draft import drift, seen
+from pipelines.listings.look import look_again
 from pipelines.listings.plan import start_push
 from pipelines.listings.settle import judge, look_into
 from pipelines.opening import connect
@@ -73,6 +74,8 @@ def verify(event: ListingsSent | VerifyDue, db: Database) -> None:
         uow.session.expunge_all()
     problem = None
     try:
+        if not isinstance(event, ListingsSent):
+            look_again(db, shop)
         read_back(db, shop, rows, just_sent=isinstance(event, ListingsSent))
     except Misconfigured as error:
         problem = str(error)
@@ -91,7 +94,8 @@ def verify(event: ListingsSent | VerifyDue, db: Database) -> None:
 
 
 def verify_one(event: ProductNoticed, db: Database) -> None:
-    """Reads back the product that a shop spoke of, and repairs it; what is none of ours is left alone."""
+    """Reads back the product that a shop spoke of, and repairs it; one of its owner's that may be ours is looked at again,
+    and all else is left alone."""
     with db.unit_of_work() as uow:
         shop = uow.session.get_one(Shop, event.shop_id)
         facts = {
@@ -103,6 +107,8 @@ def verify_one(event: ProductNoticed, db: Database) -> None:
         uow.session.expunge_all()
     if rows:
         read_back(db, shop, rows)
+    elif not later:
+        look_again(db, shop, event.external_id)
     with db.unit_of_work(last=True) as uow:
         if rows:
             stored = uow.session.get_one(Shop, event.shop_id, with_for_update={"key_share": True})

@@ -34,7 +34,7 @@ class ReadShop(OwnShop):
 def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ReadShop:
     made = ReadShop()
     monkeypatch.setenv("ENTREPOT_DATA", str(tmp_path))
-    for module in ("adopt", "pages"):
+    for module in ("look", "pages"):
         monkeypatch.setattr(f"pipelines.listings.{module}.connect", lambda *_: made)
     return made
 

@@ -50,7 +50,7 @@ OFFERS = (
 def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> OwnShop:
     made = OwnShop()
     monkeypatch.setenv("ENTREPOT_DATA", str(tmp_path))
-    monkeypatch.setattr("pipelines.listings.adopt.connect", lambda *_: made)
+    monkeypatch.setattr("pipelines.listings.look.connect", lambda *_: made)
     return made
 
 
@@ -89,7 +89,7 @@ def look(db: Database, shop_id: int) -> None:
     with db.unit_of_work() as uow:
         shop = uow.session.get_one(Shop, shop_id)
         uow.emit(AdoptionDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
-    assert run_all(db, twice=True) == ["listings.adopt.plan_adoption"]
+    assert run_all(db, twice=True) == ["listings.look.plan_adoption"]
 
 
 def take(db: Database, shop_id: int, *chosen: str, page: Any = "stays") -> dict[str, int]:

@@ -19,6 +19,7 @@ from core.settings import load
 from core.vault import load_vault
 from models.shops import Shop as StoredShop
 from pipelines import opening
+from pipelines.listings.adopt import leave
 from pipelines.listings.plan import start_push
 from pipelines.listings.verify import READABLE, record
 from sandbox.woocommerce.shop import Shop
@@ -210,7 +211,7 @@ def test_a_shop_that_does_not_answer_is_tried_again_and_loses_nothing(
     assert sorted(held(sandbox)) == ["NORDEN-A"]
 
 
-def test_a_sku_that_belongs_to_the_seller_is_refused_with_advice_and_left_alone(
+def test_a_sku_that_belongs_to_the_seller_waits_for_his_word_and_is_refused_with_advice_where_he_leaves_it(
     db: Database, sandbox: Shop
 ) -> None:
     told = sandbox.description()
@@ -224,7 +225,14 @@ def test_a_sku_that_belongs_to_the_seller_is_refused_with_advice_and_left_alone(
     urllib.request.urlopen(
         request, timeout=10, context=ssl.create_default_context(cafile=told["ca_file"])
     ).close()
-    open_shop(db, sandbox, {"supplier_sku": "A"}, {"supplier_sku": "B"})
+    shop_id = open_shop(db, sandbox, {"supplier_sku": "A"}, {"supplier_sku": "B"})
+    run_all(db, twice=True)
+    assert states(db) == {"live": 1, "waiting": 1}
+    assert one(db, "SELECT problem FROM listing WHERE undecided") == (
+        f"The shop already has a product with this SKU: adopt it or leave it, `entrepot adoption list {shop_id}`."
+    )
+    with db.unit_of_work() as uow:
+        assert leave(uow, shop_id, None) == 1
     run_all(db)
     assert states(db) == {"live": 1, "refused": 1}
     problem = one(db, "SELECT problem FROM listing WHERE state = 'refused'")

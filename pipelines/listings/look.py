@@ -1,0 +1,154 @@
+"""Looks what a shop has already before anything is made there: what its owner sells under a SKU or GTIN of ours waits for his word."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from psycopg import Cursor
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from connectors.base import ShopConnector, ShopListing
+from core.clock import now
+from core.database import SET_SECONDS, Database, UnitOfWork
+from core.errors import Misconfigured
+from models.events import AdoptionDue, ListingsDue
+from models.shops import Push, Shop
+from pipelines.listings.own import Match, Ours, matches
+from pipelines.listings.undecided import mark
+from pipelines.opening import connect
+from pipelines.pacing import patience
+
+PAGES_A_CALL = 50
+"""Products of the owner's that are read together."""
+
+OURS = """
+SELECT l.variant_id, l.product_id, v.sku, v.gtin, v.title, l.external_id, p.external_id AS page
+FROM listing l JOIN variant v ON v.id = l.variant_id
+LEFT JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
+WHERE l.shop_id = %s AND (l.wanted IS NOT NULL OR l.external_id IS NOT NULL) ORDER BY l.variant_id"""
+
+# What a person decided stays decided as long as it is still the case. Of what was not looked at nothing is said.
+FORGET = """
+DELETE FROM adoption a WHERE shop_id = %(shop)s AND (%(pages)s::text[] IS NULL OR product_external_id = ANY(%(pages)s))
+  AND CASE a.state
+  WHEN 'adopted' THEN NOT EXISTS (SELECT FROM listing l WHERE l.shop_id = a.shop_id AND l.external_id = a.external_id)
+  WHEN 'left' THEN a.external_id <> ALL(%(there)s) ELSE true END"""
+
+FOUND = """
+INSERT INTO adoption (shop_id, external_id, product_external_id, stock_id, variant_id, fits, reason, state, problem, seen)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (shop_id, external_id) DO NOTHING"""
+
+TO_MAKE = """
+SELECT v.sku, v.gtin FROM listing l JOIN variant v ON v.id = l.variant_id
+WHERE l.shop_id = %s AND l.differs AND l.wanted IS NOT NULL AND l.external_id IS NULL AND NOT l.undecided ORDER BY l.id"""
+
+OPEN = """
+SELECT DISTINCT product_external_id FROM adoption
+WHERE shop_id = %(shop)s AND state IN ('proposed', 'unclear') AND (%(page)s::text IS NULL OR %(page)s IN (product_external_id, external_id))"""
+
+
+def plan_adoption(event: AdoptionDue, db: Database) -> None:
+    """Reads everything the shop sells and stores which of it is ours; nothing is changed in the shop."""
+    with db.unit_of_work() as uow:
+        shop = uow.session.get_one(Shop, event.shop_id)
+        uow.session.expunge_all()
+    try:
+        with patience(db, shop.id):
+            theirs = list(connect(db, shop).everything())
+    except Misconfigured as error:
+        with db.unit_of_work() as uow:
+            uow.session.get_one(Shop, event.shop_id).problem = str(error)
+        raise
+    with db.unit_of_work(last=True) as uow:
+        store(uow, shop.id, theirs, whole=True)
+
+
+def before_making(db: Database, shop: Shop, connector: ShopConnector, push_id: int) -> None:
+    """For a push, before it makes anything new. A shop that was never looked at is read whole (an empty one is a call);
+    in another one only what has a SKU or GTIN of what is to be made is looked for, once in a push that ends.
+
+    Raises what the connector raises. What was found is stored, and what waits for it is left out from then on.
+    """
+    with db.unit_of_work() as uow:
+        new = uow.cursor().execute(TO_MAKE, [shop.id]).fetchall()
+        looked_at = uow.session.get_one(Shop, shop.id).looked_at
+        push = uow.session.get(Push, push_id)
+        fresh = looked_at is not None and push is not None and looked_at >= push.started_at
+    if not new or fresh:
+        return
+    if looked_at is None:
+        theirs = list(connector.everything())
+        with db.unit_of_work() as uow:
+            store(uow, shop.id, theirs, whole=True)
+        return
+    skus = list(dict.fromkeys(sku for sku, _ in new))
+    gtins = list(dict.fromkeys(gtin for _, gtin in new if gtin))
+    look_into_pages(db, shop, connector, strangers(db, shop.id, list(connector.holders(skus, gtins))))
+
+
+def strangers(db: Database, shop_id: int, held: Sequence[ShopListing]) -> list[str]:
+    """The products of what is `held` under SKUs and GTINs that are not known to be ours, nor decided about."""
+    if not held:
+        return []
+    with db.unit_of_work() as uow:
+        cursor = uow.cursor()
+        ours = [Ours(**row) for row in _named(cursor, OURS, [shop_id])]
+        decided = cursor.execute(
+            "SELECT external_id FROM adoption WHERE shop_id = %s AND state IN ('adopted', 'left')", [shop_id]
+        )
+        settled = {external_id for (external_id,) in decided.fetchall()}
+    found = matches(ours, [one for one in held if one.external_id not in settled])
+    return list(dict.fromkeys(match.page for match in found))
+
+
+def look_into_pages(db: Database, shop: Shop, connector: ShopConnector, pages: Sequence[str]) -> None:
+    """Reads these products of the shop's whole, and stores which of their variants are ours."""
+    for start in range(0, len(pages), PAGES_A_CALL):
+        some = pages[start : start + PAGES_A_CALL]
+        theirs = list(connector.read_back(some))
+        with db.unit_of_work() as uow:
+            store(uow, shop.id, theirs, pages=some)
+
+
+def look_again(db: Database, shop: Shop, page: str | None = None) -> bool:
+    """Reads what was found and nothing was decided of once more (only the product `page` where one is given), since its owner
+    may have changed it; whether there was anything to read."""
+    with db.unit_of_work() as uow:
+        pages = [each for (each,) in uow.cursor().execute(OPEN, {"shop": shop.id, "page": page}).fetchall()]
+    if pages:
+        with patience(db, shop.id):
+            look_into_pages(db, shop, connect(db, shop), sorted(pages))
+    return bool(pages)
+
+
+def store(
+    uow: UnitOfWork, shop_id: int, theirs: Sequence[ShopListing], *, whole: bool = False, pages: Collection[str] | None = None
+) -> None:  # fmt: skip
+    """Writes what is ours of `theirs` in place of what was found before: of the `whole` shop, or of these `pages`.
+
+    Where other listings wait for a word now than before, a live shop is planned anew: what they keep of scarce stock is
+    for others.
+    """
+    uow.allow(SET_SECONDS)
+    shop = uow.session.get_one(Shop, shop_id, with_for_update={"key_share": True}, populate_existing=True)
+    if whole:
+        shop.looked_at = now()
+        uow.session.flush()
+    cursor = uow.cursor()
+    found = matches([Ours(**row) for row in _named(cursor, OURS, [shop_id])], theirs)
+    there = [one.external_id for one in theirs if one.status not in ("trash", "missing")]
+    cursor.execute(FORGET, {"shop": shop_id, "there": there, "pages": None if pages is None else list(pages)})
+    cursor.executemany(FOUND, [_row(shop_id, match) for match in found])
+    if mark(cursor, shop_id) and shop.live_since is not None:
+        uow.emit(ListingsDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+
+
+def _row(shop_id: int, match: Match) -> list[Any]:
+    return [
+        shop_id, match.held.external_id, match.page, match.held.stock_id, match.variant_id, list(match.fits), match.reason,
+        "unclear" if match.problem else "proposed", match.problem, Jsonb(match.seen),
+    ]  # fmt: skip
+
+
+def _named(cursor: Cursor[Any], statement: str, values: Any) -> list[dict[str, Any]]:
+    return cursor.connection.cursor(row_factory=dict_row).execute(statement, values).fetchall()
