@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from connectors.base import ShopListing
 from connectors.orders import (
     Buyer,
     Notice,
@@ -130,6 +131,7 @@ class ToldShop:
     orders: dict[str, ShopOrder] = field(default_factory=dict)
     asked: list[tuple[Any, ...]] = field(default_factory=list)
     mended: Sequence[str] = ()
+    things: Sequence[ShopListing] = ()
     unreadable: Sequence[str] = ()
     secret: str = "right"
 
@@ -153,6 +155,11 @@ class ToldShop:
                 yield UnreadableOrder(order.external_id, "It has no date.")
             elif order.updated_at >= moment:
                 yield order
+
+    def holders(self, skus: Sequence[str], gtins: Sequence[str]) -> Iterator[ShopListing]:
+        """What it has under these SKUs."""
+        self.asked.append(("holders", *skus))
+        yield from (one for one in self.things if one.sku in skus)
 
     def report_shipment(self, order_id: str, report: ShipmentReport) -> str:
         """Shown once for each key."""

@@ -9,6 +9,7 @@ from models.events import OrderNoticed, OrdersDue, OrdersSwept
 from models.shops import Shop
 from pipelines.opening import connect
 from pipelines.orders.take_over import gone, take_over
+from pipelines.orders.whose import tell_apart
 from pipelines.pacing import patience, patiently
 
 OVERLAP = timedelta(seconds=120)
@@ -26,7 +27,10 @@ def pull(event: OrderNoticed, db: Database) -> None:
         shop = uow.session.get_one(Shop, event.shop_id)
         uow.session.expunge_all()
     with patience(db, shop.id):
-        told = connect(db, shop).order(event.external_id)
+        connector = connect(db, shop)
+        told = connector.order(event.external_id)
+    if told is not None:
+        tell_apart(db, shop, connector, told)
     with db.unit_of_work(last=True) as uow:
         if told is None:
             gone(uow, shop, event.external_id)
@@ -46,7 +50,10 @@ def sweep(event: OrdersDue, db: Database) -> None:
     began = now()
     since = shop.orders_watermark - OVERLAP if shop.orders_watermark else shop.live_since or shop.created_at
     latest, whole = None, True
-    for count, told in enumerate(patiently(db, shop.id, connect(db, shop).orders_since(since)), 1):
+    connector = connect(db, shop)
+    for count, told in enumerate(patiently(db, shop.id, connector.orders_since(since)), 1):
+        if not isinstance(told, UnreadableOrder):
+            tell_apart(db, shop, connector, told)
         with db.unit_of_work() as uow:
             if isinstance(told, UnreadableOrder):
                 ask_alone(uow, shop, told.external_id)

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from connectors.base import ShopListing
 from core.database import Database
+from models.events import OrderNoticed, OrdersDue
 from models.shops import Adoption, Shop
+from pipelines.orders.pull import pull, sweep
 from pipelines.orders.take_over import take_over
 from pipelines.routes import ROUTES
-from tests.orders import Market, lines_of, market, told
+from tests.orders import Market, ToldShop, lines_of, market, told
 from tests.stepping import one, rows
 
 
@@ -59,3 +62,59 @@ def test_another_id_that_nobody_knows_is_ours_by_its_sku(db: Database) -> None:
     found(db, of, "left")
     assert sold(db, of, "gone-7") is not None
     assert [(state, wanted) for state, _, wanted, *_ in lines_of(db)] == [("received", 2)]
+
+
+NEIGHBOUR = ShopListing("own-1", "own", "live", sku="LAMP")
+
+
+def asked(
+    db: Database, of: Market, shop: ToldShop, monkeypatch: pytest.MonkeyPatch, *, swept: bool = False
+) -> None:
+    """The shop's order of two pieces of own-1 under our SKU is noticed, or found by a sweep."""
+    monkeypatch.setattr("pipelines.opening.SHOPS", {"woocommerce": shop})
+    order = told(of, 2)
+    shop.holds(
+        replace(order, lines=tuple(replace(line, variant_id="own-1") for line in order.lines)),
+    )
+    if swept:
+        sweep(OrdersDue(tenant=of.seller, lane=f"shop:{of.shop}", shop_id=of.shop), db)
+    else:
+        pull(OrderNoticed(tenant=of.seller, lane=f"shop:{of.shop}", shop_id=of.shop, external_id="1001"), db)
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_what_appeared_beside_ours_is_the_owners_and_noted_once(
+    db: Database, monkeypatch: pytest.MonkeyPatch, swept: bool
+) -> None:
+    of = market(db, 5)
+    db.run("UPDATE shop SET live_since = '2026-01-01'")
+    shop = ToldShop(things=[replace(NEIGHBOUR, sku=of.skus[0])])
+    for _ in range(2):
+        asked(db, of, shop, monkeypatch, swept=swept)
+    assert lines_of(db) == [] and rows(db, "SELECT sent->'stock' FROM listing") == [(5,)]
+    assert rows(db, "SELECT external_id, product_external_id, state, fits FROM adoption") == [
+        ("own-1", "own", "left", [of.variants[0]])
+    ]
+    assert [call for call in shop.asked if call[0] == "holders"] == [("holders", of.skus[0])]
+
+
+def test_what_bears_our_key_or_is_gone_is_ours(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = market(db, 5)
+    shop = ToldShop(things=[replace(NEIGHBOUR, sku=of.skus[0], key=str(of.variants[0]))])
+    asked(db, of, shop, monkeypatch)
+    assert [(state, wanted) for state, _, wanted, *_ in lines_of(db)] == [("received", 2)]
+    assert one(db, "SELECT count(*) FROM adoption") == 0
+    asked(db, of, shop, monkeypatch)  # it is stored: nobody asks again
+    assert len([call for call in shop.asked if call[0] == "holders"]) == 1
+
+
+def test_what_is_not_there_any_more_is_ours(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = market(db, 5)
+    asked(db, of, ToldShop(), monkeypatch)
+    assert [(state, wanted) for state, _, wanted, *_ in lines_of(db)] == [("received", 2)]
+
+
+def test_a_key_of_another_hub_is_not_ours(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = market(db, 5)
+    asked(db, of, ToldShop(things=[replace(NEIGHBOUR, sku=of.skus[0], key="999999")]), monkeypatch)
+    assert lines_of(db) == []
