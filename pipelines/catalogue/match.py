@@ -84,10 +84,15 @@ WRITTEN = (
     f"{OFFERS} {STAGED} AND {PIECE}",
 )
 
+# Numbers of a whole piece at once, one behind the other: two pieces written side by side then fill pages of their own. Who
+# takes a number in this very moment takes the same; the keys tell, as they do of everything else that two add at once.
+NUMBERS = "SELECT " + ", ".join(
+    f"setval('{name}_id_seq', nextval('{name}_id_seq') + %(last)s - %(after)s - 1) - %(last)s"
+    for name in ("offer", "variant", "product")
+)
 # All at once: each row is looked at a single time. The two names stand for the same row.
-NUMBERS = ", ".join(f"nextval('{name}_id_seq')::int AS {name}_id" for name in ("offer", "variant", "product"))
 ALONE = f"""
-WITH fresh AS MATERIALIZED ({KEYED.format(columns=f"s.*, {NUMBERS}", known="NULL::text", new="true")}),
+WITH fresh AS MATERIALIZED ({KEYED.format(columns="s.*, place + %(offer)s AS offer_id, place + %(variant)s AS variant_id, place + %(product)s AS product_id", known="NULL::text", new="true")}),
 products AS ({PRODUCTS} FROM fresh f, LATERAL (SELECT f.*) s),
 variants AS ({VARIANTS} FROM fresh f, LATERAL (SELECT f.*) s)
 {OFFERS} FROM fresh f, LATERAL (SELECT f.*) s"""
@@ -107,7 +112,10 @@ def match_alone(cursor: Cursor[Any], facts: dict[str, Any]) -> bool:
             learn_categories(cursor, facts, f"FROM staged_offer s WHERE s.run_id = %(run)s AND {PIECE}")
             cursor.execute("SET LOCAL enable_nestloop = off")
             cursor.execute("SET LOCAL work_mem = '128MB'")  # a piece is held once, in memory
-            cursor.execute(ALONE, facts)
+            numbers = cursor.execute(NUMBERS, facts).fetchone() or ()
+            cursor.execute(
+                ALONE, {**facts, **dict(zip(("offer", "variant", "product"), numbers, strict=True))}
+            )
             cursor.execute("SET LOCAL enable_nestloop = on")
     except (UniqueViolation, DeadlockDetected):
         return False
