@@ -31,7 +31,7 @@ class Difference:
 class Plan:
     """What a push would do now. `rows` is one page of it, `after` how many rows lie before the next.
 
-    `already` things in the shop are proposed to be adopted: a push would make them a second time.
+    `already` things in the shop are proposed to be adopted: what is wanted of them waits for that.
     """
 
     counts: dict[str, int]
