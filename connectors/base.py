@@ -140,7 +140,8 @@ class TreeReader(FeedReader, Protocol):
 class ShopFacts:
     """What a shop tells of itself. `currency` is ISO 4217; `warnings` are sentences for its owner.
 
-    `locations` are the names of the places that keep stock, the one the hub sets first; `scopes` what the key may do;
+    `locations` are the names of the places that keep stock, the one the hub sets first, and `location_ids` theirs in the shop,
+    where it has several: the hub stays with the first as long as it is there. `scopes` what the key may do;
     `limits` the shop's own, in words ("variants of a product": "2,048").
     """
 
@@ -154,6 +155,7 @@ class ShopFacts:
     locations: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     limits: Mapping[str, str] = field(default_factory=dict)
+    location_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

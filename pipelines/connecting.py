@@ -197,7 +197,7 @@ def keep(uow: UnitOfWork, settings: Settings, wish: Wish, opened: Opened) -> Sho
     pushed = uow.session.scalar(sent.where(Listing.state != "waiting")) is not None
     stopped = there and pushed and shop.live_since is None and shop.problem is not None
     shop.channel, shop.url = wish.channel, wish.url
-    shop.currency, shop.facts = opened.facts.currency, asdict(opened.facts)
+    shop.currency, shop.facts = opened.facts.currency, _facts(opened.facts, shop.facts if there else {})
     shop.credentials, shop.renews_at = load_vault(settings).seal(opened.credentials), opened.renews_at
     shop.problem, shop.checked_at = None, now()
     uow.session.add(shop)
@@ -209,6 +209,15 @@ def keep(uow: UnitOfWork, settings: Settings, wish: Wish, opened: Opened) -> Sho
         uow.emit(HooksDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
         uow.emit(ListingsDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
     return shop
+
+
+def _facts(told: ShopFacts, before: Mapping[str, Any]) -> dict[str, Any]:
+    """As they are stored. The place that keeps our stock stays the first one: another would be sold on top of it."""
+    facts, kept = asdict(told), (before.get("location_ids") or (None,))[0]
+    if kept in told.location_ids:
+        order = sorted(zip(told.location_ids, told.locations, strict=True), key=lambda one: one[0] != kept)
+        facts["location_ids"], facts["locations"] = map(list, zip(*order, strict=True))
+    return facts
 
 
 def disconnect(uow: UnitOfWork, shop_id: int) -> Shop:

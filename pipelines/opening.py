@@ -53,9 +53,11 @@ def connect(
         with _RENEWING[of.id]:
             return str(vault.open(renewed(db, of, settings).credentials)["key"])
 
+    places = shop.facts.get("location_ids") or ()
     opened = SHOPS[shop.channel](
         shop.url,
         **arguments(settings, shop.url, vault.open(shop.credentials)),
+        **({"location": places[0]} if places else {}),
         **({"renew": key} if renew and shop.renews_at is not None else {}),
         pace=SqlPace(db, shop.id, before=before, last=last),
     )

@@ -48,7 +48,12 @@ def locations(site: Site, _source: Any, arguments: Fields) -> Fields:
     if arguments.get("query"):
         raise not_simulated("a search for locations")
     every = bool(arguments.get("includeInactive"))
-    return connection([one for one in site.all("Location") if every or one["isActive"]], arguments)
+    found = [one for one in site.all("Location") if every or one["isActive"]]
+    if arguments.get("sortKey") in (None, "NAME"):
+        found.sort(key=lambda one: (str(one["name"]).casefold(), one["id"]))
+    elif arguments["sortKey"] != "ID":
+        raise not_simulated(f"locations by {arguments['sortKey']}")
+    return connection(found, arguments)
 
 
 @field("QueryRoot.location", scope="read_locations")
@@ -59,13 +64,15 @@ def location(site: Site, _source: Any, arguments: Fields) -> Fields | None:
 
 
 @field("Location.isFulfillmentService")
-def own_place(_site: Site, _place: Fields, _arguments: Fields) -> bool:
-    """Every place is the shop's own."""
-    return False
+def own_place(_site: Site, place: Fields, _arguments: Fields) -> bool:
+    """Every place is the shop's own, but one that is said to be a fulfilment service's."""
+    return bool(place.get("service"))
 
 
 @field("QueryRoot.publications", scope="read_publications")
 def publications(site: Site, _source: Any, arguments: Fields) -> Fields:
+    if arguments.get("catalogType") not in (None, "APP"):
+        return connection([], arguments)
     return connection(site.all("Publication"), arguments)
 
 
@@ -76,7 +83,14 @@ def catalog(_site: Site, publication: Fields, _arguments: Fields) -> Fields:
         "id": publication["id"],
         "title": publication["title"],
         "status": "ACTIVE",
+        "channel": publication.get("app") or {"id": 580111, "handle": "online_store"},
     }
+
+
+@field("AppCatalog.apps")
+def apps(_site: Site, catalog: Fields, arguments: Fields) -> Fields:
+    """The Online Store's is 580111, as its orders tell (shopify.dev, "app_id" of the REST order)."""
+    return connection([{"__typename": "App", "title": catalog["title"], **catalog["channel"]}], arguments)
 
 
 @field("QueryRoot.node")

@@ -315,12 +315,39 @@ def test_without_a_place_or_a_store_nothing_can_be_sold(rig: ShopifyRig) -> None
     with site.lock, site.store.work():
         site.put("Location", place)
         channel = site.all("Publication")[0]
-        site.put("Publication", {**channel, "title": "Point of Sale"})
+        site.put("Publication", {**channel, "title": "Point of Sale", "app": {"id": 129785, "handle": "pos"}})
     with pytest.raises(Misconfigured, match="no sales channel “Online Store”"):
         rig.connect().check()
     with site.lock, site.store.work():
+        site.put("Publication", {**channel, "title": "Verkkokauppa"})
+    assert rig.connect().check().warnings == (), "known by its app in a language that the hub has no word of"
+    with site.lock, site.store.work():
         site.put("Publication", channel)
     assert rig.connect().check().warnings == ()
+
+
+def test_stock_stays_at_the_place_that_was_the_hubs(rig: ShopifyRig) -> None:
+    site = rig.shop.site
+    with site.lock, site.store.work():
+        old, new = site.all("Location")[:2]
+        site.put("Location", {**new, "fulfillsOnlineOrders": True})
+        for number in range(60):  # the shop tells places by their names
+            place = {"name": f"A {number}", "isActive": True, "fulfillsOnlineOrders": False}
+            site.put("Location", site.new("Location", **place))
+        service = {"name": "A service", "isActive": True, "fulfillsOnlineOrders": True, "service": True}
+        site.put("Location", site.new("Location", **service))
+    first = rig.connect().check()
+    assert first.locations == (old["name"], new["name"])
+    kept = rig.connect(location=first.location_ids[1]).check()
+    assert kept.locations == (new["name"], old["name"]) and kept.location_ids == first.location_ids[::-1]
+    assert "keeps its stock at the location Boutique" in kept.warnings[0]
+    with site.lock, site.store.work():
+        site.put("Location", {**new, "fulfillsOnlineOrders": False})
+    moved = rig.connect(location=first.location_ids[1]).check()
+    assert moved.location_ids == first.location_ids[:1]
+    with site.lock, site.store.work():
+        for place in site.all("Location")[2:]:
+            site.store.drop("Location", int(place["id"]))
 
 
 def test_a_shop_tells_its_places_scopes_and_limits(rig: ShopifyRig) -> None:

@@ -87,7 +87,9 @@ class Client:
 
     def place(self) -> str:
         """The first location."""
-        return str(self.ask("{ locations(first: 1) { nodes { id } } }")["locations"]["nodes"][0]["id"])
+        return str(
+            self.ask("{ locations(first: 1, sortKey: ID) { nodes { id } } }")["locations"]["nodes"][0]["id"]
+        )
 
     def offered(self, stock: int = 10, **changes: Any) -> Any:
         """FIRST_PRODUCT on sale, each variant tracked with so much in stock; the product."""

@@ -33,7 +33,7 @@ class ShopifyShop:
     One call at a time.
 
     `private_hosts` are the operator's exceptions; `patience` is how many seconds a change may take before its outcome
-    counts as unknown; `renew` gives the token of now where this one ended. `sleep` and `resolver` are replaced in tests.
+    counts as unknown; `location` is where its stock was kept until now (ShopFacts.location_ids); `renew` gives the token of now where this one ended. `sleep` and `resolver` are replaced in tests.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class ShopifyShop:
         ca_file: str | Path | None = None,
         private_hosts: frozenset[str] = frozenset(),
         *,
+        location: str | None = None,
         pace: Pace = Unpaced(),  # noqa: B008 - it keeps nothing
         renew: Callable[[], str] | None = None,
         patience: float = 120.0,
@@ -61,7 +62,7 @@ class ShopifyShop:
             renew=renew,
             sleep=sleep,
         )
-        self._facts = Facts(self._graphql)
+        self._facts = Facts(self._graphql, location)
         self._stock = Stock(self._graphql, self._facts)
         self._trade = Trade(self._graphql, self._stock)
         self._upsert = Upsert(self._graphql, self._facts, self._stock)

@@ -36,13 +36,16 @@ ONLINE_STORE = {
     "sklep online",
 }
 """What Shopify calls the publication of the shop's own pages, in the languages a shop may be kept in."""
+ONLINE_STORE_APP, ONLINE_STORE_HANDLE = "gid://shopify/App/580111", "online_store"
+"""The app behind it, in any language: its number is the `app_id` of the store's orders (shopify.dev, REST order)."""
 
 
 class Facts:
-    """Asked when first needed and kept as long as the connector lives."""
+    """Asked when first needed and kept as long as the connector lives. `kept` is the id of the location that was the hub's
+    until now, None before the first time."""
 
-    def __init__(self, graphql: GraphQL) -> None:
-        self._graphql = graphql
+    def __init__(self, graphql: GraphQL, kept: str | None = None) -> None:
+        self._graphql, self._kept = graphql, kept
 
     def check(self) -> ShopFacts:
         """Everything at once. Raises Misconfigured with a sentence for each scope without which nothing works."""
@@ -68,6 +71,7 @@ class Facts:
             timezone=str(shop["ianaTimezone"]),
             warnings=tuple(self._warnings(place)),
             locations=tuple(str(one["name"]) for one in self._places_to_keep),
+            location_ids=tuple(str(one["id"]) for one in self._places_to_keep),
             scopes=tuple(
                 sorted(str(one["handle"]) for one in self._shop["currentAppInstallation"]["accessScopes"])
             ),
@@ -86,8 +90,8 @@ class Facts:
 
     @cached_property
     def place(self) -> Fields:
-        """Of the active locations that fulfil online orders the one that was made first; no fulfilment service's, since
-        that sets its own stock. Raises Misconfigured where there is none."""
+        """Of the active locations that fulfil online orders the one that is the hub's already, else the one that was made
+        first; no fulfilment service's, since that sets its own stock. Raises Misconfigured where there is none."""
         if not self._places_to_keep:
             raise Misconfigured(
                 f"The shop {self._graphql.host} has no active location that fulfils online orders. Switch that on for one "
@@ -101,6 +105,10 @@ class Facts:
         for found in self._places["publications"]["nodes"]:
             if str((found.get("catalog") or {}).get("title") or "").strip().casefold() in ONLINE_STORE:
                 return str(found["id"])
+        for found in self._graphql.read("Channels")["publications"]["nodes"]:
+            for app in ((found.get("catalog") or {}).get("apps") or {}).get("nodes") or []:
+                if app["id"] == ONLINE_STORE_APP or app["handle"] == ONLINE_STORE_HANDLE:
+                    return str(found["id"])
         raise Misconfigured(
             f"The shop {self._graphql.host} has no sales channel “Online Store”. Add it under Settings → Apps and sales "
             "channels."
@@ -121,7 +129,8 @@ class Facts:
             for one in self._places["locations"]["nodes"]
             if one["isActive"] and one["fulfillsOnlineOrders"] and not one["isFulfillmentService"]
         ]
-        return sorted(found, key=lambda one: number_of(str(one["id"])))
+        # Stock that was set once stays sold there: another location would be sold on top of it.
+        return sorted(found, key=lambda one: (one["id"] != self._kept, number_of(str(one["id"]))))
 
     def _has(self, scope: str) -> bool:
         given = {str(one["handle"]) for one in self._shop["currentAppInstallation"]["accessScopes"]}
