@@ -100,12 +100,7 @@ variants AS ({VARIANTS} FROM fresh f, LATERAL (SELECT f.*) s)
 
 def match_alone(cursor: Cursor[Any], facts: dict[str, Any]) -> bool:
     """Writes a piece of new offers that nobody else's goods meet, beside others who do the same; False, and nothing is
-    written, where they do meet somebody's: by a key, by a SKU, or in a group."""
-    grouped = (
-        f"SELECT FROM staged_offer s WHERE s.run_id = %(run)s AND {PIECE} AND s.group_key IS NOT NULL LIMIT 1"
-    )
-    if cursor.execute(grouped, facts).fetchone() is not None:
-        return False
+    written, where they do meet somebody's, by a key or by a SKU. None of them is in a group."""
     try:
         with cursor.connection.transaction():
             share_catalogue(cursor)

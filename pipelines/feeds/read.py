@@ -61,8 +61,8 @@ def read(event: FileLanded, db: Database) -> None:
     with db.unit_of_work(last=True) as uow:
         run = uow.session.get_one(FeedRun, event.run_id)
         staged = count_staged(uow.cursor(), run.id)
-        known = told["summary"].pop("remembered")
-        run.facts = {**told["facts"]["facts"], "staged": staged, "settings": settings, **known}
+        counted = told["summary"].pop("staged")
+        run.facts = {**told["facts"]["facts"], "staged": staged, "settings": settings, **counted}
         run.document = told["facts"]["document"]
         if (stated := told["summary"].pop("as_of")) and run.mends is None:
             run.as_of = min(datetime.fromisoformat(stated), now())  # a file may be dated ahead
