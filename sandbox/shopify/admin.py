@@ -56,6 +56,9 @@ class Admin:
             "POST order/hold": lambda wish: self._changed(
                 wish, lambda one: fulfilment.hold(site, one, on=bool(wish.get("on", True)))
             ),
+            "POST order/split": lambda wish: self._changed(
+                wish, lambda one: fulfilment.split(site, one, wish)
+            ),
             "POST order/delete": self._delete,
             "GET webhooks": lambda _: deliveries.status(),
             "POST webhooks": deliveries.control,

@@ -10,6 +10,7 @@ from sandbox.shopify.graph import field, mutation
 from sandbox.shopify.site import Site, connection, gid
 
 _SCOPE = "merchant_managed_fulfillment_orders"
+_SERVICES = "third_party_fulfillment_orders"
 _OPEN = ("OPEN", "IN_PROGRESS")
 _WRONG_QUANTITY = "Invalid fulfillment order line item quantity requested."
 
@@ -53,6 +54,41 @@ def hold(site: Site, order: Fields, *, on: bool) -> None:
             part.update(status="ON_HOLD" if on else "OPEN", updatedAt=site.now())
     site.touch(order)
     site.fired("ORDERS_UPDATED", "Order", order["id"])
+
+
+def split(site: Site, order: Fields, wish: Fields) -> None:
+    """The shop's own people, or its routing, let `{"lines": [{"line", "quantity"}], "place"?: name}` be sent on their own, from
+    another place where one is named."""
+    places = {one["name"]: one["id"] for one in site.all("Location")}
+    for asked in wish["lines"]:
+        part, row = next(
+            (part, row)
+            for part in order["parts"]
+            for row in part["lines"]
+            if part["status"] in _OPEN
+            and gid("LineItem", row["line"]) == asked["line"]
+            and row["remaining"] >= asked["quantity"]
+        )
+        pieces, place = int(asked["quantity"]), places.get(wish.get("place"), part["place"])
+        row.update(total=row["total"] - pieces, remaining=row["remaining"] - pieces)
+        apart = {**row, "id": site.number("FulfillmentOrderLineItem"), "total": pieces, "remaining": pieces}
+        made = {**part, "id": site.number("FulfillmentOrder"), "place": place, "lines": [apart]}
+        order["parts"].append(made)
+        site.put("FulfillmentOrderPlace", {"id": made["id"], "parent": order["id"]})
+        item = inventory.of_line(site, next(one for one in order["lines"] if one["id"] == row["line"]))
+        if item is not None and item["tracked"] and place != part["place"]:
+            inventory.move(site, item, part["place"], committed=-pieces)
+            inventory.move(site, item, place, committed=pieces)
+    site.touch(order)
+    site.fired("ORDERS_UPDATED", "Order", order["id"])
+
+
+def shown_to(site: Site, part: Fields) -> bool:
+    """Whether the app is told of a part: one that lies with a fulfilment service needs a scope of its own."""
+    place = site.one("Location", part["place"])
+    return not (place and place.get("service")) or bool(
+        {f"{kind}_{_SERVICES}" for kind in ("read", "write")} & {*site.scopes}
+    )
 
 
 def _ship(site: Site, wish: Fields) -> Fields:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from sandbox.shopify import money
+from sandbox.shopify import fulfilment, money
 from sandbox.shopify.answers import Fields
 from sandbox.shopify.graph import field
 from sandbox.shopify.search import changed_since, matcher
@@ -152,8 +152,8 @@ def fulfillments(_site: Site, order: Fields, arguments: Fields) -> list[Fields]:
 
 
 @field("Order.fulfillmentOrders", scope=_READ_PARTS)
-def parts(_site: Site, order: Fields, arguments: Fields) -> Fields:
-    return connection(order["parts"], arguments)
+def parts(site: Site, order: Fields, arguments: Fields) -> Fields:
+    return connection([one for one in order["parts"] if fulfilment.shown_to(site, one)], arguments)
 
 
 @field("LineItem.id")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connectors.orders import ShipmentReport
+from core.errors import Refused
 from tests.contract.shopify_rig import ShopifyRig, sandbox_shopify
 from tests.contract.shops import Make, push
 
@@ -126,3 +127,50 @@ def test_a_refund_is_one_whatever_becomes_of_the_pieces(rig: ShopifyRig, sku: st
     assert order is not None
     assert [one.lines for one in order.refunds] == [((line, 2),)]
     assert (order.lines[0].quantity, order.lines[0].removed) == (3, 0)
+
+
+def shipments(rig: ShopifyRig, order: str) -> list[tuple[str, int]]:
+    """(id, pieces) of each fulfilment."""
+    shown = rig.switch("order/edit", order=order, lines=[])["shipments"]
+    return [(one["id"], sum(line["quantity"] for line in one["lines"])) for one in shown]
+
+
+def test_an_order_in_many_parts_is_shipped_whole(rig: ShopifyRig, sku: str) -> None:
+    made = rig.switch("order", lines=[{"sku": sku, "quantity": 15}])
+    line = made["lines"][0]["id"]
+    for _ in range(12):
+        rig.switch("order/split", order=made["id"], lines=[{"line": line, "quantity": 1}])
+    report = ShipmentReport("k", ((line, 15),), "DHL", "N-1")
+    number = rig.connect().report_shipment(made["id"], report)
+    assert shipments(rig, made["id"]) == [(number, 15)]
+    assert rig.connect().report_shipment(made["id"], report) == number
+    assert shipments(rig, made["id"]) == [(number, 15)]
+
+
+def test_an_order_that_leaves_from_two_places_has_a_fulfilment_each(rig: ShopifyRig, sku: str) -> None:
+    made = rig.switch("order", lines=[{"sku": sku, "quantity": 5}])
+    line = made["lines"][0]["id"]
+    rig.switch("order/split", order=made["id"], lines=[{"line": line, "quantity": 2}], place="Boutique")
+    report = ShipmentReport("k", ((line, 5),), "DHL", "N-1")
+    number = rig.connect().report_shipment(made["id"], report)
+    found = shipments(rig, made["id"])
+    assert [pieces for _, pieces in found] == [3, 2] and found[-1][0] == number
+    assert rig.connect().report_shipment(made["id"], report) == number
+    assert shipments(rig, made["id"]) == found
+
+
+def test_what_lies_with_a_fulfilment_service_needs_its_scope(rig: ShopifyRig, sku: str) -> None:
+    site = rig.shop.site
+    with site.lock, site.store.work():
+        place = {"name": "Service", "isActive": True, "fulfillsOnlineOrders": True, "service": True}
+        site.put("Location", site.new("Location", **place))
+    made = rig.switch("order", lines=[{"sku": sku, "quantity": 2}])
+    line = made["lines"][0]["id"]
+    rig.switch("order/split", order=made["id"], lines=[{"line": line, "quantity": 1}], place="Service")
+    report = ShipmentReport("k", ((line, 2),), "DHL", "N-1")
+    with pytest.raises(Refused, match="write_third_party_fulfillment_orders"):
+        rig.connect().report_shipment(made["id"], report)
+    assert shipments(rig, made["id"]) == [], "nothing is told by halves"
+    rig.switch("settings", scopes=[*site.scopes, "write_third_party_fulfillment_orders"])
+    rig.connect().report_shipment(made["id"], report)
+    assert [pieces for _, pieces in shipments(rig, made["id"])] == [1, 1]

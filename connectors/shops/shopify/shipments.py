@@ -59,7 +59,17 @@ class Shipments:
             raise Refused(
                 f"The order {order_id} is no longer in the shop; its shipment cannot be shown there."
             )
-        for one in order["fulfillmentOrders"]["nodes"]:
+        parts = order["fulfillmentOrders"]
+        while parts["pageInfo"]["hasNextPage"]:
+            after = parts["pageInfo"]["endCursor"]
+            more = self._graphql.read("FulfilmentOrders", id=order_id, after=after)["order"]
+            if more is None:
+                raise Temporary(
+                    f"The order {order_id} left the shop while it was read; the hub looks again later."
+                )
+            parts["nodes"] += more["fulfillmentOrders"]["nodes"]
+            parts["pageInfo"] = more["fulfillmentOrders"]["pageInfo"]
+        for one in parts["nodes"]:
             page = one["lineItems"]["pageInfo"]
             while page["hasNextPage"]:
                 more = self._graphql.read("FulfilmentOrderLines", id=one["id"], after=page["endCursor"])
@@ -112,6 +122,8 @@ def _parcels(order: Fields, order_id: str, missing: dict[str, int]) -> Iterator[
         raise Temporary(f"The seller holds the order {order_id} back in the shop; the hub tries again later.")
     if short:
         raise Refused(
-            f"The shop no longer lets {', '.join(short)} of the order {order_id} be shipped in this quantity."
+            f"The shop no longer lets {', '.join(short)} of the order {order_id} be shipped in this quantity: it was sent or "
+            "taken out there, or lies with a fulfilment service, for which the hub's app needs the scope "
+            "write_third_party_fulfillment_orders."
         )
     yield from by_place.values()
