@@ -92,6 +92,19 @@ def test_a_change_sends_no_list_of_the_owners_and_no_stock() -> None:
     assert fields["productOptions"][0]["values"] == [{"name": "S"}, {"name": "M"}, {"name": "XXL"}]
 
 
+def test_another_spelling_of_an_option_is_the_same_one() -> None:
+    """Else the owner's variant would be left out, which deletes it, or the value would stand there twice."""
+    theirs = held("gid-9", "OWN", ("size", "XXL"), ("FIT", "Slim"))
+    assert mapping.keepable(SHIRT, [theirs]) == [theirs]
+    fields = mapping.set_input(SHIRT, {}, [theirs], None, location="L")
+    assert [(one["name"], [value["name"] for value in one["values"]]) for one in fields["productOptions"]] == [
+        ("Size", ["S", "M", "XXL"]), ("Fit", ["slim"]),
+    ]  # fmt: skip
+    assert fields["variants"][2]["optionValues"] == [
+        {"optionName": "Size", "name": "XXL"}, {"optionName": "Fit", "name": "slim"},
+    ]  # fmt: skip
+
+
 def test_a_service_needs_no_parcel_and_has_no_weight() -> None:
     service = replace(MUG, kind="service", variants=(replace(MUG.variants[0], weight_g=5),))
     fields = mapping.set_input(service, {}, [], [], location="L")

@@ -44,12 +44,12 @@ def match(draft: ProductDraft, held: Sequence[Fields]) -> tuple[dict[str, str], 
 
 def keepable(draft: ProductDraft, others: Sequence[Fields]) -> list[Fields]:
     """Those of the shop's other variants that can stay beside the draft's: they have the same options, other values."""
-    names = [name.strip() for name, _ in draft.variants[0].options or NO_CHOICE]
+    names = [_alike(name) for name, _ in draft.variants[0].options or NO_CHOICE]
     taken = {choice(variant.options or NO_CHOICE) for variant in draft.variants}
     return [
         one
         for one in others
-        if [name for name, _ in options_of(one)] == names and choice(options_of(one)) not in taken
+        if [_alike(name) for name, _ in options_of(one)] == names and choice(options_of(one)) not in taken
     ]
 
 
@@ -67,17 +67,27 @@ def set_input(
     A handle goes along only when it is made: an address that people know stays. How a product is sorted is not told here,
     since its lists have the owner's words too (sorting.py).
     """
-    values: dict[str, dict[str, None]] = {}
+    names: dict[str, str] = {}
+    values: dict[str, dict[str, str]] = {}
     every = [variant.options or NO_CHOICE for variant in draft.variants] + [options_of(one) for one in kept]
     for options in every:
         for name, value in options:
-            values.setdefault(name.strip(), {}).setdefault(value.strip())
+            names.setdefault(_alike(name), name.strip())
+            values.setdefault(_alike(name), {}).setdefault(_alike(value), value.strip())
+
+    def chosen(options: Iterable[tuple[str, str]]) -> list[Fields]:
+        """To Shopify two spellings are one option and one value: the first counts, and that is ours."""
+        return [
+            {"optionName": names[_alike(name)], "name": values[_alike(name)][_alike(value)]}
+            for name, value in options
+        ]
+
     fields: Fields = {
         "title": draft.title.strip(),
         "descriptionHtml": draft.description,
         "status": "ACTIVE",
         "productOptions": [
-            {"name": name, "position": place, "values": [{"name": value} for value in found]}
+            {"name": names[name], "position": place, "values": [{"name": value} for value in found.values()]}
             for place, (name, found) in enumerate(values.items(), start=1)
         ],
         "variants": [
@@ -200,7 +210,6 @@ def _variant(
     if variant.weight_g is not None and draft.kind == "goods":
         item["measurement"] = {"weight": {"value": variant.weight_g, "unit": "GRAMS"}}
     fields: Fields = {
-        "optionValues": _values(variant.options or NO_CHOICE),
         "sku": variant.sku,
         "price": amount(variant.price),
         "compareAtPrice": amount(variant.compare_at) if variant.compare_at else None,
@@ -235,8 +244,8 @@ def _draft_faces(variant: VariantDraft) -> tuple[Face, ...]:
     return variant.external_id or "", variant.sku.casefold(), choice(variant.options or NO_CHOICE)
 
 
-def _values(options: Iterable[tuple[str, str]]) -> list[Fields]:
-    return [{"optionName": name.strip(), "name": value.strip()} for name, value in options]
+def _alike(word: str) -> str:
+    return word.strip().casefold()
 
 
 def _price(amount: Any, currency: str) -> Money | None:
