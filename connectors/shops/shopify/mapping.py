@@ -91,9 +91,11 @@ def set_input(
             for place, (name, found) in enumerate(values.items(), start=1)
         ],
         "variants": [
-            _variant(one, draft, known.get(one.key), files or (), location) for one in draft.variants
+            {"optionValues": chosen(one.options or NO_CHOICE)}
+            | _variant(one, draft, known.get(one.key), files or (), location)
+            for one in draft.variants
         ]
-        + [{"id": one["id"], "optionValues": _values(options_of(one))} for one in kept],
+        + [{"id": one["id"], "optionValues": chosen(options_of(one))} for one in kept],
     }
     if draft.brand:
         fields["vendor"] = draft.brand
