@@ -255,6 +255,7 @@ class ShopListing:
 
     `price` is None where the shop has none (an empty price is not a price of zero).
     `stock` is None where the shop does not keep count, `tags` where the channel does not tell them as they were sent.
+    `failed_images` are the ids of pictures that the shop took and could not fetch afterwards.
     `key` is our own key (of its product, or its own) where it bears one and the shop was asked for it: the hub made it,
     whether or not it knows that yet.
     """
@@ -271,6 +272,7 @@ class ShopListing:
     image_count: int = 0
     stock_id: str | None = None
     tags: tuple[str, ...] | None = None
+    failed_images: tuple[str, ...] = ()
     key: str | None = None
 
 

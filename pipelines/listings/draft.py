@@ -132,16 +132,19 @@ def variant_draft(row: Mapping[str, Any]) -> VariantDraft:
     )  # fmt: skip
 
 
-def seen(listing: ShopListing, tags: Iterable[str] = ()) -> dict[str, Any]:
-    """What was read back, in the shape of what is wanted; "tags" are those sent (`tags`) that the page has no longer, where it
-    tells them and one is missing."""
+def seen(
+    listing: ShopListing, tags: Iterable[str] = (), image_ids: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """What was read back, in the shape of what is wanted. Of its page only what is wrong: "tags" are those sent (`tags`) that
+    it has no longer, "pictures" those of ours (`image_ids`, by URL) that the shop could not fetch."""
     has = None if listing.tags is None else {_alike(tag) for tag in listing.tags}
     gone = [] if has is None else [tag for tag in tags if _alike(tag) not in has]
     there = {
         "status": listing.status, "sku": listing.sku, "title": listing.title, "stock": listing.stock,
         "price": str(listing.price.amount) if listing.price else None,
     }  # fmt: skip
-    return there | ({"tags": gone} if gone else {})
+    dead = [url for url, number in (image_ids or {}).items() if number in listing.failed_images]
+    return there | ({"tags": gone} if gone else {}) | ({"pictures": dead} if dead else {})
 
 
 def drift(title: str, sent: Mapping[str, Any], held: Mapping[str, Any]) -> list[list[Any]]:
@@ -156,7 +159,7 @@ def drift(title: str, sent: Mapping[str, Any], held: Mapping[str, Any]) -> list[
     found: list[list[Any]] = [
         [name, value, held[name]] for name, value in expected.items() if held[name] != value
     ]
-    return found + ([["tags", ", ".join(held["tags"]), None]] if held.get("tags") else [])
+    return found + [[name, ", ".join(held[name]), None] for name in ("tags", "pictures") if held.get(name)]
 
 
 def _alike(tag: str) -> str:

@@ -24,7 +24,7 @@ PRODUCTS_A_CALL = 50
 """Products read and recorded together: a crash loses at most one such piece of reading."""
 
 READABLE = """
-SELECT l.id, l.external_id, p.external_id AS product_external_id, p.sent->>'title' AS title, p.sent->'tags' AS tags, p.trade_only, l.sent, l.sent_at
+SELECT l.id, l.external_id, p.external_id AS product_external_id, p.sent->>'title' AS title, p.sent->'tags' AS tags, p.image_ids, p.trade_only, l.sent, l.sent_at
 FROM listing l JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
 WHERE l.shop_id = %(shop)s AND l.external_id IS NOT NULL AND l.sent IS NOT NULL AND l.state = ANY(%(states)s)
 ORDER BY p.product_id, l.id"""
@@ -35,7 +35,7 @@ CHANGED_BACK = (
 )
 
 NOTICED = """
-SELECT l.id, l.external_id, p.external_id AS product_external_id, p.sent->>'title' AS title, p.sent->'tags' AS tags, p.trade_only, l.sent, l.sent_at
+SELECT l.id, l.external_id, p.external_id AS product_external_id, p.sent->>'title' AS title, p.sent->'tags' AS tags, p.image_ids, p.trade_only, l.sent, l.sent_at
 FROM listing l JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
 WHERE l.shop_id = %(shop)s AND l.sent IS NOT NULL AND l.state IN ('sent', 'live', 'drifted')
   AND (p.external_id = %(external)s OR l.external_id = %(external)s OR l.stock_id = %(external)s) AND NOT (
@@ -147,14 +147,16 @@ def _judged(
         listing = held.get(row["external_id"]) or ShopListing(
             row["external_id"], row["product_external_id"], "missing"
         )
-        there = seen(listing, () if row.get("trade_only") else row["tags"] or ())
+        ours = () if row.get("trade_only") else (row["tags"] or (), row["image_ids"])
+        there = seen(listing, *ours)
         found = [field for field, _, _ in drift(row["title"], row["sent"], there)]
         if row.get("trade_only"):  # the page is its owner's, and whether he shows it
             theirs = ("title", "sku", "status") if there["status"] == "draft" else ("title", "sku")
             found = [field for field in found if field not in theirs]
         if "stock" in found and not judge(row["sent"]["stock"], there["stock"]):
             found.remove("stock")
-        again = [field for field in found if field != "stock"] if just_sent else []
+        # Pictures are fetched after they were taken: what fails then is left out and told by the next push.
+        again = [field for field in found if field not in ("stock", "pictures")] if just_sent else []
         yield {
             "id": row["id"], "sent_at": row["sent_at"], "seen": there | ({"again": again} if again else {}),
             "state": "drifted" if found else "live", "stock_id": listing.stock_id,

@@ -117,3 +117,28 @@ def test_pictures_of_a_variant_that_left_leave_the_page_with_it(db: Database, ri
     assert pictured(rig, page) == 3, "two of the variant that came back, and the owner's"
     withdrawn(db, {**red, "images": []})
     assert pictured(rig, page) == 1, "the owner's"
+
+
+@pytest.mark.parametrize("rig", ["shopify"], indirect=True)
+def test_a_picture_that_could_not_be_fetched_later_is_left_out_and_told(
+    db: Database, rig: ShopifyRig
+) -> None:
+    good, bad = "https://i.example/good.png", "https://i.example/bad.png"
+    shop_id = connected(db, rig, {"supplier_sku": "A", "images": [good, bad]})
+    rig.switch("pictures", later=True)
+    with db.unit_of_work() as uow:
+        let_push(uow, shop_id)
+    run_all(db)
+    page = one(db, "SELECT external_id FROM shop_product")
+    assert rows(db, "SELECT state FROM listing") == [("live",)] and pictured(rig, page) == 2
+    site = rig.shop.site
+    with site.lock, site.store.work():
+        for picture in site.all("MediaImage"):
+            site.put("MediaImage", {**picture, "status": "FAILED" if picture["source"] == bad else "READY"})
+    verify(db, shop_id, repairs=False)
+    assert rows(db, "SELECT state, seen->'pictures' FROM listing") == [("drifted", [bad])]
+    for _ in range(2):
+        verify(db, shop_id, repairs=True)
+        assert rows(db, "SELECT state, seen->'pictures' FROM listing") == [("live", None)]
+        assert bad in one(db, "SELECT problem FROM shop_product") and pictured(rig, page) == 1
+    assert one(db, "SELECT count(*) FROM push") == 2, "it is not sent again each hour"

@@ -119,6 +119,13 @@ def test_a_tag_of_ours_that_is_gone_from_its_page_is_drift() -> None:
     assert "tags" not in seen(untold, ["new"]), "a channel that does not tell tags as they were sent"
 
 
+def test_a_picture_of_ours_that_could_not_be_fetched_is_drift() -> None:
+    there = ShopListing("77", "7", "live", "N-1", "Schirm", Money(1290, "EUR"), 3, failed_images=("m1", "m9"))
+    held = seen(there, (), {"https://i.example/a": "m1", "https://i.example/b": "m2"})
+    assert drift("Schirm", WANTED, held) == [["pictures", "https://i.example/a", None]]
+    assert drift("Schirm", WANTED, seen(there)) == [], "the owner's own"
+
+
 # ---------------------------------------------------------------- a shop's own texts
 ROW = {
     "product_title": "Lampe Oslo", "description": "Hell & warm\nFür <2 m", "brand": "Norden", "category": "Licht > Tisch > Klein",

@@ -244,11 +244,23 @@ def test_a_listing_is_what_the_shop_holds() -> None:
     }  # fmt: skip
     variant = held("V", "SH-S", ("Size", "S"), barcode="4006381333931")
     assert mapping.listing(variant, product, "EUR") == ShopListing(
-        "V", "P", "live", "SH-S", "Shirt", PRICE, 4, "4006381333931", (("Size", "S"),), 1, "item-V", ("new",)
+        "V",
+        "P",
+        "live",
+        "SH-S",
+        "Shirt",
+        PRICE,
+        4,
+        "4006381333931",
+        (("Size", "S"),),
+        1,
+        "item-V",
+        ("new",),
+        ("2",),
     )
     bare = held("V", "", ("Title", "Default Title"), stock=None, price=None)
     assert mapping.listing(bare, product, "EUR") == ShopListing(
-        "V", "P", "live", "", "Shirt", image_count=1, stock_id="item-V", tags=("new",)
+        "V", "P", "live", "", "Shirt", image_count=1, stock_id="item-V", tags=("new",), failed_images=("2",)
     )
     loose = held("V", "", stock=4)
     loose["inventoryItem"]["tracked"] = False

@@ -189,6 +189,7 @@ def listing(variant: Fields, product: Fields, currency: str) -> ShopListing:
         image_count=len(media_of(product)),
         stock_id=str(item["id"]) if item.get("id") else None,
         tags=tuple(str(tag) for tag in product.get("tags") or []),
+        failed_images=tuple(media_of(product, failed=True)),
     )
 
 
