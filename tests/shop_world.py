@@ -77,14 +77,16 @@ class World:
     excuse: Counter[str] = field(default_factory=Counter)
     life: int | None = None
 
-    def begin(self, has: Sequence[str] = ("", ""), page: Any = "stays", *, strange: bool = False, names: Sequence[str] = ()) -> None:  # fmt: skip
+    def begin(
+        self, has: Sequence[str] = ("", ""), page: Any = "stays", *, strange: bool = False, at_once: bool = False, names: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         """Shops with nothing but their owners' own pages of what `has` says and the supplier has (`names`), a supplier with a feed, a shop of each channel that lists all of it, deposits, and webhooks."""
         self.office = Office(self.server, self.db, self._left)
         self.db.run("DELETE FROM message")
         self.db.run("UPDATE shop SET live_since = NULL")
         for hand, own in zip(self.hands, has, strict=True):
             hand.clear()
-            owner = Owner(self.db, hand, self.code, own, page, strange)
+            owner = Owner(self.db, hand, self.code, own, page, strange, at_once)
             owner.opens(names, COLOURS)
             self.owners.append(owner)
         with self.db.unit_of_work() as uow:

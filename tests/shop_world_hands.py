@@ -33,11 +33,13 @@ class Shown:
 
 
 class Hands(Protocol):
-    """One sandbox shop, moved and looked at from outside. `keeps_gone`: what is no longer sold stays to be seen, without stock."""
+    """One sandbox shop, moved and looked at from outside. `keeps_gone`: what is no longer sold stays to be seen, without stock.
+    `unique_skus`: no two things there have the same."""
 
     rig: Any
     faults: tuple[str, ...]
     keeps_gone: bool
+    unique_skus: bool
 
     @property
     def told(self) -> dict[str, Any]: ...
@@ -58,6 +60,7 @@ class WooHands:
 
     faults = ("hang", "late", "drop_before", "drop_after", "stray", "cut", "php_fatal", "maintenance")
     keeps_gone = False
+    unique_skus = True
 
     def __init__(self, rig: WooOrderRig) -> None:
         self.rig, self._rest = rig, rig.woo.rest
@@ -139,6 +142,7 @@ class ShopifyHands:
 
     faults = ("hang", "late", "drop_before", "drop_after", "cut", "throttled", "internal", "html")
     keeps_gone = True
+    unique_skus = False
 
     def __init__(self, rig: ShopifyOrderRig) -> None:
         self.rig, self._rig = rig, rig.rig

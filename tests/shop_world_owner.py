@@ -9,7 +9,7 @@ from typing import Any, Literal
 from core.clock import now
 from models.events import AdoptionDue
 from models.shops import Shop
-from pipelines.listings.adopt import adopt
+from pipelines.listings.adopt import adopt, leave
 from pipelines.making import let_push
 from tests.shop_world_hands import Hands
 from tests.shop_world_hub import Mortal
@@ -20,14 +20,16 @@ STRANGE = "x9"
 TAKEN = """
 SELECT v.sku, p.trade_only FROM listing l JOIN variant v ON v.id = l.variant_id
 JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
-WHERE l.shop_id = %s AND l.external_id IS NOT NULL"""
+JOIN adoption a ON a.shop_id = l.shop_id AND a.external_id = l.external_id AND a.state = 'adopted'
+WHERE l.shop_id = %s"""
 WANTED = "SELECT v.sku FROM listing l JOIN variant v ON v.id = l.variant_id WHERE l.shop_id = %s AND l.wanted IS NOT NULL"
 
 
 @dataclass
 class Owner:
     """One shop's. `has` says of what he has pages: "A", a product of one, "V", one that comes in colours; `page` is what he lets
-    the hub do with them, `strange` whether he has a colour more. He writes the SKUs his own way."""
+    the hub do with them, `strange` whether he has a colour more. He writes the SKUs his own way. With `at_once` he lets the hub
+    go to work before he was asked for anything."""
 
     db: Mortal
     hand: Hands
@@ -35,10 +37,12 @@ class Owner:
     has: str = ""
     page: Literal["stays", "ours"] = "stays"
     strange: bool = False
+    at_once: bool = False
     shop: int = 0
     titles: dict[str, str] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
     sales: list[tuple[str, str]] = field(default_factory=list)
+    sold: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     live: bool = True
     since: datetime | None = None
@@ -46,16 +50,24 @@ class Owner:
     def opens(self, names: Collection[str], colours: Mapping[str, str]) -> None:
         """His pages of what the supplier has, before he knows the hub."""
         groups = {"V" if name in colours else name for name in names}
-        self.has = "".join(sorted(set(self.has) & groups))
-        self.live = not self.has
-        for group in self.has:
-            mine = sorted(name for name in names if name == group or (group == "V" and name in colours))
-            self.names += mine
-            skus = {self.sku(each): colours.get(each, "") for each in mine}
-            if group == "V" and self.strange:
-                skus[self.sku(STRANGE)] = "Lila"
-            self.titles[group] = f"Own {group}"
-            self.pages[group] = self.hand.own(f"Own {group}", "5.00", skus)
+        wished, self.has = sorted(set(self.has) & groups), ""
+        self.live = not wished or self.at_once
+        for group in wished:
+            self.opens_one(group, names, colours)
+
+    def opens_one(self, group: str, names: Collection[str], colours: Mapping[str, str]) -> None:
+        """A page of his own of what he has none of yet; nothing where his shop does not let him use a SKU twice."""
+        mine = sorted(name for name in names if name == group or (group == "V" and name in colours))
+        there = {sku.lower() for sku, _ in self.hand.look(self.code)}
+        skus = {self.sku(each): colours.get(each, "") for each in mine}
+        if group in self.has or not mine or (self.hand.unique_skus and there & set(skus)):
+            return
+        self.has += group
+        self.names += mine
+        if group == "V" and self.strange:
+            skus[self.sku(STRANGE)] = "Lila"
+        self.titles[group] = f"Own {group}"
+        self.pages[group] = self.hand.own(f"Own {group}", "5.00", skus)
 
     def sku(self, name: str) -> str:
         """As he writes it."""
@@ -69,6 +81,7 @@ class Owner:
             there = [shown for each, shown in self.hand.look(sku) if each == sku and shown.on_sale and shown.stock]  # fmt: skip
             if there:
                 self.sales.append((sku, self.hand.rig.buy([(sku, 1)], paid=True)))
+                self.sold.append(self.sales[-1][1])
 
     def gives_back(self) -> str | None:
         """A sale of his own is cancelled, and its piece is on the shelf again; the name it has at the hub, if it is adopted."""
@@ -98,6 +111,17 @@ class Owner:
             with self.db.unit_of_work() as uow:
                 let_push(uow, self.shop)
             self.live = True
+
+    def leaves(self) -> None:
+        """What cannot be adopted he keeps for himself."""
+        with self.db.unit_of_work() as uow:
+            leave(uow, self.shop, None)
+
+    def beside(self, colours: Collection[str]) -> set[str]:
+        """Groups of which something is still only his."""
+        return {
+            "V" if name in colours else name for name in self.names if self.sku(name) not in self.adopted()
+        }
 
     @property
     def fresh(self) -> bool:

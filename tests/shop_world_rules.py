@@ -37,7 +37,7 @@ REFUSED_THERE = """
 SELECT v.sku FROM listing l JOIN variant v ON v.id = l.variant_id
 JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
 WHERE l.shop_id = %s AND l.wanted IS NOT NULL AND l.state = 'refused' AND l.external_id IS NULL AND l.problem IS NOT NULL
-  AND p.trade_only"""
+  AND (p.trade_only OR l.problem LIKE '%%already used by another product%%')"""
 place = st.integers(0, 1)
 name = st.sampled_from(["A", *NAMES])
 some = st.integers(0, 10**6)
@@ -56,7 +56,11 @@ class Truth(RuleBasedStateMachine):
     current: dict[str, Any]
 
     @initialize(
-        told=lists, has=st.tuples(owns, owns), page=st.sampled_from(["stays", "ours"]), strange=st.booleans()
+        told=lists,
+        has=st.tuples(owns, owns),
+        page=st.sampled_from(["stays", "ours"]),
+        strange=st.booleans(),
+        at_once=st.booleans(),
     )
     def begins(
         self,
@@ -64,10 +68,11 @@ class Truth(RuleBasedStateMachine):
         has: tuple[str, str] = ("", ""),
         page: str = "stays",
         strange: bool = False,
+        at_once: bool = False,
     ) -> None:
         self.world = World(self.db, self.hands, self.server, dated())
         self.current["world"] = self.world
-        self.world.begin(has, page, strange=strange, names=sorted(told))
+        self.world.begin(has, page, strange=strange, at_once=at_once, names=sorted(told))
         self.supplier_tells(told)
         self.world.works_off()
 
@@ -131,6 +136,10 @@ class Truth(RuleBasedStateMachine):
     def owner_edits(self, place: int, name: str, what: str) -> None:
         self.world.edits(place, name, what)
 
+    @rule(place=place, group=st.sampled_from("AV"))
+    def owner_opens_a_page_of_his_own(self, place: int, group: str) -> None:
+        self.world.owners[place].opens_one(group, sorted(self.world.stock), COLOURS)
+
     @rule(place=place)
     def owner_adopts(self, place: int) -> None:
         self.world.adopts(place)
@@ -187,6 +196,7 @@ class Truth(RuleBasedStateMachine):
         self.owners_get_through()
         self.shops_are_true()
         self.no_order_is_lost()
+        self.what_is_only_the_owners_is_not_taken()
         self.nothing_is_sold_twice()
         self.what_left_is_told_once()
 
@@ -194,11 +204,12 @@ class Truth(RuleBasedStateMachine):
         """Owners adopt in the end what they have; the supplier has to have it for that."""
         world = self.world
         late = {name for owner in world.owners if set(owner.names) for name in owner.names} - set(world.stock)
-        if late and not all(owner.live for owner in world.owners):
+        if late and any(owner.beside(COLOURS) for owner in world.owners):
             world.supplies(world.stock | dict.fromkeys(late, 3), world.price | dict.fromkeys(late, 7))
             world.works_off()
         for place in (0, 1):
             world.adopts(place)
+            world.owners[place].leaves()
             assert world.owners[place].live
         if any(owner.has for owner in world.owners):
             world.calms_down()
@@ -213,21 +224,23 @@ class Truth(RuleBasedStateMachine):
             assert owner.page == "ours" or his == {
                 "V" if sku in COLOURS else sku for sku in self.adopted(place)
             }
+            beside = owner.beside(COLOURS)
             every = self.hands[place].look(world.code)
             pages = {"V" if key in COLOURS else key for key in world.offered} | set(owner.has)
             there = self.hands[place].pages()
-            assert len(there) <= len(pages), f"shop {place}: {there} for {pages}"
+            assert len(there) <= len(pages) + len(beside), f"shop {place}: {there} for {pages}"
             assert {shown.page for _, shown in every} == set(there), f"shop {place}: a page of nothing"
             found = world.look(place)
             of_group = {shown.page for key, (_, shown) in found.items() if key in COLOURS}
             assert len(of_group) <= 1, f"shop {place}: {of_group} are one product"
             for group in owner.has:
                 known = {shown.page for key, (_, shown) in found.items() if key in self.of(group)}
-                assert known <= {owner.pages[group]}, f"shop {place}: {group} was doubled: {known}"
+                assert group in beside or known <= {owner.pages[group]}, f"shop {place}: {group} was doubled: {known}"  # fmt: skip
             wanted = {sku.rpartition("-")[2]: each for sku, each in rows(self.db, WANTED, shop_id)}
             assert set(wanted) == set(world.price)
             for key in self.not_there(place):
-                assert his >= {"V"} and key in COLOURS, f"shop {place} refuses {key}"
+                group = "V" if key in COLOURS else key
+                assert (his >= {"V"} and key in COLOURS) or group in beside, f"shop {place} refuses {key}"
                 del wanted[key]
             on_sale = {key: shown for key, (_, shown) in found.items() if shown.on_sale}
             gone = {key: shown.stock for key, shown in on_sale.items() if key not in wanted}
@@ -260,6 +273,12 @@ class Truth(RuleBasedStateMachine):
             stored = rows(self.db, TAKEN, self.world.shops[order.shop], order.id)
             left = {sku: number for sku, number in stored if number}
             assert left == {self.world.sku(key): number for key, number in order.lines.items() if number}, f"{left}: {order}"  # fmt: skip
+
+    def what_is_only_the_owners_is_not_taken(self) -> None:
+        """No order of his own, from before an adoption or of what stands beside ours, is the hub's."""
+        for owner in self.world.owners:
+            taken = "SELECT external_id FROM shop_order WHERE shop_id = %s AND external_id = ANY(%s)"
+            assert rows(self.db, taken, owner.shop, owner.sold) == []
 
     def nothing_is_sold_twice(self, *, quiet: bool = True) -> None:
         for key in NAMES:

@@ -54,7 +54,7 @@ PLANTED: dict[str, tuple[str, Any, str]] = {
     "a page that stands there already is not known": (
         "pipelines.listings.push.draft",
         forgetful,
-        "doubled|for {",
+        "doubled|for {|shop 1 shows",
     ),
 }
 
