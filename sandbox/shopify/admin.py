@@ -163,7 +163,7 @@ class Admin:
         }
 
     def _settings(self, wish: Fields) -> None:
-        """`{"plan", "rate", "points", "scopes", "chatty", "orders_a_minute", "latency", "state": 200 | 402 | 403 | 423 | 503}`; `rate` is points a second in place
+        """`{"plan", "rate", "points", "scopes", "chatty", "orders_a_minute", "customer_data", "latency", "state": 200 | 402 | 403 | 423 | 503}`; `rate` is points a second in place
         of the plan's and holds until the shop is started again."""
         site = self._site
         if "plan" in wish or "rate" in wish:
@@ -174,6 +174,8 @@ class Admin:
         site.latency = float(wish.get("latency", site.latency))
         if "orders_a_minute" in wish:
             site.store.remember("orders_a_minute", str(wish["orders_a_minute"] or ""))
+        if "customer_data" in wish:
+            site.store.remember("customer data", "yes" if wish["customer_data"] else "no")
         if "chatty" in wish:
             site.chatty = bool(wish["chatty"])
         if "scopes" in wish:

@@ -58,6 +58,10 @@ def judged(text: str) -> tuple[DocumentNode | None, list[GraphQLError]]:
     return document, validate(schema(), document)
 
 
+_BUYERS = {("Order", name) for name in ("email", "phone", "shippingAddress", "billingAddress", "customer")}
+"""What an app is told only where Shopify approved it for protected customer data, whatever its scopes."""
+
+
 def connections(document: DocumentNode) -> int:
     """How many of a document's fields are lists that are paged."""
     kinds, found = TypeInfo(schema()), 0
@@ -139,6 +143,12 @@ def _hand_down(shown: Fields, value: Any) -> None:
 
 
 def _demand(site: Site, place: tuple[str, str]) -> None:
+    if place in _BUYERS and site.fact("customer data") == "no":
+        page = "https://shopify.dev/docs/apps/launch/protected-customer-data"
+        raise GraphQLError(
+            f"This app is not approved to use the {place[1]} field. See {page} for more details.",
+            extensions={"code": "ACCESS_DENIED", "documentation": page},
+        )
     scope = _SCOPES.get(place)
     if scope is None:
         return

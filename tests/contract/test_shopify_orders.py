@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connectors.orders import ShipmentReport
-from core.errors import Refused
+from core.errors import Misconfigured, Refused
 from tests.contract.shopify_rig import ShopifyRig, sandbox_shopify
 from tests.contract.shops import Make, push
 
@@ -174,3 +174,17 @@ def test_what_lies_with_a_fulfilment_service_needs_its_scope(rig: ShopifyRig, sk
     rig.switch("settings", scopes=[*site.scopes, "write_third_party_fulfillment_orders"])
     rig.connect().report_shipment(made["id"], report)
     assert [pieces for _, pieces in shipments(rig, made["id"])] == [1, 1]
+
+
+def test_an_app_that_may_not_see_buyers_says_what_to_ask_for(rig: ShopifyRig, sku: str) -> None:
+    number = rig.switch("order", lines=[{"sku": sku, "quantity": 1}])["id"]
+    rig.switch("settings", customer_data=False)
+    try:
+        with pytest.raises(Misconfigured, match=r"protected customer data \(name, address, email, phone\)"):
+            rig.connect().order(number)
+        with pytest.raises(Misconfigured, match="does not let the hub's app see the buyers"):
+            list(rig.connect().orders_since(datetime.now(UTC) - timedelta(hours=1)))
+    finally:
+        rig.switch("settings", customer_data=True)
+    order = rig.connect().order(number)
+    assert order is not None and order.lines[0].sku == sku

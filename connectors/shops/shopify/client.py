@@ -198,6 +198,13 @@ class GraphQL:
         """What a top-level error means (shopify.dev, "Status and error codes" of the GraphQL Admin API)."""
         code = str((error.get("extensions") or {}).get("code") or "")
         words = plain(str(error.get("message") or code))
+        if code == "ACCESS_DENIED" and "not approved" in words:
+            # shopify.dev, "Work with protected customer data": an approval beside the scopes, for each of these fields.
+            raise Misconfigured(
+                f"Shopify does not let the hub's app see the buyers of the shop {self.host}. Ask for access to protected "
+                "customer data (name, address, email, phone) in the app's settings in the Dev Dashboard; a custom app sees "
+                "them only on plans that allow it."
+            )
         if code == "ACCESS_DENIED":
             needed = (error.get("extensions") or {}).get("requiredAccess") or words
             scopes = re.findall(r"`([a-z_]+)`", str(needed))
