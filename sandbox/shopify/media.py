@@ -24,10 +24,17 @@ def take_in(site: Site, given: Fields) -> int:
     return int(found["id"])
 
 
-def of_variant(site: Site, product: Fields, given: Fields | None) -> int | None:
-    """A variant's picture is one of its product's: the same source or id is the same file."""
+def of_variant(
+    site: Site, product: Fields, given: Fields | None, shown: int | None, where: tuple[str, ...]
+) -> int | None:
+    """A variant's picture is one of its product's: the same source or id is the same file. One that is still worked on is
+    taken with its source alone, or by who `shown` it already."""
     if not given:
         return None
+    known = site.one("MediaImage", given["id"]) if given.get("id") else None
+    if known and known["status"] != "READY" and known["id"] != shown:
+        message = "Non-ready media cannot be attached to variants."
+        raise UserError(message, "INVALID_VARIANT", *where, "file")
     for number in product["files"]:
         one = site.one("MediaImage", number)
         if one and (

@@ -196,7 +196,7 @@ def _variant(
     _plain(variant, given, where)
     _item(variant, item, given.get("inventoryItem") or {}, where)
     if "file" in given:
-        variant["mediaId"] = media.of_variant(site, product, given["file"])
+        variant["mediaId"] = media.of_variant(site, product, given["file"], variant["mediaId"], where)
     site.touch(variant)
     site.touch(item)
     for one in given.get("inventoryQuantities") or []:

@@ -346,8 +346,8 @@ def test_stock_stays_at_the_place_that_was_the_hubs(rig: ShopifyRig) -> None:
     moved = rig.connect(location=first.location_ids[1]).check()
     assert moved.location_ids == first.location_ids[:1]
     with site.lock, site.store.work():
-        for place in site.all("Location")[2:]:
-            site.store.drop("Location", int(place["id"]))
+        for other in site.all("Location")[2:]:
+            site.store.drop("Location", other["id"])
 
 
 def test_a_shop_tells_its_places_scopes_and_limits(rig: ShopifyRig) -> None:

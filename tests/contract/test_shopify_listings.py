@@ -16,6 +16,8 @@ LOOK = """query ($id: ID!) { product(id: $id) { title handle tags status descrip
   variants(first: 10) { nodes { id sku price compareAtPrice barcode inventoryPolicy
     inventoryItem { tracked requiresShipping harmonizedSystemCode countryCodeOfOrigin } } } } }"""
 
+PICTURE = "https://img.test/a.jpg"
+
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShopifyRig]:
@@ -194,3 +196,26 @@ def test_two_variants_of_one_sku_are_told_apart_by_their_options(rig: ShopifyRig
     assert (result.problem, result.problems) == (None, {})
     held = {one.options: one.external_id for one in shop.read_back([str(result.external_id)])}
     assert {one.key: held[one.options] for one in draft.variants} == result.variant_ids
+
+
+def test_a_picture_that_is_not_ready_keeps_no_variant_out(rig: ShopifyRig, make: Make) -> None:
+    shop = rig.connect()
+    draft = make.variable(1, images=(PICTURE,))
+    rig.switch("pictures", later=True)
+    first = push(shop, draft)[draft.key]
+    rig.switch("pictures", later=False)
+    small, *others = known(draft, first).variants
+    with_picture = replace(known(draft, first), variants=(replace(small, image=PICTURE), *others))
+    second = push(shop, with_picture)[draft.key]
+    assert second.problem is None and set(second.variant_ids) == {"v1S", "v1M", "v1L"}
+    assert list(second.problems) == ["pictures"] and "not ready" in second.problems["pictures"]
+    rig.switch("pictures", ready=True)
+    assert push(shop, with_picture)[draft.key].problems == {}
+    site = rig.shop.site
+    with site.lock:
+        shown = {one["sku"]: one["mediaId"] for one in site.all("ProductVariant", "parent = ?", int(str(first.external_id).rpartition("/")[2]))}  # fmt: skip
+    assert {sku[-1]: number is not None for sku, number in shown.items()} == {
+        "S": True,
+        "M": False,
+        "L": False,
+    }

@@ -33,7 +33,8 @@ PAGE = 250
 class Attempt:
     """What is known of one product while it goes in: `asked` as the hub knew it, `draft` with what was learned since.
 
-    `variants` and `dead` are refusals by variant key and URL, `remarks` what was left out without a refusal. `handle` and
+    `variants` and `dead` are refusals by variant key and URL, `remarks` what was left out without a refusal, `bare` the keys
+    of variants that go without their picture. `handle` and
     `collection` are what it may still be made with. `known` are the keys of variants that were there before, `born` of
     those that a write of ours may have made, their stock included: they may be sold before its answer comes.
     """
@@ -48,6 +49,7 @@ class Attempt:
     handle: str | None = None
     collection: str | None = None
     shelved: bool = False
+    bare: set[str] = field(default_factory=set)
     known: frozenset[str] = frozenset()
     born: set[str] = field(default_factory=set)
 
@@ -162,7 +164,13 @@ class Upsert:
         told = False
         for error in errors:
             where, place = _place(error["field"])
-            if where == "variants" and place < len(variants):
+            if where == "variants" and place < len(variants) and "file" in error["field"]:
+                # Shopify is still at work on the picture, which is the page's already.
+                attempt.bare.add(variants[place].key)
+                attempt.remarks["pictures"] = (
+                    "A picture was not ready to be a variant's; it is chosen for it with the next push."
+                )
+            elif where == "variants" and place < len(variants):
                 attempt.variants[variants[place].key] = sentence([error])
             elif where == "files" and place < len(attempt.files) and attempt.files[place]["url"]:
                 url = str(attempt.files[place]["url"])
@@ -198,6 +206,9 @@ class Upsert:
         )
         if held is None:
             wish |= sorting.at_making(attempt.draft, self._shelf(attempt))
+        for one, variant in zip(wish["variants"], attempt.sent.variants, strict=False):
+            if variant.key in attempt.bare:
+                one.pop("file", None)
         if carried(wish) > MOST_CARRIED:
             for one in wish["variants"]:
                 one.pop("file", None)
