@@ -44,6 +44,8 @@ class Owner:
     sales: list[tuple[str, str]] = field(default_factory=list)
     sold: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
+    twice: set[str] = field(default_factory=set)
+    """Groups that he opened a page of though the hub's stood there already."""
     live: bool = True
     since: datetime | None = None
 
@@ -62,6 +64,8 @@ class Owner:
         skus = {self.sku(each): colours.get(each, "") for each in mine}
         if group in self.has or not mine or (self.hand.unique_skus and there & set(skus)):
             return
+        if there & set(skus):
+            self.twice.add(group)
         self.has += group
         self.names += mine
         if group == "V" and self.strange:

@@ -225,6 +225,7 @@ class Truth(RuleBasedStateMachine):
                 "V" if sku in COLOURS else sku for sku in self.adopted(place)
             }
             beside = owner.beside(COLOURS)
+            assert "A" not in beside - owner.twice, f"shop {place}: A was doubled"
             every = self.hands[place].look(world.code)
             pages = {"V" if key in COLOURS else key for key in world.offered} | set(owner.has)
             there = self.hands[place].pages()

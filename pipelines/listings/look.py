@@ -12,7 +12,7 @@ from core.clock import now
 from core.database import SET_SECONDS, Database, UnitOfWork
 from core.errors import Misconfigured
 from models.events import AdoptionDue, ListingsDue
-from models.shops import Push, Shop
+from models.shops import Shop
 from pipelines.listings.own import Match, Ours, matches
 from pipelines.listings.undecided import mark
 from pipelines.opening import connect
@@ -63,18 +63,16 @@ def plan_adoption(event: AdoptionDue, db: Database) -> None:
         store(uow, shop.id, theirs, whole=True)
 
 
-def before_making(db: Database, shop: Shop, connector: ShopConnector, push_id: int) -> None:
+def before_making(db: Database, shop: Shop, connector: ShopConnector) -> None:
     """For a push, before it makes anything new. A shop that was never looked at is read whole (an empty one is a call);
-    in another one only what has a SKU or GTIN of what is to be made is looked for, once in a push that ends.
+    in another one only what has a SKU or GTIN of what is to be made is looked for.
 
     Raises what the connector raises. What was found is stored, and what waits for it is left out from then on.
     """
     with db.unit_of_work() as uow:
         new = uow.cursor().execute(TO_MAKE, [shop.id]).fetchall()
         looked_at = uow.session.get_one(Shop, shop.id).looked_at
-        push = uow.session.get(Push, push_id)
-        fresh = looked_at is not None and push is not None and looked_at >= push.started_at
-    if not new or fresh:
+    if not new:
         return
     if looked_at is None:
         theirs = list(connector.everything())

@@ -147,7 +147,7 @@ class Sending:
         try:
             known_again(self._db, self._shop, self._fast)
             if not only_stock:
-                before_making(self._db, self._shop, self._fast, self._push_id)
+                before_making(self._db, self._shop, self._fast)
                 self._withdraw()
             self._send_stock()
             if not only_stock:

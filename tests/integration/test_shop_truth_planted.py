@@ -59,6 +59,24 @@ PLANTED: dict[str, tuple[str, Any, str]] = {
 }
 
 
+@pytest.mark.parametrize("bug", [False, True])
+def test_a_page_that_is_made_beside_its_owners_is_found(
+    machine: type[Truth], bug: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He let the hub go to work at once, and another owner opened his page before the hub had made its own."""
+    if bug:
+        monkeypatch.setattr("pipelines.listings.push.before_making", lambda *asked: None)
+    walk = machine()
+    with pytest.raises(AssertionError, match="was doubled|refuses A") if bug else nullcontext():
+        walk.begins(told={"A": (10, 8)}, has=("", "A"), at_once=True)
+        walk.owner_sells_or_takes_back_his_own(1, 0, False)
+        walk.supplier_tells({"V1": (10, 8)})
+        walk.owner_opens_a_page_of_his_own(1, "V")
+        walk.world.works_off()
+        walk.teardown()
+    assert bug or walk.world.owners[1].adopted() != {}
+
+
 @pytest.mark.parametrize("bug", [None, *PLANTED])
 def test_a_planted_bug_is_found(
     machine: type[Truth], bug: str | None, monkeypatch: pytest.MonkeyPatch
