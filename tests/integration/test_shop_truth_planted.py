@@ -67,7 +67,7 @@ def test_a_page_that_is_made_beside_its_owners_is_found(
     if bug:
         monkeypatch.setattr("pipelines.listings.push.before_making", lambda *asked: None)
     walk = machine()
-    with pytest.raises(AssertionError, match="was doubled|refuses A") if bug else nullcontext():
+    with pytest.raises(AssertionError, match=r"was doubled|refuses A") if bug else nullcontext():
         walk.begins(told={"A": (10, 8)}, has=("", "A"), at_once=True)
         walk.owner_sells_or_takes_back_his_own(1, 0, False)
         walk.supplier_tells({"V1": (10, 8)})
