@@ -1,6 +1,6 @@
 """Rows of cells -> Arrow-backed frames of text: what every reader does in the same way, with the same limits."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -38,11 +38,14 @@ def plain(text: str) -> str:
 
 
 def frame(
-    names: list[str], columns: list[list[str | None]], locators: list[str], faults: list[str]
+    names: list[str], columns: Sequence[list[str | None] | pa.Array], locators: list[str], faults: list[str]
 ) -> pd.DataFrame:
-    """A frame of text. Cells that hold undecodable bytes (as lone surrogates) mark their row's `_fault`."""
+    """A frame of text; columns that are Arrow's already are text for certain. Of others cells that hold undecodable bytes (as lone surrogates) mark their row's `_fault`."""
     arrays = []
     for cells in columns:
+        if isinstance(cells, pa.Array):
+            arrays.append(cells)
+            continue
         try:
             arrays.append(pa.array(cells, pa.large_string()))
         except UnicodeEncodeError:

@@ -1,13 +1,15 @@
 """XML as a stream: each repeating element becomes a row of text, its children columns; nothing is fetched or expanded."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from lxml import etree
 
 from connectors.base import Dialect
@@ -26,7 +28,7 @@ _NS_ERROR, _MENDABLE = (
 )  # libxml2's parser/xmlerror.h: invalid char, undeclared entity, no name, no UTF-8, …
 _UNDECLARED = re.compile(r"prefix (\S+) (?:on|for)")
 T = TypeVar("T")
-Block = tuple[int, dict[str, list[str | None]], list[str], list[str]]
+Block = tuple[int, dict[str, pa.Array], list[str], list[str]]
 """Rows, name -> values, locators, faults."""
 
 
@@ -61,10 +63,9 @@ class XmlReader:
         for rows, columns, locators, faults in self._blocks(file, dialect, FRAME_ROWS):
             names.update(dict.fromkeys(columns))
             _check_width(file, names)
-            nothing: list[str | None] = [None] * rows
-            made = frame(list(names), [columns.get(name, nothing) for name in names], locators, faults)
-            _check_cells(file, made, columns)
-            yield made
+            _check_cells(file, columns)
+            nothing = pa.nulls(rows, pa.large_string())
+            yield frame(list(names), [columns.get(name, nothing) for name in names], locators, faults)
 
     def _paths(self, file: Path, encoding: str, shape: Shape) -> Iterator[str]:
         """The paths its beginning shows, then those that only a look through a large file does."""
@@ -144,10 +145,11 @@ class XmlReader:
                 stream.close()
 
 
-def _check_cells(file: Path, made: pd.DataFrame, filled: Iterable[str]) -> None:
-    """Raises Refused for a value over MAX_CELL in the columns that are not blank altogether."""
-    for name in filled:
-        if (made[name].str.len() > MAX_CELL).any():
+def _check_cells(file: Path, columns: Mapping[str, pa.Array]) -> None:
+    """Raises Refused for a value over MAX_CELL."""
+    for name, values in columns.items():
+        long = values.filter(pc.greater(pc.binary_length(values), MAX_CELL))
+        if len(long) and pc.max(pc.utf8_length(long)).as_py() > MAX_CELL:
             raise Refused(
                 f"{file.name} has a value of over 1 MB in {name}; that is no catalogue field.",
                 rule="too_long",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import IO, Any
 
+import pyarrow as pa
 from lxml import etree
 
 from connectors.readers.frames import FRAME_CELLS, FRAME_CHARACTERS
@@ -134,7 +135,7 @@ class Records:
                 while element.getprevious() is not None:
                     del parent[0]
 
-    def blocks(self, most: int, skip: int = 0) -> Iterator[tuple[int, dict[str, list[str | None]]]]:
+    def blocks(self, most: int, skip: int = 0) -> Iterator[tuple[int, dict[str, pa.Array]]]:
         """(rows, name -> values) of at most `most` records and about FRAME_CHARACTERS each, without the first `skip`."""
         self._rows = self._begun = 0
         self._most, self._skip = most, skip
@@ -151,7 +152,7 @@ class Records:
         if self._rows:
             yield self._cut()
 
-    def rest(self) -> tuple[int, dict[str, list[str | None]]]:
+    def rest(self) -> tuple[int, dict[str, pa.Array]]:
         """What was read since the last block, and one row of the record in which the file broke off (or nothing)."""
         found = self._inside()
         if found is not None and found is not self._last:
@@ -169,12 +170,13 @@ class Records:
                 self._templates.learn(text, {})
         self._rows += 1
 
-    def _cut(self) -> tuple[int, dict[str, list[str | None]]]:
+    def _cut(self) -> tuple[int, dict[str, pa.Array]]:
         """The rows so far; the columns begin anew."""
         rows, self._rows = self._rows, 0
-        whole = self._columns.cut(rows)
-        self._templates.cut(rows, whole)
-        whole.update({name: [said] * rows for name, said in self._context.items() if said is not None})
+        whole = self._templates.cut(rows, self._columns.cut(rows))
+        for name, said in self._context.items():
+            if said is not None:
+                whole[name] = pa.repeat(pa.scalar(said, pa.large_string()), rows)
         return rows, whole
 
     def _inside(self) -> etree._Element | None:

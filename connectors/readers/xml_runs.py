@@ -15,6 +15,7 @@ _PIECE = 1 << 18  # bytes read at a time
 _HELD = 1 << 20  # bytes of one record that is not whole yet; a longer one is the parser's
 _BLANK = re.compile(rb"[ \t\r\n]*+")
 _CONTROLS = bytes(code for code in range(32) if code not in (9, 10, 13))
+_NONCHARACTER = b"\xef\xbf"  # how both begin
 _NONCHARACTERS = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
 
 
@@ -41,8 +42,9 @@ class Runs:
         until, full = self.records + rows, self.taken + size
         while self.active:
             at = self._blank(self._at)
-            while self._room(until, full) and (end := self._templates.took_next(self._text, at, row)):
-                row, at = self._took(at, end, row)
+            if self._room(until, full):
+                end, count = self._templates.took_run(self._text, at, row, until - self.records)
+                row, at = self._took(at, end, row, count)
             self._at = at
             end = self._end_of(at)
             if not end:
@@ -51,7 +53,7 @@ class Runs:
             piece = self._text[at:end]
             if self._opening.match(piece):
                 if self._room(until, full) and self._templates.took(piece, row):
-                    row, self._at = self._took(at, end, row)
+                    row, self._at = self._took(at, end, row, 1)
                     continue
                 self._templates.learn(piece, prefixes)
             self._at = end
@@ -68,11 +70,11 @@ class Runs:
     def _room(self, until: int, full: int) -> bool:
         return self.records < until and self.taken < full
 
-    def _took(self, start: int, end: int, row: int) -> tuple[int, int]:
-        """(the next row, where the next record begins)."""
-        self.records += 1
+    def _took(self, start: int, end: int, row: int, count: int) -> tuple[int, int]:
+        """(the next row, where the next record begins) behind `count` records."""
+        self.records += count
         self.taken += end - start
-        return row if row < 0 else row + 1, self._blank(end)
+        return row if row < 0 else row + count, self._blank(end)
 
     def _blank(self, at: int) -> int:
         """Where what is not blank begins."""
@@ -113,7 +115,8 @@ class Runs:
         except UnicodeDecodeError:
             return False
         plain = len(piece.translate(None, _CONTROLS)) == len(piece)
-        return plain and not any(one in before + piece for one in _NONCHARACTERS)
+        whole = before + piece
+        return plain and not (_NONCHARACTER in whole and any(one in whole for one in _NONCHARACTERS))
 
 
 def _first_record(text: bytes, names: list[str]) -> tuple[int, bytes]:

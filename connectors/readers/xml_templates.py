@@ -7,11 +7,14 @@ only what any parser would read in the same way: text without a bare "&" or "]]>
 """
 
 import re
-from collections.abc import Mapping
-from html import unescape
-from itertools import repeat
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from xml.sax.saxutils import quoteattr
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 from lxml import etree
 
 from connectors.readers.xml_columns import Columns, is_markup
@@ -23,6 +26,7 @@ TOKEN = re.compile(
 """A comment, a CDATA section, an instruction, or a tag: (its "/", name, attributes, "/" of an empty element)."""
 _ATTRIBUTE = re.compile(rb"""([^\s=]++)\s*+=\s*+(?:"([^"]*+)"|'[^']*+')""")
 _ENTITY = rb"&(?:amp|lt|gt|quot|apos);"
+_ENTITIES = ((b"&lt;", b"<"), (b"&gt;", b">"), (b"&quot;", b'"'), (b"&apos;", b"'"), (b"&amp;", b"&"))
 _TEXT = rb"([^<&\]]*+(?:(?:" + _ENTITY + rb"|\](?!\]>))[^<&\]]*+)*+)"
 _VALUE = rb'"([^"<&\t\r\n]*+(?:' + _ENTITY + rb'[^"<&\t\r\n]*+)*+)"'
 _CDATA = rb"<!\[CDATA\[([^\]]*+(?:\](?!\]>)[^\]]*+)*+)\]\]>"
@@ -34,13 +38,16 @@ _JUDGED_AFTER, _WORTH = 200, 0.5  # records, and the share of them that patterns
 _DEEP, _LONGEST = 40, 300  # elements inside each other, and values: longer patterns take long to make
 Pieces = list[tuple[str, int]]
 """[(what stands before it, group)] of one column."""
+Part = tuple[npt.NDArray[np.int64], pa.Array]
+"""Values, and the rows they stand in."""
 
 
 class Template:
     """One shape: its pattern, which groups make which column, which are CDATA, and the rows taken since the last cut."""
 
-    def __init__(self, pattern: re.Pattern[bytes], columns: dict[str, Pieces], literal: set[int]) -> None:
-        self.pattern, self.columns, self.literal = pattern, columns, literal
+    def __init__(self, pattern: bytes, columns: dict[str, Pieces], literal: set[int]) -> None:
+        self.pattern, self.repeated = re.compile(pattern), re.compile(pattern + _BLANKS)
+        self.columns, self.literal = columns, literal
         self.rows: list[tuple[bytes, ...]] = []
         self.at: list[int] = []
 
@@ -58,15 +65,17 @@ class Templates:
         self._count = self._tried = self._taken = 0
         self._seen: set[int] = set()
 
-    def took_next(self, text: bytes, start: int, row: int) -> int:
-        """Where a record that begins at `start` ends, its values taken as row `row` (-1: left out), if it has the shape of
-        the last one; else 0."""
-        found = self._last.pattern.match(text, start) if self._last else None
-        if found is None:
-            return 0
-        self._tried += 1
+    def took_run(self, text: bytes, start: int, row: int, most: int) -> tuple[int, int]:
+        """(where the records end that stand one behind the other from `start` on and have the shape of the last one, and
+        the blanks behind them; how many they are, `most` at most). Their values are taken as row `row` (-1: left out) and
+        those after it."""
+        if self._last is None:
+            return start, 0
+        scanner = self._last.repeated.scanner(text, start)  # type: ignore[attr-defined]
+        found = list(islice(iter(scanner.match, None), most))
+        self._tried += len(found)
         self._take(found, row)
-        return found.end()
+        return found[-1].end() if found else start, len(found)
 
     def took(self, text: bytes, row: int) -> bool:
         """Whether a pattern has the values of the record that is `text`, as row `row`."""
@@ -77,7 +86,7 @@ class Templates:
             found = template.pattern.fullmatch(text)
             if found:
                 self._last = template
-                self._take(found, row)
+                self._take([found], row)
                 return True
         return False
 
@@ -101,47 +110,72 @@ class Templates:
                 self._count += 1
                 self.widest = max(self.widest, len(template.columns))
 
-    def cut(self, rows: int, whole: dict[str, list[str | None]]) -> None:
-        """Puts the values taken so far into `whole`, name -> `rows` values; the rows begin anew."""
+    def cut(self, rows: int, whole: Mapping[str, list[str | None]]) -> dict[str, pa.Array]:
+        """Name -> `rows` values: those of `whole`, and those taken so far beside them; the rows begin anew."""
+        parts: dict[str, list[Part]] = {}
+        for name, values in whole.items():
+            told = pa.array(values, pa.large_string())
+            there = np.flatnonzero(told.is_valid().to_numpy(zero_copy_only=False))
+            parts[name] = [(there, told.drop_null())]
         for alike in self._known.values():
             for template in alike:
                 if template.rows:
-                    _put(template, rows, whole)
+                    _put(template, parts)
                     template.rows, template.at = [], []
+        return {name: _one_behind_the_other(several, rows) for name, several in parts.items()}
 
-    def _take(self, found: re.Match[bytes], row: int) -> None:
-        self._taken += 1
+    def _take(self, found: Sequence[re.Match[bytes]], row: int) -> None:
+        self._taken += len(found)
         if row >= 0 and self._last is not None:
-            self._last.rows.append(found.groups(b""))
-            self._last.at.append(row)
+            self._last.rows.extend([one.groups(b"") for one in found])
+            self._last.at.extend(range(row, row + len(found)))
 
 
-def _put(template: Template, rows: int, whole: dict[str, list[str | None]]) -> None:
+def _put(template: Template, parts: dict[str, list[Part]]) -> None:
     groups = [
         _plain(group, literal=place in template.literal)
         for place, group in enumerate(zip(*template.rows, strict=True))
     ]
-    everywhere = len(template.at) == rows
+    at = np.array(template.at, dtype=np.int64)
     for name, pieces in template.columns.items():
         if len(pieces) == 1 and not pieces[0][0]:
             values = groups[pieces[0][1]]
         else:
-            parts = [one for before, group in pieces for one in (repeat(before), groups[group])]
-            values = ["".join(row) for row in zip(*parts, strict=False)]
-        if everywhere:
-            whole[name] = [*values]
-            continue
-        column = whole.setdefault(name, [None] * rows)
-        for place, value in zip(template.at, values, strict=True):
-            column[place] = value
+            words = [one for before, group in pieces for one in (_word(before), groups[group])]
+            values = pc.binary_join_element_wise(*words, _word(""))
+        parts.setdefault(name, []).append((at, values))
 
 
-def _plain(values: tuple[bytes, ...], *, literal: bool) -> list[str]:
+def _one_behind_the_other(parts: list[Part], rows: int) -> pa.Array:
+    """`rows` values put together from parts, none where no part has one."""
+    if len(parts) == 1 and len(parts[0][0]) == rows:
+        return parts[0][1]
+    places = np.full(rows, -1, dtype=np.int64)
+    before = 0
+    for at, _ in parts:
+        places[at] = np.arange(before, before + len(at))
+        before += len(at)
+    return pa.concat_arrays([values for _, values in parts]).take(pa.array(places, mask=places < 0))
+
+
+def _plain(values: tuple[bytes, ...], *, literal: bool) -> pa.Array:
     """The values of one group as a parser gives them; no text of a document holds U+0000."""
-    together = b"\0".join(values).decode()
-    if "\r" in together:
-        together = together.replace("\r\n", "\n").replace("\r", "\n")
-    return (unescape(together) if "&" in together and not literal else together).split("\0")
+    together = b"\0".join(values)
+    if b"\r" in together:
+        together = together.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if not literal and b"&" in together:
+        for entity, meant in _ENTITIES:
+            together = together.replace(entity, meant)
+    ends = np.flatnonzero(np.frombuffer(together, np.uint8) == 0)
+    text = together.replace(b"\0", b"")
+    offsets = np.concatenate(([0], ends - np.arange(len(ends)), [len(text)])).astype(np.int64)
+    return pa.Array.from_buffers(
+        pa.large_string(), len(values), [None, pa.py_buffer(offsets), pa.py_buffer(text)]
+    )
+
+
+def _word(text: str) -> pa.Scalar:
+    return pa.scalar(text, pa.large_string())
 
 
 def _template(text: bytes, prefixes: Mapping[str | None, str], name: str) -> Template | None:
@@ -204,7 +238,7 @@ def _template(text: bytes, prefixes: Mapping[str | None, str], name: str) -> Tem
     if depth or at != len(text):
         return None
     columns = _columns(b"".join(marked), prefixes, name)
-    return Template(re.compile(b"".join(pattern)), columns, literal) if columns else None
+    return Template(b"".join(pattern), columns, literal) if columns else None
 
 
 def _columns(marked: bytes, prefixes: Mapping[str | None, str], name: str) -> dict[str, Pieces] | None:
