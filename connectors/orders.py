@@ -121,7 +121,10 @@ class OrderConnector(Protocol):
     """What a shop's connector (connectors/base.py) knows of orders. Raises only what core.errors has."""
 
     def order(self, external_id: str) -> ShopOrder | None:
-        """The whole order as it stands now; None where the shop has it no longer."""
+        """The whole order as it stands now; None where the shop has it no longer.
+
+        Raises Refused with the rule "hidden" where the shop may have it and does not show it.
+        """
         ...
 
     def orders_since(self, moment: datetime) -> Iterator[ShopOrder | UnreadableOrder]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from connectors.orders import UnreadableOrder
 from core.clock import now
 from core.database import Database, UnitOfWork
+from core.errors import Refused
 from models.events import OrderNoticed, OrdersDue, OrdersSwept
 from models.shops import Shop
 from pipelines.opening import connect
@@ -17,6 +18,8 @@ OVERLAP = timedelta(seconds=120)
 LAG = timedelta(seconds=5)
 """The watermark keeps so far behind the present: orders of these seconds may still be in the making."""
 
+OURS = "SELECT FROM shop_order WHERE shop_id = %s AND external_id = %s"
+
 MILESTONE = 100
 """Orders after which a sweep stores how far it came."""
 
@@ -26,9 +29,17 @@ def pull(event: OrderNoticed, db: Database) -> None:
     with db.unit_of_work() as uow:
         shop = uow.session.get_one(Shop, event.shop_id)
         uow.session.expunge_all()
-    with patience(db, shop.id):
-        connector = connect(db, shop)
-        told = connector.order(event.external_id)
+    try:
+        with patience(db, shop.id):
+            connector = connect(db, shop)
+            told = connector.order(event.external_id)
+    except Refused as error:
+        with db.unit_of_work() as uow:
+            ours = uow.cursor().execute(OURS, [event.shop_id, event.external_id]).fetchone() is not None
+        if ours or error.rule != "hidden":
+            raise
+        with db.unit_of_work(last=True):
+            return
     if told is not None:
         tell_apart(db, shop, connector, told)
     with db.unit_of_work(last=True) as uow:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from connectors.orders import ShipmentReport
+from connectors.shops.shopify.facts import number_of
 from core.errors import Misconfigured, Refused
 from tests.contract.shopify_rig import ShopifyRig, sandbox_shopify
 from tests.contract.shops import Make, push
@@ -188,3 +189,30 @@ def test_an_app_that_may_not_see_buyers_says_what_to_ask_for(rig: ShopifyRig, sk
         rig.switch("settings", customer_data=True)
     order = rig.connect().order(number)
     assert order is not None and order.lines[0].sku == sku
+
+
+def test_an_order_that_is_too_old_to_be_shown_is_not_taken_for_deleted(rig: ShopifyRig, sku: str) -> None:
+    """Else a refund after 60 days would cancel the whole order in the hub."""
+    site = rig.shop.site
+    old, new, gone = (rig.switch("order", lines=[{"sku": sku, "quantity": 1}])["id"] for _ in range(3))
+    with site.lock, site.store.work():
+        for one in site.all("Order"):
+            if one["id"] <= number_of(old):
+                site.put("Order", {**one, "created": one["created"] - 61 * 86400})
+    rig.switch("order/delete", order=gone)
+    scopes = [scope for scope in site.scopes if scope != "read_all_orders"]
+    rig.switch("settings", scopes=scopes)
+    shop = rig.connect()
+    with pytest.raises(Refused, match="scope read_all_orders") as caught:
+        shop.order(old)
+    assert caught.value.rule == "hidden"
+    assert shop.order(gone) is None, "it came after the first that is shown"
+    found = shop.order(new)
+    assert found is not None and found.external_id == new
+    rig.switch("settings", scopes=[*scopes, "read_all_orders"])
+    sees = rig.connect()
+    found = sees.order(old)
+    assert found is not None and found.external_id == old
+    rig.switch("order/delete", order=old)
+    assert rig.connect().order(old) is None
+    rig.switch("settings", scopes=None)

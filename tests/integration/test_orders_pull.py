@@ -12,7 +12,7 @@ import pytest
 
 from connectors.orders import Buyer, ShopOrderLine
 from core.database import Database
-from core.errors import Temporary
+from core.errors import Refused, Temporary
 from models.events import OrderNoticed, OrdersDue
 from pipelines.orders.pull import OVERLAP, pull, sweep
 from pipelines.routes import ROUTES
@@ -314,6 +314,27 @@ def test_the_watermark_never_goes_back_and_stays_behind_the_present(db: Database
     shop.holds(told(of, 1, minutes=60 * 24 * 36500))
     swept(db, of)
     assert one(db, "SELECT orders_watermark < now() - interval '4 seconds' FROM shop") is True
+
+
+def test_an_order_that_the_shop_hides_stays_as_it_is(
+    db: Database, shop: ToldShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too old to be shown is not deleted: nothing is cancelled, and a person is told where it is one of ours."""
+    of = market(db, 5, 5)
+    shop.holds(told(of, 2))
+    noticed(db, of)
+    before = rows(db, "SELECT standing, version FROM shop_order"), lines_of(db)
+    assert changes(db) == [1]
+
+    def hidden(external_id: str) -> None:
+        raise Refused("The order is older than what the shop shows.", rule="hidden")
+
+    monkeypatch.setattr(shop, "order", hidden)
+    noticed(db, of, "none of ours")
+    with pytest.raises(Refused, match="older than what the shop shows"):
+        noticed(db, of)
+    assert (rows(db, "SELECT standing, version FROM shop_order"), lines_of(db)) == before
+    assert changes(db) == []
 
 
 def test_four_tellings_of_a_new_order_at_once_make_one(db: Database, shop: ToldShop) -> None:

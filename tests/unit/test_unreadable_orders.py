@@ -42,5 +42,5 @@ def test_woocommerce(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_shopify(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shopify, "shop_order", refuse_the_second)
-    orders = shopify.Orders(Pages())  # type: ignore[arg-type]
+    orders = shopify.Orders(Pages(), None)  # type: ignore[arg-type]
     assert list(orders.since(EPOCH)) == ["1", UnreadableOrder("2", "Order 2 has no date."), "3"]

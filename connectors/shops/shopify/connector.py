@@ -67,7 +67,7 @@ class ShopifyShop:
         self._trade = Trade(self._graphql, self._stock)
         self._upsert = Upsert(self._graphql, self._facts, self._stock)
         self._bulk = Bulk(self._graphql, self._facts, self._upsert, BulkFiles(guard, authority))
-        self._orders = Orders(self._graphql)
+        self._orders = Orders(self._graphql, self._facts)
         self._shipments = Shipments(self._graphql)
         self._webhooks = Webhooks(self._graphql, secret)
 
@@ -183,7 +183,7 @@ class ShopifyShop:
         return holders(self._graphql, skus, gtins)
 
     def order(self, external_id: str) -> ShopOrder | None:
-        """The whole order as it stands now; None where the shop has it no longer."""
+        """The whole order as it stands now; None where the shop has it no longer. Raises Refused with the rule "hidden"."""
         return self._orders.one(external_id)
 
     def orders_since(self, moment: datetime) -> Iterator[ShopOrder | UnreadableOrder]:

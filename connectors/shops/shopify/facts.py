@@ -114,6 +114,11 @@ class Facts:
             "channels."
         )
 
+    @property
+    def sees_old_orders(self) -> bool:
+        """Whether orders older than 60 days are shown too."""
+        return self._has("read_all_orders")
+
     @cached_property
     def _shop(self) -> Fields:
         return self._graphql.read("Shop")

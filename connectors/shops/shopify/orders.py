@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from connectors.orders import ShopOrder, UnreadableOrder
 from connectors.shops.shopify.client import Fields, GraphQL
+from connectors.shops.shopify.facts import Facts, number_of
 from connectors.shops.shopify.order_mapping import shop_order
 from core.errors import Refused, Temporary
 
@@ -14,14 +15,23 @@ ORDER = "gid://shopify/Order/"
 class Orders:
     """The orders of one shop. Only those of the last 60 days are shown without the scope read_all_orders."""
 
-    def __init__(self, graphql: GraphQL) -> None:
-        self._graphql = graphql
+    def __init__(self, graphql: GraphQL, facts: Facts) -> None:
+        self._graphql, self._facts = graphql, facts
 
     def one(self, external_id: str) -> ShopOrder | None:
-        """The order as it stands now; None where the shop has it no longer."""
+        """The order as it stands now; None where the shop has it no longer.
+
+        Raises Refused with the rule "hidden" where it may be there and is only too old to be shown.
+        """
         if not external_id.startswith(ORDER):
             return None
         found = self._graphql.read("Order", id=external_id)["order"]
+        if found is None and self._hidden(external_id):
+            raise Refused(
+                f"The order {external_id} is older than the 60 days that Shopify shows: what changed in it is not known. Give "
+                "the hub's app the scope read_all_orders, connect the shop again and have the order read again.",
+                rule="hidden",
+            )
         return None if found is None else shop_order(self._complete(found))
 
     def since(self, moment: datetime) -> Iterator[ShopOrder | UnreadableOrder]:
@@ -36,6 +46,14 @@ class Orders:
             if not page["pageInfo"]["hasNextPage"]:
                 return
             after = page["pageInfo"]["endCursor"]
+
+    def _hidden(self, external_id: str) -> bool:
+        """Whether an order that is not told may be an old one: orders are numbered as they come, and it comes before the first
+        that is shown."""
+        if self._facts.sees_old_orders:
+            return False
+        shown = self._graphql.read("OldestOrder")["orders"]["nodes"]
+        return not shown or number_of(external_id) < number_of(str(shown[0]["id"]))
 
     def _told(self, found: Fields) -> ShopOrder | UnreadableOrder:
         try:
