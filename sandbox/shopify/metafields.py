@@ -1,5 +1,6 @@
 """Metafields and their definitions: a client's own keys on products and variants, unique where so defined."""
 
+import json
 from typing import Any
 
 from graphql import GraphQLError
@@ -27,6 +28,8 @@ def put(site: Site, owner: Fields, given: Fields) -> Fields:
         raise UserError("Key, type and value can't be blank", "INVALID_METAFIELD", "metafields")
     if definition and definition["type"] != kind:
         raise UserError(f"Type must be {definition['type']}", "INVALID_METAFIELD", "metafields")
+    if kind == "json" and not _is_json(value):
+        raise UserError("Value is invalid JSON", "INVALID_METAFIELD", "metafields")
     if definition and definition["unique"]:
         holder = _holder(site, owner["__typename"], namespace, key, str(value))
         if holder not in (None, owner["id"]):
@@ -40,6 +43,19 @@ def put(site: Site, owner: Fields, given: Fields) -> Fields:
     found["ownerType"] = _OWNERS[owner["__typename"]]
     site.touch(found)
     return found
+
+
+def add(site: Site, owner: Fields, given: Fields) -> Fields:
+    """One that its owner has already is meant by its id; without one it is made anew."""
+    if given.get("id"):
+        held = site.one("Metafield", given["id"])
+        if held is None or held["parent"] != owner["id"]:
+            raise UserError("Metafield does not exist", "INVALID_METAFIELD", "product", "metafields")
+        return put(site, owner, {**given, "namespace": held["namespace"], "key": held["key"]})
+    if _of(site, owner, full(given.get("namespace")), str(given.get("key"))):
+        message = "Key must be unique within this namespace on this resource"
+        raise UserError(message, "INVALID_METAFIELD", "product", "metafields")
+    return put(site, owner, given)
 
 
 def put_all(site: Site, owner: Fields, given: list[Fields]) -> None:
@@ -187,6 +203,14 @@ def _definition(site: Site, kind: str, namespace: str, key: str) -> Fields | Non
 def _holder(site: Site, kind: str, namespace: str, key: str, value: str) -> int | None:
     found = site.all("Metafield", "slug = ?", _slug(kind, namespace, key, value))
     return found[0]["parent"] if found else None
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.loads(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _slug(kind: str, namespace: str, key: str, value: str) -> str:

@@ -189,7 +189,7 @@ def update(site: Site, _source: Any, arguments: Fields) -> Fields:
         raise UserError("Product does not exist", "", "id")
     if "metafields" in wish:
         for one in wish["metafields"] or []:
-            metafields.put(site, product, one)
+            metafields.add(site, product, one)
     write_plain(site, product, wish)
     collections.join(site, product, wish.get("collectionsToJoin") or [], "product", "collectionsToJoin")
     collections.leave(site, product, wish.get("collectionsToLeave") or [], "product", "collectionsToLeave")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -13,6 +12,7 @@ from tests.contract.shops import PATIENCE, Make, known, push, read
 
 LOOK = """query ($id: ID!) { product(id: $id) { tags productType collections(first: 10) { nodes { id title } } } }"""
 SHELF = """mutation ($product: ProductUpdateInput!) { productUpdate(product: $product) { userErrors { message } } }"""
+FIELD = "mutation ($m: [MetafieldsSetInput!]!) { metafieldsSet(metafields: $m) { userErrors { message } } }"
 UNSHELVE = (
     "mutation ($input: CollectionDeleteInput!) { collectionDelete(input: $input) { userErrors { message } } }"
 )
@@ -161,8 +161,8 @@ def test_one_lost_answer_is_looked_up_and_nothing_more(
 def test_a_note_that_its_owner_spoiled_is_no_note(rig: ShopifyRig, make: Make, prefix: str) -> None:
     """What cannot be told to be ours is the owner's; the note is written anew."""
     draft, first = first_push(rig, make.simple(1, category=(f"{prefix} A",), tags=("a",)))
-    spoiled: dict[str, Any] = {"namespace": "entrepot", "key": "sorting", "type": "json", "value": "[1]"}
-    rig.graphql(SHELF, product={"id": first.external_id, "metafields": [spoiled]})
+    note = {"namespace": "entrepot", "key": "sorting", "type": "json", "value": "[1]"}
+    rig.graphql(FIELD, m=[{"ownerId": first.external_id, **note}])
     moved = replace(draft, category=(f"{prefix} B",), tags=("b",))
     assert push(rig.connect(), moved)[draft.key].problems == {}
     assert sorted_as(rig, first)[:2] == ({"a", "b"}, {f"{prefix} A", f"{prefix} B"})

@@ -52,22 +52,25 @@ def note_of(held: Mapping[str, Any]) -> Note | None:
         return None
 
 
-def metafields(note: Note) -> list[Fields]:
-    """The metafields for it: our key too, as far as it may have it."""
+def key_field(key: str) -> Fields:
+    """The metafield with our key."""
+    return {"namespace": NAMESPACE, "key": KEY, "type": "id", "value": key}
+
+
+def note_field(note: Note, number: str | None = None) -> Fields:
+    """The metafield with the note, by its own id where there is one."""
     value = {
         "key": note.key, "tags": list(note.tags), "category": list(note.category), "collection": note.collection,
     }  # fmt: skip
-    key = [{"namespace": NAMESPACE, "key": KEY, "type": "id", "value": note.key}] if note.key else []
-    return [
-        *key,
-        {"namespace": NAMESPACE, "key": NOTE, "type": "json", "value": orjson.dumps(value).decode()},
-    ]
+    place = {"id": number} if number else {"namespace": NAMESPACE, "key": NOTE}
+    return {**place, "type": "json", "value": orjson.dumps(value).decode()}
 
 
 def at_making(draft: ProductDraft, collection: str | None) -> Fields:
     """What productSet is told of a product that is made: everything of it is ours."""
     tags = tuple(dict.fromkeys(tag.strip() for tag in draft.tags))
-    fields: Fields = {"metafields": metafields(Note(draft.key, tags, draft.category, collection))}
+    note = Note(draft.key, tags, draft.category, collection)
+    fields: Fields = {"metafields": [key_field(draft.key), note_field(note)]}
     if tags:
         fields["tags"] = list(tags)
     if collection:
@@ -134,14 +137,21 @@ class Sorting:
             place = Place(note.category if note else (), note.collection if note else None)
         if gone:
             self._change(remarks, "tags", "RemoveTags", id=number, tags=gone)
-        right = Note(draft.key, ours, place.category, place.collection)
+        right = Note(self._key(draft.key, number, note, remarks), ours, place.category, place.collection)
         if right != note:
             kind = type_of(right.category)
             moved = note is not None and held["productType"] == type_of(note.category) != kind
-            self._sort(number, right, place, note, remarks, {"productType": kind} if moved else {})
+            self._sort(held, right, place, remarks, {"productType": kind} if moved else {})
         if missing:
             self._change(remarks, "tags", "AddTags", id=number, tags=missing)
         return remarks
+
+    def _key(self, key: str, product: str, note: Note | None, remarks: dict[str, str]) -> str:
+        """Our key as the product bears it now: one that was its owner's gets it, unless another product has it."""
+        if note is not None and note.key == key:
+            return key
+        self._change(remarks, "key", "SetKey", metafields=[{"ownerId": product, **key_field(key)}])
+        return "" if "key" in remarks else key
 
     def _place(self, product: str, note: Note | None, wanted: tuple[str, ...]) -> Place:
         """Nothing is asked where the category is the one that was chosen for."""
@@ -158,15 +168,11 @@ class Sorting:
             return Place(wanted, None, leave=ours)  # its owner put it there before us
         return Place(wanted, target, join=target, leave=ours)
 
-    def _sort(
-        self, number: str, right: Note, place: Place, note: Note | None, remarks: dict[str, str], kind: Fields
-    ) -> None:
+    def _sort(self, held: Fields, right: Note, place: Place, remarks: dict[str, str], kind: Fields) -> None:
         """One call changes all of it or nothing, with the product type where the one we chose is still there; what the shop refuses of it is left out of the next."""
-        for _ in range(4):
-            told = metafields(right)
-            if note is not None and note.key == right.key:
-                told = told[-1:]
-            fields: Fields = {"id": number, "metafields": told, **kind}
+        kept = (held.get("sorting") or {}).get("id")
+        for _ in range(3):
+            fields: Fields = {"id": held["id"], "metafields": [note_field(right, kept)], **kind}
             for name, collection in (("collectionsToJoin", place.join), ("collectionsToLeave", place.leave)):
                 if collection:
                     fields[name] = [collection]
@@ -179,9 +185,6 @@ class Sorting:
                 place = replace(
                     place, leave=None
                 )  # the collection is gone, or its owner fills it by rules now
-            elif "metafields" in refused and right.key:
-                remarks["key"] = sentence(errors)
-                right = replace(right, key="")
             else:
                 if errors:
                     remarks["sorting"] = sentence(errors)

@@ -329,12 +329,13 @@ class Upsert:
     def namespace(self) -> str:
         """The namespace of our key, once its definition is there: a look by custom id needs it, and it makes the values
         unique. Making it again is refused as TAKEN and changes nothing."""
-        definition = {
+        definition: Fields = {
             "name": "Entrepot key",
             "namespace": sorting.NAMESPACE,
             "key": sorting.KEY,
             "type": "id",
             "ownerType": "PRODUCT",
+            "capabilities": {"uniqueValues": {"enabled": True}},
         }
         try:
             errors = refusals(self._graphql.change("KeyDefinition", definition=definition))
