@@ -35,12 +35,14 @@ def at_making(fields: Fields, tags: Sequence[int], place: str) -> Fields:
 
 
 def tagged(fields: Fields, answer: Fields, tags: Sequence[int]) -> Fields:
-    """The fields with the tags that the product should have, where by this answer it has others."""
+    """The fields with the tags that the product should have, where by this answer it has others. One that its owner gave it
+    before us stays his."""
     held, ours = _held(answer, "tags"), _our_tags(answer)
     right = (held - (ours - {*tags})) | {*tags}
-    if right == held and ours == {*tags}:
+    mine = {tag for tag in tags if tag in ours or tag not in held}
+    if right == held and ours == mine:
         return fields
-    return _noted({**fields, "tags": _ids(sorted(right))}, [_tags(tags)])
+    return _noted({**fields, "tags": _ids(sorted(right))}, [_tags(mine)])
 
 
 def misplaced(answer: Fields, place: str) -> bool:
