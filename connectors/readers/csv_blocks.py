@@ -19,6 +19,7 @@ from connectors.readers.frames import FRAME_ROWS, MAX_CELL
 BLOCK_BYTES = 1 << 20
 """Of the first block; later ones are as long as a frame of rows is."""
 _LARGEST_BLOCK = 8 << 20
+_AIMED_AT = FRAME_ROWS * 31 // 32  # rows of a block; a few over a frame's would make a frame of their own
 _ENCODINGS = re.compile(r"utf-8|ascii|utf-16-[lb]e|cp125\d|iso8859-\d+|iso-8859-\d+|latin-?1|cp(?:437|85\d|866|932|949|936)|koi8-[ru]|gb18030|gbk|big5|euc[-_](?:jp|kr)|shift[-_]jis|mac[-_]\w+")  # fmt: skip
 """In all of these a line end is what it is in ASCII (UTF-16: two bytes) and no part of another character."""
 _BOM = b"\xef\xbb\xbf"
@@ -91,7 +92,7 @@ def blocks(file: Path, dialect: Dialect) -> Iterator[Block]:
             if final:
                 return
             rows = max(raw.count(line_end, 0, cut), 1)
-            size = min(max(cut * FRAME_ROWS // rows, BLOCK_BYTES // 4), _LARGEST_BLOCK)
+            size = min(max(cut * _AIMED_AT // rows, BLOCK_BYTES // 4), _LARGEST_BLOCK)
             offset, rest = offset + cut, raw[cut:]
 
 

@@ -127,9 +127,13 @@ def _frames(stream: BinaryIO | Any) -> Iterator[tuple[dict[str, Any], bytes]]:
 
 
 def stage(db: Database, run_id: int, head: dict[str, Any], body: bytes) -> None:
-    """Writes one frame into staging, in a short unit of work of its own: nothing reads it before the run is staged."""
+    """Writes one frame into staging, in a short unit of work of its own: nothing reads it before the run is staged.
+
+    The disk is not waited for: what a crash takes of it is read again, and the run's end is written behind it.
+    """
     with db.unit_of_work() as uow:
         cursor = uow.cursor()
+        cursor.execute("SET LOCAL synchronous_commit = off")
         if head["kind"] == "offers":
             with cursor.copy(
                 f"COPY staged_offer (run_id, place, {', '.join(COLUMNS)}) FROM STDIN (FORMAT csv)"
