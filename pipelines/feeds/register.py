@@ -1,5 +1,6 @@
 """Every key of a file with the content and place of its first record, as numbers: millions of them in little memory."""
 
+import tempfile
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,7 +25,8 @@ _SHIFT = np.uint64(_CONTENT_BITS + 1)
 class Seen:
     """Distinct hashes in the order of their value, each with a number of 64 bits beside it.
 
-    Kept as sorted runs; a filter of bits tells at once of most hashes that they are new.
+    Kept as sorted runs; a filter of bits tells at once of most hashes that they are new. What stands beside the hashes of
+    large runs lies in a file without a name: it is asked for only where a hash comes again.
     """
 
     def __init__(self) -> None:
@@ -59,7 +61,8 @@ class Seen:
         if len(self._runs) == _RUN:
             keys = np.concatenate([one for one, _ in self._runs])
             order = np.argsort(keys, kind="stable")
-            self._large.append((keys[order], np.concatenate([one for _, one in self._runs])[order]))
+            values = np.concatenate([one for _, one in self._runs])[order]
+            self._large.append((keys[order], _laid_aside(values)))
             self._runs = []
 
     def runs(self) -> Iterator[tuple[Hashes, Hashes]]:
@@ -168,6 +171,14 @@ def _add_new(seen: Seen, hashes: Hashes) -> None:
     distinct = np.unique(hashes)
     fresh = distinct[~seen.find(distinct)[0]]
     seen.add(fresh, np.zeros(len(fresh), dtype=np.uint64))
+
+
+def _laid_aside(values: Hashes) -> Hashes:
+    """The same, in a file of their own that has no name and goes with them."""
+    with tempfile.TemporaryFile() as file:
+        file.write(values.tobytes())
+        file.flush()
+        return np.memmap(file, dtype=np.uint64, mode="r", shape=values.shape)
 
 
 def _bits(hashes: Hashes) -> tuple[Numbers, npt.NDArray[np.uint8]]:
