@@ -79,8 +79,33 @@ def test_a_german_price_list_is_read_answered_and_applied(db: Database) -> None:
         ("NL-2023", "rejected", "missing_title"),
     }
     assert one(db, "SELECT count(*) FROM offer") == summary["accepted"]
+    grouped = "SELECT count(*) FROM offer WHERE group_key IS NOT NULL"
+    without = "SELECT count(*) FROM offer WHERE gtin_verdict NOT IN ('valid', 'repaired')"
+    assert (facts["grouped"], facts["without_gtin"]) == (one(db, grouped), one(db, without)) == (0, 3)
     assert rows(db, "SELECT kind, count(*) FROM offer WHERE kind <> 'goods' GROUP BY 1") == [("service", 1)]
     assert rows(db, "SELECT free FROM offer WHERE supplier_sku = 'NL-2017'") == [(0,)]
+
+
+def test_a_gtin_that_a_file_uses_twice_identifies_nothing(db: Database, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(
+        "sku;ean;brand;mpn;name;price;currency;stock\n"
+        "A;4006381333931;Norden;N-1;Lamp;1.00;EUR;3\n"
+        "B;4006381333931;Norden;N-2;Lamp, large;2.00;EUR;3\n"
+        "C;5901234123457;Norden;N-3;Chair;3.00;EUR;3\n"
+    )
+    run = take_in(db, feed_of(db), file)
+    assert rows(db, "SELECT state, facts->'without_gtin' FROM feed_run WHERE id = %s", run) == [
+        ("applied", 0)
+    ]
+    assert rows(
+        db,
+        "SELECT supplier_sku, match_reason, v.key FROM offer o JOIN variant v ON v.id = o.variant_id ORDER BY 1",
+    ) == [
+        ("A", "brand_mpn", "mpn:norden|n-1"),
+        ("B", "brand_mpn", "mpn:norden|n-2"),
+        ("C", "gtin", "gtin:05901234123457"),
+    ]
 
 
 def test_the_same_file_again_ends_at_landing_until_the_policy_changes(db: Database) -> None:
