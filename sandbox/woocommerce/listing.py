@@ -33,8 +33,9 @@ def products(site: Site, call: Call, show: Callable[[Fields], Fields]) -> Answer
     query = checked(call, PRODUCTS, also=("slug", "global_unique_id", "search_sku"))
     where, values = ["kind = 'product'"], list[Any]()
     if query.get("global_unique_id"):
-        where = ["kind IN ('product', 'variation')", "gtin = ?"]
-        values.append(query["global_unique_id"].strip())
+        gtins = [gtin.strip() for gtin in query["global_unique_id"].split(",")]
+        where = ["kind IN ('product', 'variation')", f"gtin IN ({_marks(gtins)})"]
+        values += gtins
     if query.get("slug"):
         where.append("slug = ?")
         values.append(query["slug"])

@@ -91,7 +91,7 @@ class WooCommerceShop:
         return self._shelf.everything()
 
     def holders(self, skus: Sequence[str], gtins: Sequence[str]) -> Iterator[ShopListing]:
-        """What of the shop's has one of these SKUs, a hundred a call, or GTINs, one a call."""
+        """What of the shop's has one of these SKUs, or GTINs, a hundred a call."""
         return self._shelf.holders(skus, gtins)
 
     # ---------------------------------------------------------------- orders (connectors/orders.py)

@@ -40,10 +40,15 @@ class Shelf:
 
     def holders(self, skus: Sequence[str], gtins: Sequence[str]) -> Iterator[ShopListing]:
         """Products and variations that have one of these. A SKU the shop keeps unique; a GTIN too, but not those that an
-        import wrote past its check (recorded: products_by_sku_list; class-wc-rest-products-controller.php, global_unique_id)."""
+        import wrote past its check (recorded: products_by_sku_list; class-wc-rest-products-controller.php, global_unique_id).
+        A shop that is too old to search by GTIN tells of all its products instead: then no more is asked."""
         found = list(self._rest.by_sku(skus)) if skus else []
-        for gtin in gtins:
-            found += self._rest.pages("products", global_unique_id=gtin, **BY_ID)
+        for start in range(0, len(gtins), PAGE):
+            asked = gtins[start : start + PAGE]
+            some = self._rest.one("products", global_unique_id=",".join(asked), per_page=PAGE, **BY_ID)
+            if any(one.get("global_unique_id") not in asked for one in some):
+                break
+            found += some
         for one in found:
             if one.get("type") in ("simple", "variation"):
                 parent = str(one["parent_id"]) if one.get("parent_id") else None
