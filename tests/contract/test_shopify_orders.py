@@ -185,6 +185,8 @@ def test_an_app_that_may_not_see_buyers_says_what_to_ask_for(rig: ShopifyRig, sk
             rig.connect().order(number)
         with pytest.raises(Misconfigured, match="does not let the hub's app see the buyers"):
             list(rig.connect().orders_since(datetime.now(UTC) - timedelta(hours=1)))
+        (warning,) = rig.connect().check().warnings
+        assert "protected customer data" in warning, "told when the shop is connected, where it has an order"
     finally:
         rig.switch("settings", customer_data=True)
     order = rig.connect().order(number)

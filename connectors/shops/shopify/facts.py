@@ -162,6 +162,11 @@ class Facts:
         for scope, purpose in ORDER_SCOPES.items():
             if not self._has(scope):
                 yield f"The scope {scope} is missing, so the hub cannot {purpose}."
+        if self._has("read_orders"):
+            try:
+                self._graphql.read("Buyers")
+            except Misconfigured as error:
+                yield str(error)
         if not any(self._has(scope) for scope in SHIPMENT_SCOPES):
             yield f"The scope {SHIPMENT_SCOPES[0]} is missing, so the hub cannot report parcels."
         if len(self._places_to_keep) > 1:
