@@ -227,7 +227,7 @@ def _set(site: Site, at: int, one: Fields, name: str, seen: set[tuple[str, str]]
             "inventoryItemId",
             "The specified inventory item could not be found.",
         )
-    if place is None:
+    if place is None or not place["isActive"]:
         raise _refusal(at, "INVALID_LOCATION", "locationId", "The specified location could not be found.")
     if item.get("bundle"):
         message = "The specified inventory item is not allowed to be adjusted via API."

@@ -188,6 +188,31 @@ def test_a_stock_that_left_our_place_is_found_by_a_look(rig: ShopifyRig, listed:
     assert stocks(rig, result)[draft.variants[0].sku] == 2, "the ten may have been sold before"
 
 
+def test_a_place_that_was_closed_meanwhile_is_told_and_another_is_taken(
+    rig: ShopifyRig, listed: Listed
+) -> None:
+    shop, site = rig.connect(), rig.shop.site
+    kept = shop.check().location_ids[0]
+    with site.lock, site.store.work():
+        old, new = site.all("Location")[:2]
+        site.put("Location", {**old, "isActive": False})
+        site.put("Location", {**new, "fulfillsOnlineOrders": True})
+    try:
+        answers = list(shop.set_stock(levels_of(listed, 10, v1S=4, v1M=4, v1L=4)))
+        assert {answer.problem for answer in answers} == {
+            "The shop says: The specified location could not be found."
+        }
+        assert not any(answer.unknown for answer in answers)
+        later = rig.connect(location=kept)
+        answers = list(later.set_stock(levels_of(listed, None, v1S=4, v1M=4, v1L=4)))
+        assert {answer.problem for answer in answers} == {None}
+        assert set(stocks(rig, listed[1]).values()) == {4}
+    finally:
+        with site.lock, site.store.work():
+            site.put("Location", old)
+            site.put("Location", new)
+
+
 def test_one_that_is_gone_is_told_and_the_others_are_set(rig: ShopifyRig, listed: Listed) -> None:
     draft, result, _ = listed
     gone = StockLevel("x", "gid://shopify/ProductVariant/1", result.external_id, 5, 9, "gid://shopify/InventoryItem/1")  # fmt: skip
