@@ -14,7 +14,7 @@ FILES = 3
 LAMPS = 60
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     "broker",
     [

@@ -10,7 +10,7 @@ from tests.journeys.trading import Market, ids, line_states
 SKU = "NORDEN-L-0000"
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("broker", "buyers"),
     [

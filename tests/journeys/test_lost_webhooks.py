@@ -11,7 +11,7 @@ from tests.journeys.trading import Market, ids, line_states
 EACH = 12
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("broker", ["embedded"], indirect=True)  # nothing in it depends on the broker
 def test_every_order_is_there_once_whatever_became_of_its_webhooks(hub: Hub, folder: Path) -> None:
     seed = random.randrange(2**31)

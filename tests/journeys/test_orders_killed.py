@@ -18,7 +18,7 @@ from tests.journeys.trading import SUPPLIER, Market, ids, kill_database, kill_pr
 LAMPS = 5
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("broker", [pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)], indirect=True)
 def test_a_few_orders_and_each_of_them_killed(broker: OwnRabbit | None, folder: Path) -> None:
     storm(broker, folder, orders=10, kills=4)
