@@ -77,7 +77,7 @@ def begin(event: RunApproved, db: Database) -> None:
         for statement in OVERTAKE:
             cursor.execute(statement, facts)
         if scope.whole:
-            note_shared(cursor, facts, all_have_gtin=(run.facts or {}).get("without_gtin") == 0)
+            note_shared(cursor, facts, run.facts or {})
         if (run.plan or {}).get("limits"):  # it waited for a person: what is absent is looked at anew
             note_absent(cursor, run, scope, policy_of(run, {**POLICY, **feed.policy}))
         run.taken = 0
@@ -102,15 +102,18 @@ def later_approved(uow: UnitOfWork, run: FeedRun) -> bool:
     return approved.filter(FeedRun.id > run.id).first() is not None
 
 
-def note_shared(cursor: Cursor[Any], facts: dict[str, Any], *, all_have_gtin: bool) -> None:
-    """Notes the identifiers of new offers that their supplier uses more than once.
+def note_shared(cursor: Cursor[Any], facts: dict[str, Any], staged: dict[str, Any]) -> None:
+    """Notes the identifiers of new offers that their supplier uses more than once; what reading saw of those `staged` is
+    not looked for again (pipelines/feeds/staged_facts.py).
 
     A brand's part number is asked for only where a GTIN does not identify.
     """
     cursor.execute("SET LOCAL work_mem = '128MB'")
     if not there_is_any(cursor, "offer WHERE supplier_id = %(supplier)s", facts):
-        cursor.execute(SHARED_IN_FILE.format(key=FIGURES, written=FIGURES_WRITTEN), facts)
-        if not (all_have_gtin and cursor.rowcount == 0) and there_is_any(cursor, WITHOUT_GTIN, facts):
+        each_once = staged.get("gtin_twice") is False
+        if not each_once:
+            cursor.execute(SHARED_IN_FILE.format(key=FIGURES, written=FIGURES_WRITTEN), facts)
+        if not (each_once and staged["without_gtin"] == 0) and there_is_any(cursor, WITHOUT_GTIN, facts):
             cursor.execute(SHARED_IN_FILE.format(key=MPN.format("s"), written="key"), facts)
     elif there_is_any(cursor, f"staged_offer s WHERE s.run_id = %(run)s AND {NEW}", facts):
         cursor.execute(SHARED_WITH_OTHERS.format(key=GTIN.format("s"), other=GTIN.format("x")), facts)

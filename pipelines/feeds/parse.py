@@ -29,12 +29,11 @@ from pipelines.feeds.mapping.arrays import TEXT
 from pipelines.feeds.mapping.jsontext import objects, quoted
 from pipelines.feeds.normalise import Batch, normalise
 from pipelines.feeds.offers import STRUCTURED
+from pipelines.feeds.staged_facts import Staged
 from pipelines.feeds.staging import COLUMNS, DETAILS
 
 LARGEST = 2_147_483_647
 """What PostgreSQL's integer holds."""
-GOOD = pa.array(["valid", "repaired"], TEXT)
-"""Verdicts on GTINs that identify."""
 MEMORY_LIMIT = 4 << 30
 """Bytes of address space (Arrow reserves far more than it touches; resident size stays near a tenth of it)."""
 
@@ -82,14 +81,14 @@ def parse(order: dict[str, Any], out: BinaryIO) -> None:
         facts |= {"breaks": found.breaks, "dialect": found.written}
     send(out, "facts", orjson.dumps({"facts": facts, "document": found.document}))
     memory = memory_of(order, found.document)
-    place = offers = grouped = without_gtin = 0
+    place = offers = 0
+    staged = Staged()
     with memory or nullcontext():
         for batch in ahead(found.batches(memory)):
             if len(batch.table):
                 send(out, "offers", copy_lines(batch.table, order["run_id"], offers))
             offers += len(batch.table)  # places have no gaps: the catalogue takes them piece by piece
-            grouped += len(batch.table) - batch.table["group_key"].null_count
-            without_gtin += len(batch.table) - pc.sum(pc.is_in(batch.table["gtin_verdict"], GOOD)).as_py()
+            staged.note(batch.table)
             lines = rejects(batch, place)
             place += batch.records
             send(out, "rejects", lines, records=place)
@@ -103,8 +102,8 @@ def parse(order: dict[str, Any], out: BinaryIO) -> None:
             send(out, "unseen", unseen_lines(some, order["run_id"]))
             unseen += len(some)
         remembered = {"base": order["base"], "unchanged": memory.unchanged, "unseen": unseen}
-    staged = {"grouped": grouped, "without_gtin": without_gtin, **remembered}
-    send(out, "summary", orjson.dumps({**counts, "as_of": found.stated.moment, "staged": staged}))
+    facts_staged = {**staged.facts(), **remembered}
+    send(out, "summary", orjson.dumps({**counts, "as_of": found.stated.moment, "staged": facts_staged}))
 
 
 def memory_of(order: dict[str, Any], document: dict[str, Any]) -> Memory | None:

@@ -72,34 +72,20 @@ def count(cursor: Cursor[Any], run: FeedRun, feed: Feed, scope: Scope) -> dict[s
     policy = policy_of(run, {**POLICY, **feed.policy})
     facts = {"run": run.id, "target": scope.target, "assumed": policy["assumed_stock"], "as_of": run.as_of}
     before = note_absent(cursor, run, scope, policy)
-    fields = ", ".join(
-        f"count(*) FILTER (WHERE o.id IS NOT NULL AND o.{name} IS DISTINCT FROM {scope.sets[name]}) AS f_{name}"
-        for name in scope.compared
-    )
-    compared = f"""count(*) FILTER (WHERE o.id IS NULL) AS unmet,
-      count(*) FILTER (WHERE o.id IS NOT NULL AND {scope.differs}) AS changed,
-      count(*) FILTER (WHERE {scope.stock} AND o.free > 0 AND {STATED} = 0) AS to_zero,
-      count(*) FILTER (WHERE {scope.prices} AND ({PRICE_CHANGES if scope.whole else scope.differs})) AS price_changes, {fields}"""
-    nothing = ", ".join(f"0 AS f_{name}" for name in scope.compared)
-    if not before.pop("some"):
-        compared = f"count(*) AS unmet, 0 AS changed, 0 AS to_zero, 0 AS price_changes, {nothing}"
-        offers = ""
-    elif based(run):
-        offers = beside("LEFT JOIN")
+    some, told = before.pop("some"), run.facts or {}
+    if not some and "without_cost" in told:  # of a first load reading saw all there is to count
+        row = {name: told[name] if scope.whole else 0 for name in ("without_cost", "without_currency")}
+        row |= {
+            "staged": told["staged"],
+            "unmet": told["staged"],
+            "changed": 0,
+            "to_zero": 0,
+            "price_changes": 0,
+        }
+        changed: dict[str, int] = {}
     else:
-        offers = f"LEFT {PAIRS}"
-    row = (
-        dict_cursor(cursor)
-        .execute(
-            f"""SELECT count(*) AS staged, count(*) FILTER (WHERE s.cost IS NULL AND {scope.whole}) AS without_cost,
-              count(*) FILTER (WHERE s.currency IS NULL AND {scope.whole}) AS without_currency, {compared}
-            FROM staged_offer s {offers} WHERE s.run_id = %(run)s""",
-            facts,
-        )
-        .fetchone()
-    )
-    assert row is not None
-    changed = {name: row.pop(f"f_{name}") for name in scope.compared}
+        row = compared(cursor, run, scope, facts)
+        changed = {name: row.pop(f"f_{name}") for name in scope.compared}
     row["staged"] += unchanged(run)
     unmet = row.pop("unmet")
     return {
@@ -107,6 +93,30 @@ def count(cursor: Cursor[Any], run: FeedRun, feed: Feed, scope: Scope) -> dict[s
         "unchanged": row["staged"] - unmet - row["changed"],
         "fields": {name: number for name, number in changed.items() if number},
     }  # fmt: skip
+
+
+def compared(cursor: Cursor[Any], run: FeedRun, scope: Scope, facts: dict[str, Any]) -> dict[str, int]:
+    """The staged offers beside those there are: how many are `unmet`, `changed` (`f_` and a field: in that), go `to_zero`."""
+    fields = ", ".join(
+        f"count(*) FILTER (WHERE o.id IS NOT NULL AND o.{name} IS DISTINCT FROM {scope.sets[name]}) AS f_{name}"
+        for name in scope.compared
+    )
+    row = (
+        dict_cursor(cursor)
+        .execute(
+            f"""SELECT count(*) AS staged, count(*) FILTER (WHERE s.cost IS NULL AND {scope.whole}) AS without_cost,
+              count(*) FILTER (WHERE s.currency IS NULL AND {scope.whole}) AS without_currency,
+              count(*) FILTER (WHERE o.id IS NULL) AS unmet,
+              count(*) FILTER (WHERE o.id IS NOT NULL AND {scope.differs}) AS changed,
+              count(*) FILTER (WHERE {scope.stock} AND o.free > 0 AND {STATED} = 0) AS to_zero,
+              count(*) FILTER (WHERE {scope.prices} AND ({PRICE_CHANGES if scope.whole else scope.differs})) AS price_changes, {fields}
+            FROM staged_offer s {beside("LEFT JOIN") if based(run) else f"LEFT {PAIRS}"} WHERE s.run_id = %(run)s""",
+            facts,
+        )
+        .fetchone()
+    )
+    assert row is not None
+    return row
 
 
 def beyond_limits(counts: dict[str, Any], policy: dict[str, Any]) -> list[str]:

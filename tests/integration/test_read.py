@@ -82,6 +82,9 @@ def test_a_german_price_list_is_read_answered_and_applied(db: Database) -> None:
     grouped = "SELECT count(*) FROM offer WHERE group_key IS NOT NULL"
     without = "SELECT count(*) FROM offer WHERE gtin_verdict NOT IN ('valid', 'repaired')"
     assert (facts["grouped"], facts["without_gtin"]) == (one(db, grouped), one(db, without)) == (0, 3)
+    costless = "SELECT count(*) FROM offer WHERE cost IS NULL"
+    counted = "SELECT plan->'without_cost', plan->'without_currency', plan->'new', plan->'staged' FROM feed_run WHERE id = %s"
+    assert rows(db, counted, run) == [(one(db, costless), 0, summary["accepted"], summary["accepted"])]
     assert rows(db, "SELECT kind, count(*) FROM offer WHERE kind <> 'goods' GROUP BY 1") == [("service", 1)]
     assert rows(db, "SELECT free FROM offer WHERE supplier_sku = 'NL-2017'") == [(0,)]
 
