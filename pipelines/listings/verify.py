@@ -24,7 +24,7 @@ PRODUCTS_A_CALL = 50
 """Products read and recorded together: a crash loses at most one such piece of reading."""
 
 READABLE = """
-SELECT l.id, l.external_id, p.external_id AS product_external_id, p.sent->>'title' AS title, p.sent->'tags' AS tags, p.image_ids, p.trade_only, l.sent, l.sent_at
+SELECT l.id, l.external_id, p.external_id AS product_external_id, p.sent->>'title' AS title, p.sent->'tags' AS tags, p.trade_only, l.sent, l.sent_at
 FROM listing l JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
 WHERE l.shop_id = %(shop)s AND l.external_id IS NOT NULL AND l.sent IS NOT NULL AND l.state = ANY(%(states)s)
 ORDER BY p.product_id, l.id"""
@@ -35,7 +35,7 @@ CHANGED_BACK = (
 )
 
 NOTICED = """
-SELECT l.id, l.external_id, p.external_id AS product_external_id, p.sent->>'title' AS title, p.sent->'tags' AS tags, p.image_ids, p.trade_only, l.sent, l.sent_at
+SELECT l.id, l.external_id, p.external_id AS product_external_id, p.sent->>'title' AS title, p.sent->'tags' AS tags, p.trade_only, l.sent, l.sent_at
 FROM listing l JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
 WHERE l.shop_id = %(shop)s AND l.sent IS NOT NULL AND l.state IN ('sent', 'live', 'drifted')
   AND (p.external_id = %(external)s OR l.external_id = %(external)s OR l.stock_id = %(external)s) AND NOT (
@@ -51,6 +51,11 @@ LATER = """
 SELECT FROM message WHERE queue = 'shops' AND lane = %(lane)s AND event = 'ProductNoticed' AND state < 2
   AND payload->>'external_id' = %(external)s LIMIT 1"""
 """Another call about the same product waits: one reading does for both."""
+
+PICTURES = """
+SELECT l.id, p.image_ids FROM listing l JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
+WHERE l.id = ANY(%s)"""
+"""The ids of our pictures: looked up only where a page has some that could not be fetched."""
 
 READ = """
 UPDATE listing l SET seen = a.seen, state = a.state, seen_at = clock_timestamp(), stock_id = coalesce(l.stock_id, a.stock_id),
@@ -135,20 +140,29 @@ def record(
     db: Database, rows: list[dict[str, Any]], held: dict[str, ShopListing], just_sent: bool = False
 ) -> None:
     """Live where the shop holds what was sent, else drifted."""
-    read = list(_judged(rows, held, just_sent))
+    with_failed = [
+        row["id"]
+        for row in rows
+        if (there := held.get(row["external_id"])) and there.failed_images and not row.get("trade_only")
+    ]
     with db.unit_of_work() as uow:
+        pictures = dict(uow.cursor().execute(PICTURES, [with_failed]).fetchall()) if with_failed else {}
+        read = list(_judged(rows, held, pictures, just_sent))
         uow.cursor().execute(READ, {"rows": orjson.dumps(read).decode()})
 
 
 def _judged(
-    rows: list[dict[str, Any]], held: dict[str, ShopListing], just_sent: bool
+    rows: list[dict[str, Any]],
+    held: dict[str, ShopListing],
+    pictures: dict[int, dict[str, str]],
+    just_sent: bool,
 ) -> Iterator[dict[str, Any]]:
     for row in rows:
         listing = held.get(row["external_id"]) or ShopListing(
             row["external_id"], row["product_external_id"], "missing"
         )
-        ours = () if row.get("trade_only") else (row["tags"] or (), row["image_ids"])
-        there = seen(listing, *ours)
+        tags = () if row.get("trade_only") else row["tags"] or ()
+        there = seen(listing, tags, pictures.get(row["id"]))
         found = [field for field, _, _ in drift(row["title"], row["sent"], there)]
         if row.get("trade_only"):  # the page is its owner's, and whether he shows it
             theirs = ("title", "sku", "status") if there["status"] == "draft" else ("title", "sku")
