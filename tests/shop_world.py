@@ -161,7 +161,7 @@ class World:
         """By its name, what a shop shows of what is the hub's there: with its SKU as it is written there."""
         owner = self.owners[place]
         his = {owner.sku(name) for name in [*owner.names, STRANGE]} - set(owner.adopted())
-        found = [(sku, shown) for sku, shown in self.hands[place].look(self.code) if sku.lower() not in his]
+        found = [(sku, shown) for sku, shown in self.hands[place].look(self.code) if sku not in his]
         by_name = {sku.rpartition("-")[2].upper(): (sku, shown) for sku, shown in found}
         assert len(by_name) == len(found), f"doubled: {found}"
         return by_name

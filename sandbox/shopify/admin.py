@@ -108,6 +108,9 @@ class Admin:
         of that SKU, `"delete": "variant"` for it alone."""
         site = self._site
         rows = site.all("ProductVariant", "sku = ?", str(wish["sku"]).casefold())
+        rows = sorted(
+            rows, key=lambda one: one["sku"] != wish["sku"]
+        )  # of several the one that is spelled so
         if not rows:
             raise ValueError(f"No product has the SKU {wish['sku']!r}.")
         variant = rows[0]

@@ -137,7 +137,8 @@ def _to_send(site: Site, order: Fields, line: Fields) -> None:
 
 
 def _on_sale(site: Site, sku: str) -> tuple[Fields, Fields]:
-    for one in site.all("ProductVariant", "sku = ?", sku.casefold()):
+    every = site.all("ProductVariant", "sku = ?", sku.casefold())
+    for one in sorted(every, key=lambda one: one["sku"] != sku):  # of several the one that is spelled so
         product = site.one("Product", one["parent"])
         if product and products.on_sale(product):
             return one, product
