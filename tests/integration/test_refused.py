@@ -84,6 +84,7 @@ def test_what_is_refused_is_shown_whole_by_the_other_shop_and_shared_again_once_
     assert (held(sandbox)["NORDEN-A"][1], held(second)["NORDEN-A"][1]) == (5, 5)
 
 
+@pytest.mark.deep
 def test_what_may_have_been_made_keeps_its_share(db: Database, sandbox: Shop, second: Shop) -> None:
     first = open_shop(db, sandbox, {"supplier_sku": "A", "stock": 10})
     other = another(db, second)

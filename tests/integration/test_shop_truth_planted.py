@@ -59,7 +59,7 @@ PLANTED: dict[str, tuple[str, Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("bug", [False, True])
+@pytest.mark.parametrize("bug", [pytest.param(False, marks=pytest.mark.deep), True])
 def test_a_page_that_is_made_beside_its_owners_is_found(
     machine: type[Truth], bug: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

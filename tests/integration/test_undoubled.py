@@ -125,6 +125,7 @@ def test_an_empty_shop_is_looked_at_in_one_call_and_its_later_pushes_ask_for_wha
     assert not [call for call in rig.calls()[first:] if "Holders" in str(call) or "sku=" in str(call)]
 
 
+@pytest.mark.deep
 def test_what_is_left_is_made_beside_it_where_the_shop_lets_us(db: Database, rig: Any) -> None:
     rig.stranger("norden-a")
     shop_id = live(db, rig, {"supplier_sku": "A"})
@@ -165,6 +166,7 @@ def test_a_page_is_not_made_without_the_variant_that_waits(db: Database, rig: An
     assert there(db, shop_id) == [("norden-s-r", "5.00")]
 
 
+@pytest.mark.deep
 def test_a_variant_that_waits_does_not_hold_back_the_page_that_is_there(db: Database, rig: Any) -> None:
     red, blue = ({"supplier_sku": f"S-{word[0]}", "options": {"Farbe": word}, **GROUP} for word in ("Rot", "Blau"))  # fmt: skip
     green = {"supplier_sku": "S-G", "options": {"Farbe": "Grün"}, **GROUP}
@@ -215,6 +217,7 @@ def test_ours_whose_answer_got_lost_is_not_taken_for_the_owners(db: Database, ri
             )
 
 
+@pytest.mark.deep
 def test_the_hourly_check_sees_that_the_owner_renamed_his(db: Database, rig: Any) -> None:
     own = rig.stranger("norden-a")
     shop_id = live(db, rig, {"supplier_sku": "A"})
@@ -231,6 +234,7 @@ def test_the_hourly_check_sees_that_the_owner_renamed_his(db: Database, rig: Any
     assert [sku for sku, _ in there(db, shop_id)] == ["NORDEN-A", "his-own"]
 
 
+@pytest.mark.deep
 def test_a_look_that_breaks_off_is_begun_again_and_nothing_was_made(
     db: Database, rig: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
