@@ -1,6 +1,6 @@
 """What a shop should hold, as values: pure functions between catalogue rows, listings and the connector's drafts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from connectors.base import ProductDraft, ShopListing, VariantDraft
@@ -47,10 +47,12 @@ def shop_category(path: str | None, settings: ShopSettings) -> list[str]:
     return settings.category_default.split(" > ") if settings.category_default else parts
 
 
-def shown_pictures(every: list[str], wanted: set[str]) -> list[str]:
-    """A page's pictures from `every` that the catalogue knows of its product (models.catalogue: those of all its variants),
-    in their order: without those of variants that this shop does not sell, as far as none that it sells has them too."""
-    return [url for url in every if url in wanted]
+def shown_pictures(row: Mapping[str, Any], shown: Sequence[str] = ()) -> list[str]:
+    """A page's pictures with those of one more variant (`row`) that the shop sells: of all that the catalogue knows of the
+    product (models.catalogue: those of all its variants), in their order, without those of variants that it does not sell."""
+    every: list[str] = row["product_images"]
+    has = {*shown, *row["variant_images"]}
+    return [url for url in every if url in has]
 
 
 def wanted_variant(row: Mapping[str, Any], price: Money, compare_at: Money | None = None) -> dict[str, Any]:

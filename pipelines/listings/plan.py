@@ -83,7 +83,6 @@ def want(uow: UnitOfWork, shop: Shop, products_of: list[int] | None) -> list[int
     rows = reading.execute(query.encode(), facts).fetchall()
     products: dict[int, dict[str, Any]] = {}
     listings: dict[int, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
-    pictures: dict[int, set[str]] = defaultdict(set)
     records: dict[int, dict[str, Any]] = {}
     settings, pricing = settings_of(shop), pricing_of(cursor, shop)
     for row in rows:
@@ -96,15 +95,15 @@ def want(uow: UnitOfWork, shop: Shop, products_of: list[int] | None) -> list[int
             record["problem"] = priced.problem
         else:
             record["wanted"] = wanted_variant(row, priced.price, priced.compare_at)
-            if row["product_id"] not in products:
-                products[row["product_id"]] = wanted_product(row, settings)
+            page = products.get(row["product_id"])
+            shown = page["images"] if page else ()
+            if page is None:
+                page = products[row["product_id"]] = wanted_product(row, settings)
+            page["images"] = shown_pictures(row, shown)
             listings[row["product_id"]].append((row["variant_id"], record["wanted"]))
-            pictures[row["product_id"]].update(row["variant_images"])
         records[row["variant_id"]] = record
-    for product_id, variants in listings.items():
+    for variants in listings.values():
         distinct_options([wanted for _, wanted in variants])
-        page = products[product_id]
-        page["images"] = shown_pictures(page["images"], pictures[product_id])
     unchosen = store(cursor, shop.id, products, list(records.values()), products_of)
     mark(cursor, shop.id)
     return [*records, *unchosen]

@@ -16,6 +16,7 @@ from pipelines.listings.draft import (
     draft,
     drift,
     seen,
+    shown_pictures,
     wanted_product,
     wanted_variant,
 )
@@ -222,3 +223,14 @@ def test_a_pattern_that_cannot_be_filled_is_refused_when_it_is_stored(pattern: s
 
 def test_doubled_brackets_are_meant_themselves() -> None:
     assert page(title_template="{title} [[neu]] {{x}}")["title"] == "Lampe Oslo [neu] {x}"
+
+
+def test_a_page_has_the_pictures_of_the_variants_that_are_sold() -> None:
+    every = [f"https://i.example/{name}" for name in "abcd"]
+    a, b, c, d = every
+    red = {"product_images": every, "variant_images": [c, a]}
+    blue = {"product_images": every, "variant_images": [d, c, "https://i.example/unknown"]}
+    assert shown_pictures(red) == [a, c]
+    assert shown_pictures(blue, shown_pictures(red)) == [a, c, d]
+    assert shown_pictures({**red, "variant_images": []}) == []
+    assert b in every and b not in shown_pictures(blue, shown_pictures(red)), "another variant's alone"
