@@ -167,7 +167,12 @@ def set_metafields(site: Site, _source: Any, arguments: Fields) -> Fields:
         owner = site.any(one["ownerId"])
         if owner is None or owner["__typename"] not in _OWNERS:
             raise UserError("Owner does not exist.", "INVALID", "metafields", str(at), "ownerId")
-        made.append(put(site, owner, one))
+        try:
+            made.append(put(site, owner, one))
+        except UserError as error:
+            # The codes of productSet are others than those of this mutation.
+            code = "CAPABILITY_VIOLATION" if error.code == "DUPLICATED_METAFIELD_VALUE" else "INVALID_VALUE"
+            raise UserError(str(error), code, "metafields", str(at), "value") from None
     return {"metafields": made, "userErrors": []}
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from connectors.base import ProductDraft, PushResult
-from core.errors import Temporary
+from core.errors import Permanent, Temporary
 from tests.contract.shopify_rig import ShopifyRig, sandbox_shopify
 from tests.contract.shops import PATIENCE, Make, known, push, read
 
@@ -168,3 +169,40 @@ def test_a_note_that_its_owner_spoiled_is_no_note(rig: ShopifyRig, make: Make, p
     assert sorted_as(rig, first)[:2] == ({"a", "b"}, {f"{prefix} A", f"{prefix} B"})
     assert push(rig.connect(), replace(moved, category=(), tags=()))[draft.key].problems == {}
     assert sorted_as(rig, first)[:2] == ({"a"}, {f"{prefix} A"})
+
+
+def test_a_key_that_another_product_bears_keeps_no_sorting_back(
+    rig: ShopifyRig, make: Make, prefix: str
+) -> None:
+    draft, first = first_push(rig, make.simple(1, tags=("hub",)))
+    theirs = rig.stranger(f"{prefix}-2")
+    (held,) = read(rig.connect(), theirs).values()
+    taken = replace(make.simple(2).variants[0], external_id=held.external_id)
+    ours = replace(draft, external_id=theirs, variants=(taken,), tags=("new",))
+    for _ in range(2):
+        result = push(rig.connect(), ours)[draft.key]
+        assert result.problem is None and list(result.problems) == ["key"]
+        assert "already assigned" in result.problems["key"]
+        assert sorted_as(rig, result)[0] == {"new"}
+    rig.delete(str(first.external_id))
+    assert push(rig.connect(), ours)[draft.key].problems == {}
+    assert push(rig.connect(), replace(ours, external_id=None))[draft.key].external_id == theirs
+
+
+def test_sorting_that_is_not_understood_keeps_nothing_back(
+    rig: ShopifyRig, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft, _ = first_push(rig, make.simple(1, tags=("hub",)))
+    other, _ = first_push(rig, make.simple(2))
+    shop = rig.connect()
+    change = shop._graphql.change
+
+    def stumbles(name: str, **variables: Any) -> Any:
+        if name == "Sort":
+            raise Permanent("The shop does not understand the hub's call.")
+        return change(name, **variables)
+
+    monkeypatch.setattr(shop._graphql, "change", stumbles)
+    results = push(shop, replace(draft, tags=("new",), title="Renamed"), replace(other, title="Renamed"))
+    assert results[draft.key].problems == {"sorting": "The shop does not understand the hub's call."}
+    assert set(results[draft.key].variant_ids) == {"v1"} and results[other.key].problems == {}

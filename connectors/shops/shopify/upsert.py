@@ -239,7 +239,12 @@ class Upsert:
                 yield attempt.result(problem=f"It could not be shown in the online store. {sentence(errors)}")
                 return
         if held is not None:
-            attempt.remarks |= self._sorting.settle(attempt.draft, held)
+            try:
+                attempt.remarks |= self._sorting.settle(attempt.draft, held)
+            except Misconfigured:
+                raise
+            except Permanent as error:
+                attempt.remarks["sorting"] = str(error)  # no reason to keep it or the others back
         whole = self.whole(product)
         known, _ = mapping.match(attempt.sent, whole["variants"]["nodes"])
         if len(known) < len(attempt.sent.variants):
