@@ -2,7 +2,8 @@
 
 import os
 import select
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
@@ -31,9 +32,12 @@ __all__ = [
     "on",
 ]
 
+Routes = Sequence[Route] | Callable[[], Sequence[Route]]
+
 
 class Database:
-    """Units of work on one PostgreSQL. It knows the routes it is given, so that emit() can find them.
+    """Units of work on one PostgreSQL. It knows the routes it is given, so that emit() can find them; where a function tells
+    them, it is called when they are first asked for.
 
     `pool_size` connections are kept. In seconds: `statement_timeout`, `lock_timeout`, and the `silence` between two
     statements of a unit of work after which PostgreSQL ends it, so that a frozen process keeps no locks.
@@ -42,7 +46,7 @@ class Database:
     def __init__(
         self,
         url: str,
-        routes: Sequence[Route],
+        routes: Routes,
         *,
         pool_size: int = 5,
         statement_timeout: float = 60,
@@ -51,16 +55,13 @@ class Database:
         embedded: "EmbeddedPostgres | None" = None,
     ) -> None:
         self.url = url
-        self.routes = tuple(routes)
+        self._told = routes
         self._embedded = embedded
         self._limits = {
             "statement_timeout": statement_timeout,
             "lock_timeout": lock_timeout,
             "idle_in_transaction_session_timeout": silence,
         }
-        self._by_event: dict[type[Event], list[Route]] = {}
-        for route in routes:
-            self._by_event.setdefault(route.event, []).append(route)
         self._engine = create_engine(
             "postgresql+psycopg://",
             creator=self.connection,
@@ -71,9 +72,14 @@ class Database:
         )
         event.listen(self._engine, "checkout", _refuse_hung_up)
 
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """The map."""
+        return tuple(self._told() if callable(self._told) else self._told)
+
     def unit_of_work(self, *, last: bool = False) -> UnitOfWork:
         """A unit of work as a context manager. `last` matters only to the face a running step gets."""
-        return UnitOfWork(self._engine, self._by_event)
+        return UnitOfWork(self._engine, self._routes_of)
 
     def run(self, statement: LiteralString, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """One statement that is a unit of work by itself, in one round trip; its rows, if it returns any."""
@@ -101,6 +107,16 @@ class Database:
             self._embedded.release()
             self._embedded = None
 
+    def _routes_of(self, event: type[Event]) -> Sequence[Route]:
+        return self._by_event.get(event, ())
+
+    @cached_property
+    def _by_event(self) -> dict[type[Event], list[Route]]:
+        found: dict[type[Event], list[Route]] = {}
+        for route in self.routes:
+            found.setdefault(route.event, []).append(route)
+        return found
+
     def _connected(self, autocommit: bool) -> psycopg.Connection[Any]:
         try:
             return psycopg.connect(
@@ -121,9 +137,7 @@ class Database:
             ) from None
 
 
-def connect(
-    settings: Settings, routes: Sequence[Route], *, pool_size: int = 5, silence: float = 60
-) -> Database:
+def connect(settings: Settings, routes: Routes, *, pool_size: int = 5, silence: float = 60) -> Database:
     """The hub's database. Without ENTREPOT_DATABASE_URL: the embedded one, started and migrated as needed.
 
     Raises Misconfigured where a given database has not been migrated, Temporary where it cannot be reached.

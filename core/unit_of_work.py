@@ -1,6 +1,6 @@
 """One unit of work: everything in its block is stored together with the events it emits, or nothing is."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
@@ -30,7 +30,7 @@ NOTIFY = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, qu
 SET_SECONDS = 540.0
 """What a step over a whole feed, catalogue or shop may `allow` itself; a step's own limit is 600."""
 
-Routes = Mapping[type[Event], Sequence[Route]]
+RoutesOf = Callable[[type[Event]], Sequence[Route]]
 
 
 class UnitOfWork:
@@ -39,9 +39,9 @@ class UnitOfWork:
     A database that is away or too busy raises Temporary; one that broke off during the commit, Unknown.
     """
 
-    def __init__(self, engine: Engine, routes: Routes) -> None:
+    def __init__(self, engine: Engine, routes_of: RoutesOf) -> None:
         self._engine = engine
-        self._routes = routes
+        self._routes_of = routes_of
         self._emitted: list[tuple[Event, Route]] = []
         self._ring: set[str] = set()
         self._session: Session | None = None
@@ -83,7 +83,7 @@ class UnitOfWork:
 
     def emit(self, event: Event) -> None:
         """Stores the event for each of its routes, together with this unit of work. Without a route: Permanent."""
-        routes = self._routes.get(type(event), ())
+        routes = self._routes_of(type(event))
         if not routes:
             raise Permanent(f"The event {type(event).__name__} has no route; add one to pipelines/routes.py.")
         self._emitted += [(event, route) for route in routes]
