@@ -24,8 +24,8 @@ LOST = 2
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What of a product is ours: its `tags`, its place in a `collection` (an id; None for none) and the `category` for which
-    that was chosen. `key` is our key on it, "" where another product bears it."""
+    """What of a product is ours: its `tags`, its place in a `collection` (an id; None for none, "" where its owner took it out
+    of ours and sorts it himself) and the `category` for which that was chosen. `key` is our key on it, "" where another product bears it."""
 
     key: str = ""
     tags: tuple[str, ...] = ()
@@ -155,14 +155,16 @@ class Sorting:
 
     def _place(self, product: str, note: Note | None, wanted: tuple[str, ...]) -> Place:
         """Nothing is asked where the category is the one that was chosen for."""
-        if note is not None and note.category == wanted:
+        if note is not None and (note.category == wanted or note.collection == ""):
             return Place(wanted, note.collection)
         ours, target = note.collection if note else None, self._collections.of(wanted)
         first, second = ours or target, target or ours
         if first is None:
             return Place(wanted, None)
         there = self._graphql.read("Joined", id=product, ours=first, target=second)["product"] or {}
-        if ours is not None and (ours == target or not there.get("ours")):
+        if ours is not None and not there.get("ours"):
+            return Place(wanted, "")
+        if ours == target:
             return Place(wanted, ours)
         if there.get("target") and target is not None:
             return Place(wanted, None, leave=ours)  # its owner put it there before us
