@@ -1,6 +1,7 @@
 """The proof that the contract may be run against somebody's own shop: given the sandbox as a live one, it leaves it as found."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,7 +81,8 @@ def test_also_a_run_that_fails_leaves_a_live_woocommerce_as_it_was_found(tmp_pat
         owner, found, given = _opened(shop)
         path = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
         ran = _ran("live-woocommerce", given | {"PYTHONPATH": path}, "-p", "planted_failures")
-        failed, passed = (int(ran.stdout.split(f" {word}")[0].split()[-1]) for word in ("failed", "passed"))
+        told = dict(reversed(one) for one in re.findall(r"(\d+) (failed|passed)\b", ran.stdout))
+        failed, passed = int(told["failed"]), int(told["passed"])
         assert failed > 10 < passed, ran.stdout[-3000:]
         assert _state(owner) == found
 
