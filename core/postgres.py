@@ -335,7 +335,9 @@ def _write_settings(home: Path) -> None:
 
 
 def _buffers() -> int:
-    """MB of shared memory for pages: an eighth of the machine's, 128 to 1,024. What no page fills is never taken."""
+    """MB of shared memory for pages: an eighth of the machine's, 128 to 2,048. What no page fills is never taken."""
+    # A million offers with their indexes fill 1.5 GB, and a load that writes its own pages back takes a tenth longer; a list
+    # of a few thousand never takes more than it has.
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return max(128, min(2048, memory // 8 // 2**20))
 

@@ -84,15 +84,15 @@ WRITTEN = (
     f"{OFFERS} {STAGED} AND {PIECE}",
 )
 
-# Numbers of a whole piece at once, one behind the other: two pieces written side by side then fill pages of their own. Who
-# takes a number in this very moment takes the same; the keys tell, as they do of everything else that two add at once.
-NUMBERS = "SELECT " + ", ".join(
-    f"setval('{name}_id_seq', nextval('{name}_id_seq') + %(last)s - %(after)s - 1) - %(last)s"
-    for name in ("offer", "variant", "product")
-)
+# Numbers of a whole piece at once, for the most part one behind the other: two pieces written side by side then fill pages of
+# their own.
+NAMES = ("offer", "variant", "product")
+NUMBERS = ", ".join(f"array_agg(nextval('{name}_id_seq')::int) AS {name}s" for name in NAMES)
+NUMBERED_SO = ", ".join(f"(SELECT {name}s FROM numbers)[place - %(after)s] AS {name}_id" for name in NAMES)
 # All at once: each row is looked at a single time. The two names stand for the same row.
 ALONE = f"""
-WITH fresh AS MATERIALIZED ({KEYED.format(columns="s.*, place + %(offer)s AS offer_id, place + %(variant)s AS variant_id, place + %(product)s AS product_id", known="NULL::text", new="true")}),
+WITH numbers AS MATERIALIZED (SELECT {NUMBERS} FROM generate_series(%(after)s + 1, %(last)s)),
+fresh AS MATERIALIZED ({KEYED.format(columns=f"s.*, {NUMBERED_SO}", known="NULL::text", new="true")}),
 products AS ({PRODUCTS} FROM fresh f, LATERAL (SELECT f.*) s),
 variants AS ({VARIANTS} FROM fresh f, LATERAL (SELECT f.*) s)
 {OFFERS} FROM fresh f, LATERAL (SELECT f.*) s"""
@@ -107,10 +107,7 @@ def match_alone(cursor: Cursor[Any], facts: dict[str, Any]) -> bool:
             learn_categories(cursor, facts, f"FROM staged_offer s WHERE s.run_id = %(run)s AND {PIECE}")
             cursor.execute("SET LOCAL enable_nestloop = off")
             cursor.execute("SET LOCAL work_mem = '128MB'")  # a piece is held once, in memory
-            numbers = cursor.execute(NUMBERS, facts).fetchone() or ()
-            cursor.execute(
-                ALONE, {**facts, **dict(zip(("offer", "variant", "product"), numbers, strict=True))}
-            )
+            cursor.execute(ALONE, facts)
             cursor.execute("SET LOCAL enable_nestloop = on")
     except (UniqueViolation, DeadlockDetected):
         return False

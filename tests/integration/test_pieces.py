@@ -8,7 +8,6 @@ import pytest
 from core.database import Database
 from pipelines.catalogue import apply as applying
 from pipelines.catalogue import begin as beginning
-from pipelines.catalogue import match as matching
 from pipelines.routes import ROUTES
 from tests.staged import stage, supplier
 from tests.stepping import one, pending, rows, run_all, run_message
@@ -85,20 +84,6 @@ def test_goods_that_somebody_offers_already_are_met_in_the_middle_of_a_first_loa
     run_all(db)
     assert one(db, "SELECT count(*) FROM variant") == 8
     assert rows(db, "SELECT sku, title FROM variant WHERE gtin IS NOT NULL") == [("NORDEN-N", "Ours")]
-
-
-def test_a_first_load_whose_numbers_another_took_in_the_same_moment_gets_others(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stage(db, supplier(db, "NORDEN"), *({"supplier_sku": f"A{n}"} for n in range(6)))
-    run_all(db)
-    monkeypatch.setattr(matching, "NUMBERS", "SELECT 0, 0, 0")  # as if they were free
-    run = stage(db, supplier(db, "SUEDEN"), *({"supplier_sku": f"B{n}"} for n in range(6)))
-    run_all(db)
-    assert state(db, run) == "applied"
-    made = rows(db, "SELECT o.supplier_sku, v.sku, v.best_offer_id = o.id FROM offer o JOIN variant v ON v.id = o.variant_id JOIN product p ON p.id = v.product_id ORDER BY 1")  # fmt: skip
-    assert made == [(f"{c}{n}", f"{of}-{c}{n}", True) for c, of in (("A", "NORDEN"), ("B", "SUEDEN")) for n in range(6)]  # fmt: skip
-    assert one(db, "SELECT count(*) FROM variant") == one(db, "SELECT count(*) FROM product") == 12
 
 
 def test_absent_offers_are_taken_piece_by_piece_behind_the_file(db: Database) -> None:
