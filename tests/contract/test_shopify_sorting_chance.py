@@ -46,7 +46,8 @@ class Page:
         return set(found["tags"]), {one["title"] for one in found["collections"]["nodes"]}
 
     def step(self) -> None:
-        getattr(self, self.dice.choice(("hub", "hub", "owner_tags", "owner_shelves", "owner_takes_out")))()
+        acts = (*["hub"] * 8, *["owner_tags"] * 4, *["owner_shelves"] * 2, "owner_takes_out")
+        getattr(self, self.dice.choice(acts))()
 
     def hub(self) -> None:
         """Wants something, over a line that may fail for a while."""

@@ -52,11 +52,13 @@ def misplaced(answer: Fields, place: str) -> bool:
 
 
 def moved(fields: Fields, answer: Fields, place: str, number: int | None) -> Fields:
-    """The fields with our category replaced by this one, or by none."""
+    """The fields with our category replaced by this one, or by none. One that its owner put it in before us stays his."""
     old, _ = _our_place(answer)
-    right = [one for one in sorted(_held(answer, "categories")) if one not in (old, number)]
+    held = _held(answer, "categories")
+    right = [one for one in sorted(held) if one not in (old, number)]
     right += [] if number is None else [number]
-    return _noted({**fields, "categories": _ids(right)}, [_place(number, place)])
+    ours = None if number in held and number != old else number
+    return _noted({**fields, "categories": _ids(right)}, [_place(ours, place)])
 
 
 def _noted(fields: Fields, notes: list[Fields]) -> Fields:
