@@ -84,15 +84,10 @@ WRITTEN = (
     f"{OFFERS} {STAGED} AND {PIECE}",
 )
 
-# Numbers of a whole piece at once, for the most part one behind the other: two pieces written side by side then fill pages of
-# their own.
-NAMES = ("offer", "variant", "product")
-NUMBERS = ", ".join(f"array_agg(nextval('{name}_id_seq')::int) AS {name}s" for name in NAMES)
-NUMBERED_SO = ", ".join(f"(SELECT {name}s FROM numbers)[place - %(after)s] AS {name}_id" for name in NAMES)
 # All at once: each row is looked at a single time. The two names stand for the same row.
+NUMBERS = ", ".join(f"nextval('{name}_id_seq')::int AS {name}_id" for name in ("offer", "variant", "product"))
 ALONE = f"""
-WITH numbers AS MATERIALIZED (SELECT {NUMBERS} FROM generate_series(%(after)s + 1, %(last)s)),
-fresh AS MATERIALIZED ({KEYED.format(columns=f"s.*, {NUMBERED_SO}", known="NULL::text", new="true")}),
+WITH fresh AS MATERIALIZED ({KEYED.format(columns=f"s.*, {NUMBERS}", known="NULL::text", new="true")}),
 products AS ({PRODUCTS} FROM fresh f, LATERAL (SELECT f.*) s),
 variants AS ({VARIANTS} FROM fresh f, LATERAL (SELECT f.*) s)
 {OFFERS} FROM fresh f, LATERAL (SELECT f.*) s"""
