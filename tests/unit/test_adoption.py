@@ -124,3 +124,22 @@ def test_what_is_shown_says_how_the_shop_cuts_the_product() -> None:
         "title": "Umbrella", "sku": "A", "gtin": None, "status": "live", "stock": 3, "price": "9.90", "variants": 2,
         "options": {"Colour": "Red"}, "alone": False,
     }  # fmt: skip
+
+
+def test_what_bears_our_key_of_what_it_fits_is_no_match_and_another_hubs_key_is_nothing() -> None:
+    mine = [ours(1, "A", product=7), ours(2, "B", product=8)]
+    there = [held("10", "a", key="7"), held("11", "b", key="2"), held("12", "b", key="99")]
+    assert plain(matches(mine, there)) == [("12", 2, "sku", None)]
+
+
+def test_all_that_a_thing_may_be_is_told_also_where_it_is_not_clear() -> None:
+    mine = [
+        ours(1, "A", gtin=GTIN),
+        ours(2, "B", gtin=GTIN),
+        ours(3, "C", product=9),
+        ours(4, "D", product=9),
+    ]
+    found = matches(mine, [held("10", "X", gtin=GTIN), held("11", "C"), held("12", "D"), held("13", "A")])
+    assert [(match.held.external_id, match.variant_id, match.fits) for match in found] == [
+        ("10", None, (1, 2)), ("11", None, (3,)), ("12", None, (4,)), ("13", 1, (1,)),
+    ]  # fmt: skip
