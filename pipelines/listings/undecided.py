@@ -7,6 +7,8 @@ from psycopg import Cursor
 WAITS_FOR_WORD = "(l.undecided AND l.external_id IS NULL)"
 """Whether listing `l` is left out of the shop, and shows and takes nothing there, until its owner decided."""
 
+WAITING = f"SELECT count(*) FROM listing l WHERE l.shop_id = %s AND {WAITS_FOR_WORD} AND l.wanted IS NOT NULL"
+
 ANY_TO_MARK = """
 SELECT EXISTS (SELECT FROM adoption WHERE shop_id = %(shop)s AND state IN ('proposed', 'unclear'))
   OR EXISTS (SELECT FROM listing WHERE shop_id = %(shop)s AND undecided)"""
@@ -37,6 +39,13 @@ UPDATE listing l SET undecided = t.why IS NOT NULL,
   state = CASE WHEN t.why IS NOT NULL AND l.state = 'refused' THEN 'waiting' ELSE l.state END
 FROM told t WHERE t.id = l.id AND (l.undecided <> (t.why IS NOT NULL) OR l.undecided AND l.problem IS DISTINCT FROM t.why)
 RETURNING l.variant_id"""
+
+
+def waiting_for_word(cursor: Cursor[Any], shop_id: int) -> int:
+    """How many listings of the shop stay out of it until its owner says whose something of his is. Reads only."""
+    row = cursor.execute(WAITING, [shop_id]).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def mark(cursor: Cursor[Any], shop_id: int) -> list[int]:
