@@ -41,6 +41,8 @@ SAYINGS = {
     "connected": "The shop answered and is connected. Choose products for it, look at the plan, and let it go.",
     "comparing": "What the shop sells is being compared with what is wanted there.",
     "adopted": "Adopted. The next push sets price and stock on them instead of making them anew.",
+    "adopted_some": "Adopted, but for those whose sentence says why they cannot be: mend them in the shop, or say “Not ours”.",
+    "adopted_none": "Nothing was adopted: the sentence beside each says why. Mend it in the shop and compare again, or say “Not ours”.",
     "page_ours": "The page is the hub's now: the next push sends its texts and pictures too.",
     "page_stays": "The page is its owner's now: only price and stock are kept true.",
     "privacy_answered": "Noted: the buyer's data was sent.",

@@ -50,12 +50,13 @@ def take_over(
     request: Request, db: Db, session: CheckedForm, shop_id: int, chosen: Annotated[list[str] | None, Form()] = None,
     everything: Annotated[str, Form()] = "", becomes: Annotated[Literal["stays", "ours"], Form()] = "stays",
 ) -> Response:  # fmt: skip
-    """Takes over what was chosen, or all that is proposed."""
+    """Takes over what was chosen, or all that is proposed; what cannot be is passed over, and the page says so."""
     if not chosen and not everything:
         return go(f"/shops/{shop_id}/adoption", "none_chosen")
     with db.unit_of_work() as uow:
-        adopt(uow, shop_id, None if everything else chosen, becomes)
-    return go(f"/shops/{shop_id}/adoption", "adopted")
+        taken = adopt(uow, shop_id, None if everything else chosen, becomes)
+    word = "adopted" if not taken["passed"] else "adopted_some" if taken["adopted"] else "adopted_none"
+    return go(f"/shops/{shop_id}/adoption", word)
 
 
 @router.post("/leave")

@@ -1,0 +1,68 @@
+"""What waits for its shop's owner's word is seen wherever a person looks, and can be decided there."""
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.console import Console, console
+from tests.integration.test_adoption import OwnShop, begin, plan_of, there
+from tests.stepping import rows
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> OwnShop:
+    made = OwnShop()
+    monkeypatch.setenv("ENTREPOT_DATA", str(tmp_path))
+    monkeypatch.setattr("pipelines.listings.look.connect", lambda *_: made)
+    return made
+
+
+@pytest.fixture
+def opened(database_url: str, tmp_path: Path, own: OwnShop) -> Iterator[Console]:
+    with console(database_url, tmp_path) as made:
+        yield made
+
+
+def open_shop(opened: Console, own: OwnShop) -> int:
+    """The owner sells A (7 pieces) and, as two products, both variants of our umbrella; B and C are wanted beside."""
+    return begin(
+        opened.db, own, there("10", "NORDEN-A"), there("21", "NORDEN-S-R"), there("22", "NORDEN-S-B")
+    )
+
+
+def text_of(opened: Console, address: str) -> str:
+    """What a person reads of a page, with single spaces."""
+    answer = opened.get(address)
+    assert answer.status_code == 200, answer.text[:500]
+    body = answer.text.partition("<main")[2]
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
+
+
+def row_of(opened: Console, address: str, words: str) -> str:
+    """The HTML of the one row with these words."""
+    (row,) = [each for each in opened.get(address).text.split("<tr data-row>")[1:] if words in each]
+    return row.partition("</tr>")[0]
+
+
+def test_all_that_is_open_can_be_chosen_and_what_cannot_be_adopted_is_passed_over_with_a_sentence(
+    opened: Console, own: OwnShop
+) -> None:
+    shop_id = open_shop(opened, own)
+    where = f"/shops/{shop_id}/adoption"
+    assert sorted(re.findall(r'name="chosen" value="(\d+)"', opened.get(where).text)) == ["10", "21", "22"]
+    answer = opened.post(f"{where}/apply", where, chosen=["21", "22"])
+    assert answer.headers["location"] == f"{where}?said=adopted_none"
+    assert "Nothing was adopted" in text_of(opened, f"{where}?said=adopted_none")
+    assert [state for _, state, _ in plan_of(opened.db)] == ["proposed", "unclear", "unclear"]
+    answer = opened.post(f"{where}/apply", where, chosen=["10", "21"])
+    assert answer.headers["location"] == f"{where}?said=adopted_some"
+    assert [state for _, state, _ in plan_of(opened.db)] == ["adopted", "unclear", "unclear"]
+    assert (
+        opened.post(f"{where}/leave", where, chosen=["21", "22"]).headers["location"] == f"{where}?said=left"
+    )
+    assert [state for _, state, _ in plan_of(opened.db)] == ["adopted", "left", "left"]
+    assert rows(opened.db, "SELECT count(*) FROM listing WHERE undecided") == [(0,)]
+    assert 'name="chosen"' not in opened.get(where).text
