@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from models.events import ListingsDue
+from models.shops import Shop
 from tests.console import Console, console
 from tests.integration.test_adoption import OwnShop, begin, plan_of, there
-from tests.stepping import rows
+from tests.stepping import rows, run_all
 
 
 @pytest.fixture
@@ -28,9 +30,14 @@ def opened(database_url: str, tmp_path: Path, own: OwnShop) -> Iterator[Console]
 
 def open_shop(opened: Console, own: OwnShop) -> int:
     """The owner sells A (7 pieces) and, as two products, both variants of our umbrella; B and C are wanted beside."""
-    return begin(
+    shop_id = begin(
         opened.db, own, there("10", "NORDEN-A"), there("21", "NORDEN-S-R"), there("22", "NORDEN-S-B")
     )
+    with opened.db.unit_of_work() as uow:
+        shop = uow.session.get_one(Shop, shop_id)
+        uow.emit(ListingsDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
+    run_all(opened.db)
+    return shop_id
 
 
 def text_of(opened: Console, address: str) -> str:
@@ -44,7 +51,7 @@ def text_of(opened: Console, address: str) -> str:
 def row_of(opened: Console, address: str, words: str) -> str:
     """The HTML of the one row with these words."""
     (row,) = [each for each in opened.get(address).text.split("<tr data-row>")[1:] if words in each]
-    return row.partition("</tr>")[0]
+    return str(row).partition("</tr>")[0]
 
 
 def test_all_that_is_open_can_be_chosen_and_what_cannot_be_adopted_is_passed_over_with_a_sentence(
@@ -66,3 +73,13 @@ def test_all_that_is_open_can_be_chosen_and_what_cannot_be_adopted_is_passed_ove
     assert [state for _, state, _ in plan_of(opened.db)] == ["adopted", "left", "left"]
     assert rows(opened.db, "SELECT count(*) FROM listing WHERE undecided") == [(0,)]
     assert 'name="chosen"' not in opened.get(where).text
+
+
+def test_what_waits_shows_what_could_be_sold_and_not_nothing(opened: Console, own: OwnShop) -> None:
+    shop_id = open_shop(opened, own)
+    assert rows(opened.db, "SELECT wanted->'stock' FROM listing WHERE undecided") == [(0,)] * 3
+    told = " ".join(re.sub(r"<[^>]*>", " ", row_of(opened, f"/shops/{shop_id}/adoption", "NORDEN-A")).split())
+    assert "9.90 → 15.00 7 → up to 5" in told
+    with opened.db.unit_of_work() as uow:
+        uow.cursor().execute('UPDATE shop SET settings = \'{"buffer": 2, "show_at_most": 2}\'')
+    assert "<ins>up to 2</ins>" in row_of(opened, f"/shops/{shop_id}/adoption", "NORDEN-A")

@@ -11,8 +11,10 @@ from models.events import AdoptionDue
 from models.shops import Shop
 from pipelines.listings.adopt import adopt, leave
 from pipelines.listings.pages import change_page, plan_page
+from pipelines.listings.settings import settings_of
 from web.deps import CheckedForm, Db, Session, go, page
 from web.queries.adoption import ORDER, adoption_rows, adoption_states
+from web.queries.undecided import could_show, free_behind
 from web.tables import Ask
 
 router = APIRouter(prefix="/shops/{shop_id}/adoption")
@@ -27,9 +29,13 @@ def show(request: Request, db: Db, session: Session, shop_id: int) -> Response:
     with db.unit_of_work() as uow:
         shop = there_is(uow.session.get(Shop, shop_id), f"Shop {shop_id}")
         rows, states = adoption_rows(uow.session, shop_id, ask), adoption_states(uow.session, shop_id)
+        free = free_behind(uow.session, [row["listing_id"] for row in rows.rows if row["undecided"]])
+        settings = settings_of(shop)
+        could = {listing_id: could_show(settings, pieces) for listing_id, pieces in free.items()}
         busy = is_looking(uow, shop)
     return page(
         request, "adoption.html", title=f"Already in {shop.name}", shop=shop, ask=ask, rows=rows, states=states, order=ORDER, busy=busy,
+        could=could,
     )  # fmt: skip
 
 

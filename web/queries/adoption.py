@@ -59,6 +59,7 @@ def _rows(shop_id: int) -> Statement:
         select(
             Adoption.external_id, Adoption.product_external_id, Adoption.state, Adoption.reason, Adoption.problem, Adoption.seen,
             Adoption.variant_id, Variant.sku, Variant.title, Listing.id.label("listing_id"), Listing.wanted,
+            Listing.undecided,
         )
         .outerjoin(Variant, Variant.id == Adoption.variant_id)
         .outerjoin(Listing, ours)
