@@ -15,7 +15,7 @@ _PIECE = 1 << 18  # bytes read at a time
 _HELD = 1 << 20  # bytes of one record that is not whole yet; a longer one is the parser's
 _BLANK = re.compile(rb"[ \t\r\n]*+")
 _CONTROLS = bytes(code for code in range(32) if code not in (9, 10, 13))
-_NONCHARACTER = b"\xef\xbf"  # how both begin
+_NONCHARACTER = b"\xef"  # how both begin: one byte is looked for ten times as fast as two
 _NONCHARACTERS = (b"\xef\xbf\xbe", b"\xef\xbf\xbf")
 
 
