@@ -12,7 +12,7 @@ from core.database import SET_SECONDS, UnitOfWork
 from core.errors import Refused, there_is
 from models.events import ListingsDue
 from models.shops import Shop
-from pipelines.listings.undecided import mark
+from pipelines.listings.undecided import mark, products_with
 
 Page = Literal["stays", "ours"]
 """Whether an adopted product's page stays its owner's (only price and stock are sent) or becomes ours."""
@@ -90,10 +90,10 @@ def adopt(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None, page: P
                 "external": row["external_id"], "stock_id": row["stock_id"], "seen": Jsonb(there), "id": row["listing_id"],
             },
         )  # fmt: skip
-    cursor.execute(ADOPTED, [shop_id, [row["external_id"] for row in rows]])
+    decided = cursor.execute(ADOPTED, [shop_id, [row["external_id"] for row in rows]]).fetchall()
     # Others that fitted what is adopted now are none of ours.
-    cursor.execute(RIVALS, {"shop": shop_id})
-    mark(cursor, shop_id)
+    decided += cursor.execute(RIVALS, {"shop": shop_id}).fetchall()
+    mark(cursor, shop_id, products_with(cursor, shop_id, {each for (fits,) in decided for each in fits}))
     if rows:
         uow.emit(ListingsDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
     stays = sum(trade_only.values())
@@ -103,11 +103,12 @@ def adopt(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None, page: P
 
 # What was ordered before sold the seller's own pieces (pipelines/orders/take_over.py).
 ADOPTED = """
-UPDATE adoption SET state = 'adopted', problem = NULL, found_at = clock_timestamp() WHERE shop_id = %s AND external_id = ANY(%s)"""
+UPDATE adoption SET state = 'adopted', problem = NULL, found_at = clock_timestamp() WHERE shop_id = %s AND external_id = ANY(%s)
+RETURNING fits"""
 
 RIVALS = """
 UPDATE adoption a SET state = 'left' WHERE shop_id = %(shop)s AND state IN ('proposed', 'unclear') AND EXISTS (
-  SELECT FROM adoption b WHERE b.shop_id = a.shop_id AND b.variant_id = a.variant_id AND b.state = 'adopted')"""
+  SELECT FROM adoption b WHERE b.shop_id = a.shop_id AND b.variant_id = a.variant_id AND b.state = 'adopted') RETURNING fits"""
 
 
 def leave(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None) -> int:
@@ -119,15 +120,15 @@ def leave(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None) -> int:
     shop = there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
     cursor = uow.cursor()
     _refuse_unknown(cursor, shop_id, chosen)
-    cursor.execute(
+    left = cursor.execute(
         "UPDATE adoption SET state = 'left' WHERE shop_id = %s AND state IN ('proposed', 'unclear')"
-        " AND (%s OR external_id = ANY(%s))",
+        " AND (%s OR external_id = ANY(%s)) RETURNING fits",
         [shop_id, chosen is None, list(chosen or ())],
-    )
-    left = cursor.rowcount
-    if mark(cursor, shop_id) and shop.live_since is not None:
+    ).fetchall()
+    products = products_with(cursor, shop_id, {each for (fits,) in left for each in fits})
+    if mark(cursor, shop_id, products) and shop.live_since is not None:
         uow.emit(ListingsDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
-    return left
+    return len(left)
 
 
 def same_cut(ours: dict[str, Any], theirs: list[dict[str, Any]]) -> bool:

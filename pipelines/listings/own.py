@@ -100,6 +100,14 @@ def whole_gtin(text: str | None) -> str | None:
     return whole if weighed % 10 == 0 else None
 
 
+def gtin_forms(text: str | None) -> list[str]:
+    """All the ways in which the same GTIN may be written, shortest last; none of what is no valid one."""
+    whole = whole_gtin(text)
+    if whole is None:
+        return []
+    return [whole[14 - length :] for length in reversed(GTIN_LENGTHS) if not whole[: 14 - length].strip("0")]
+
+
 def _one_of(ours: list[Ours], there: ShopListing, reason: str, variants: int) -> Match:
     fits = tuple(one.variant_id for one in ours)
     if len(ours) == 1:

@@ -105,7 +105,7 @@ def want(uow: UnitOfWork, shop: Shop, products_of: list[int] | None) -> list[int
     for variants in listings.values():
         distinct_options([wanted for _, wanted in variants])
     unchosen = store(cursor, shop.id, products, list(records.values()), products_of)
-    mark(cursor, shop.id)
+    mark(cursor, shop.id, products_of)
     return [*records, *unchosen]
 
 
