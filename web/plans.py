@@ -9,8 +9,9 @@ from models.shops import Shop
 from pipelines.listings.draft import drift
 from pipelines.listings.guard import reasons_to_wait
 from pipelines.listings.plan import count_differences, page_of_differences
-from web.queries.adoption import adoption_states
+from web.queries.adoption import adoption_states, still_open
 from web.queries.shops import listing_states
+from web.queries.undecided import undecided_of
 
 ROWS = 50
 
@@ -31,7 +32,8 @@ class Difference:
 class Plan:
     """What a push would do now. `rows` is one page of it, `after` how many rows lie before the next.
 
-    `already` things in the shop are proposed to be adopted: what is wanted of them waits for that.
+    `already` things in the shop wait to be adopted or left, and `undecided` listings for that; `refused` ones the shop said
+    no to.
     """
 
     counts: dict[str, int]
@@ -40,6 +42,8 @@ class Plan:
     rows: Sequence[Difference]
     after: str | None
     already: int = 0
+    undecided: int = 0
+    refused: int = 0
 
     @property
     def whole(self) -> int:
@@ -60,7 +64,9 @@ def plan_of(uow: UnitOfWork, shop: Shop, kind: str = "", after: str = "", limit:
         sum(states.get(state, 0) for state in ("sent", "live", "drifted")),
         [difference(row) for row in rows[:limit]],
         str(skipped + limit) if len(rows) > limit else None,
-        adoption_states(uow.session, shop.id)["proposed"],
+        still_open(adoption_states(uow.session, shop.id)),
+        undecided_of(uow.session, shop.id),
+        states.get("refused", 0),
     )
 
 

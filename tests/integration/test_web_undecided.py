@@ -83,3 +83,32 @@ def test_what_waits_shows_what_could_be_sold_and_not_nothing(opened: Console, ow
     with opened.db.unit_of_work() as uow:
         uow.cursor().execute('UPDATE shop SET settings = \'{"buffer": 2, "show_at_most": 2}\'')
     assert "<ins>up to 2</ins>" in row_of(opened, f"/shops/{shop_id}/adoption", "NORDEN-A")
+
+
+def test_every_page_that_a_person_opens_first_says_that_something_waits(
+    opened: Console, own: OwnShop
+) -> None:
+    shop_id = open_shop(opened, own)
+    assert "3 listings of shop wait for your word" in text_of(opened, "/")
+    assert f'href="/shops/{shop_id}/adoption"' in opened.get("/").text
+    assert "3 wait for your word" in text_of(opened, "/shops")
+    assert "3 things in the shop are ours by SKU or GTIN 3 listings wait for your word" in text_of(
+        opened, f"/shops/{shop_id}"
+    )
+    assert "3 things with a SKU or GTIN of ours are in the shop already 3 listings wait" in text_of(
+        opened, f"/shops/{shop_id}/plan"
+    )
+    assert [row["undecided"] for row in opened.api("GET", "/shops").json()["shops"]] == [3]
+    assert opened.api("GET", f"/shops/{shop_id}").json()["undecided"] == 3
+    assert opened.api("GET", f"/shops/{shop_id}/plan").json()["undecided"] == 3
+    opened.post(f"/shops/{shop_id}/adoption/apply", chosen=["10"])  # what is unclear alone counts as well
+    assert "2 listings of shop wait for your word" in text_of(opened, "/")
+    assert "2 things in the shop are ours" in text_of(opened, f"/shops/{shop_id}")
+    opened.post(f"/shops/{shop_id}/adoption/leave", chosen=["21"])
+    assert "1 thing in the shop is ours by SKU or GTIN 2 listings wait" in text_of(
+        opened, f"/shops/{shop_id}"
+    )
+    opened.post(f"/shops/{shop_id}/adoption/leave", chosen=["22"])
+    for address in ("/", "/shops", f"/shops/{shop_id}", f"/shops/{shop_id}/plan"):
+        assert "for your word" not in text_of(opened, address)
+    assert opened.api("GET", f"/shops/{shop_id}").json()["undecided"] == 0

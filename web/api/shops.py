@@ -31,6 +31,7 @@ from web.deps import Db, settings_of
 from web.pages.shops import drifted
 from web.plans import plan_of
 from web.queries.shops import listing_rows, listing_states, one_shop, selections, shop_rows, unread_orders
+from web.queries.undecided import undecided_of
 from web.tables import Ask
 
 router = APIRouter(tags=["Shops"])
@@ -39,7 +40,8 @@ ListingState = Literal["waiting", "blocked", "sent", "live", "drifted", "refused
 
 
 class ShopRow(BaseModel):
-    """A shop in a list; `live` of `reach` listings are read back equal."""
+    """A shop in a list; `live` of `reach` listings are read back equal, `undecided` wait for their owner's word: the shop
+    has a product with their SKU or GTIN already."""
 
     id: int
     name: str
@@ -52,6 +54,7 @@ class ShopRow(BaseModel):
     live: int
     reach: int
     drifted: int
+    undecided: int
 
 
 class Shops(Page):
@@ -71,7 +74,8 @@ class UnreadOrder(BaseModel):
 
 
 class ShopView(BaseModel):
-    """One shop without its key; `listings` counts them by state, `settings` are those that differ from the usual."""
+    """One shop without its key; `listings` counts them by state, `undecided` of them wait until what the shop has
+    already is adopted or left; `settings` are those that differ from the usual."""
 
     id: int
     seller_id: int
@@ -91,6 +95,7 @@ class ShopView(BaseModel):
     facts: dict[str, Any]
     settings: dict[str, Any]
     listings: dict[str, int]
+    undecided: int
     unread_orders: list[UnreadOrder]
 
 
@@ -146,10 +151,12 @@ class Change(BaseModel):
 
 
 class PlanView(Page):
-    """What a push would do now, the unusual first. `limits` says why the hub would not do it by itself."""
+    """What a push would do now, the unusual first. `limits` says why the hub would not do it by itself; `undecided`
+    listings are left out until what the shop has already is adopted or left."""
 
     counts: dict[str, int]
     limits: list[str]
+    undecided: int
     changes: list[Change]
 
 
@@ -225,6 +232,7 @@ def get_shop(db: Db, shop_id: int) -> ShopView:
             warnings=list(shop.facts.get("warnings", ())),
             facts={name: value for name, value in shop.facts.items() if name != "warnings"},
             listings=states,
+            undecided=undecided_of(uow.session, shop_id),
             unread_orders=[UnreadOrder.model_validate(row) for row in unread_orders(uow.session, shop_id)],
         )
 
@@ -294,7 +302,9 @@ def get_plan(
         Change(listing_id=row.id, difference=row.kind, sku=row.sku, title=row.title, fields=row.fields)
         for row in plan.rows
     ]
-    return PlanView(counts=plan.counts, limits=plan.limits, changes=changes, after=plan.after)
+    return PlanView(
+        counts=plan.counts, limits=plan.limits, undecided=plan.undecided, changes=changes, after=plan.after
+    )
 
 
 @router.post("/shops/{shop_id}/push", status_code=202)

@@ -26,7 +26,7 @@ from pipelines.making import (
 )
 from web.deps import Authority, CheckedForm, Db, Session, go, page, settings_of
 from web.plans import plan_of
-from web.queries.adoption import adoption_states
+from web.queries.adoption import adoption_states, still_open
 from web.queries.privacy import open_requests
 from web.queries.shops import (
     LISTING_COLUMNS,
@@ -45,6 +45,7 @@ from web.queries.shops import (
     undoable_pushes,
     unread_orders,
 )  # fmt: skip
+from web.queries.undecided import undecided_of
 from web.stories import story_of_listing, story_of_shop
 from web.tables import Ask
 
@@ -108,7 +109,8 @@ def show(request: Request, db: Db, session: Session, shop_id: int) -> Response:
         shop: Shop = found["Shop"]
         rows, states = listing_rows(uow.session, shop_id, ask), listing_states(uow.session, shop_id)
         chosen, pushes = selections(uow.session, shop_id), last_pushes(uow.session, shop_id)
-        meter, already = uow.session.get(Meter, shop_id), adoption_states(uow.session, shop_id)["proposed"]
+        meter, already = uow.session.get(Meter, shop_id), still_open(adoption_states(uow.session, shop_id))
+        undecided = undecided_of(uow.session, shop_id)
         unread = unread_orders(uow.session, shop_id)
         privacy = open_requests(uow.session, shop_id)
         undoable = undoable_pushes(uow.session, [push.id for push in pushes])
@@ -122,7 +124,7 @@ def show(request: Request, db: Db, session: Session, shop_id: int) -> Response:
         request, "shop.html", title=shop.name, found=found, shop=shop, ask=ask, rows=rows, states=states, columns=LISTING_COLUMNS, order=LISTED,
         chosen=chosen, pushes=pushes, suppliers=suppliers, story=story_of_shop(shop, pushes), drifted=drifted,
         busy=any(push.state == "running" for push in pushes), meter=meter, already=already, undoable=undoable, away=shop.problem in AWAY,
-        privacy=privacy, unread=unread,
+        privacy=privacy, unread=unread, undecided=undecided,
         missing=missing_scopes(shop.facts.get("scopes", ())) if shop.renews_at else (),
     )  # fmt: skip
 

@@ -25,6 +25,11 @@ def adoption_states(session: Session, shop_id: int) -> dict[str, int]:
     return {state: counted.get(state, 0) for state in ADOPTION_STATES}
 
 
+def still_open(states: dict[str, int]) -> int:
+    """Pure: how many matches nobody has decided yet, the clear ones and the unclear."""
+    return states["proposed"] + states["unclear"]
+
+
 def adoption_rows(session: Session, shop_id: int, ask: Ask, limit: int = ROWS) -> Rows:
     """A page of matches with the SKU, title and wanted state of ours; those that need a look first."""
     statement = _rows(shop_id)

@@ -22,6 +22,7 @@ from web.charts import Spark, spark
 from web.queries.money import deposit_rows, payable_rows
 from web.queries.privacy import open_requests
 from web.queries.settlement import run_rows
+from web.queries.undecided import undecided_shops
 from web.tables import Statement, tally
 
 IN_REACH = ("waiting", "sent", "live", "drifted", "refused")
@@ -229,6 +230,13 @@ def tasks(session: Session, limit: int = 4) -> list[Task]:
             .where(Feed.source_state["problem"].astext.is_not(None), Feed.source_state["failures"].astext.cast(Integer) > 2)
             .order_by(Feed.id).limit(limit)
         )
+    ]  # fmt: skip
+    found += [
+        Task(
+            "help", "wait", f"{shop.listings:,} {'listing' if shop.listings == 1 else 'listings'} of {shop.name} {'waits' if shop.listings == 1 else 'wait'} for your word",
+            "The shop has them already: adopt them or leave them.", f"/shops/{shop.id}/adoption", shop.looked_at,
+        )
+        for shop in undecided_shops(session, limit)
     ]  # fmt: skip
     if asking := open_requests(session):
         first, many = asking[0], len(asking) > 1

@@ -15,6 +15,7 @@ from models.shops import Adoption, ConnectionRequest, Listing, Push, PushChange,
 from models.suppliers import FeedRun
 from web.queries.feeds import EPOCH
 from web.queries.overview import IN_REACH
+from web.queries.undecided import UNDECIDED
 from web.tables import ROWS, Ask, Column, Rows, Statement, paged, tally
 
 _counts = (
@@ -23,12 +24,14 @@ _counts = (
         func.count().filter(Listing.state == "live").label("live"),
         func.count().filter(Listing.state.in_(IN_REACH)).label("reach"),
         func.count().filter(Listing.state == "drifted").label("drifted"),
+        func.count().filter(UNDECIDED).label("undecided"),
     )
     .group_by(Listing.shop_id)
     .subquery()
 )
-_live, _reach, _drifted = (
-    func.coalesce(column, 0, type_=Integer) for column in (_counts.c.live, _counts.c.reach, _counts.c.drifted)
+_live, _reach, _drifted, _undecided = (
+    func.coalesce(column, 0, type_=Integer)
+    for column in (_counts.c.live, _counts.c.reach, _counts.c.drifted, _counts.c.undecided)
 )
 _state = case((Shop.problem.is_not(None), "trouble"), (Shop.live_since.is_not(None), "live"), else_="new")
 _step = func.coalesce(cast(_counts.c.live, Float) / func.nullif(_counts.c.reach, 0), 1.0, type_=Float)
@@ -65,7 +68,7 @@ def shop_rows(session: Session, ask: Ask, limit: int = ROWS) -> Rows:
     """One page of shops with how much of each is in step."""
     statement = _shops(
         Shop.id, Shop.name, Shop.channel, Shop.url, Shop.problem, Shop.checked_at, Company.name.label("seller"), _state.label("state"),
-        _live.label("live"), _reach.label("reach"), _drifted.label("drifted"),
+        _live.label("live"), _reach.label("reach"), _drifted.label("drifted"), _undecided.label("undecided"),
     )  # fmt: skip
     if ask["state"]:
         statement = statement.where(_state == ask["state"])
