@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import func
 
-from cli.output import GREATEST, AsJson, hub, rows_of, show
+from cli.output import GREATEST, AsJson, hub, rows_of, said_of_undecided, show
 from cli.waiting import given_up_since, last_dead_letter, quiet, until
 from core.errors import Misconfigured, Refused, Temporary, there_is
 from models.catalogue import Variant
@@ -13,7 +13,9 @@ from models.shops import LISTING_STATES, Listing, Push, Shop, ShopProduct, find_
 from pipelines.listings.draft import drift
 from pipelines.listings.guard import reasons_to_wait
 from pipelines.listings.plan import counts, differences
+from pipelines.listings.undecided import waiting_for_word
 from pipelines.making import let_push, undo_push
+from web.queries.undecided import UNDECIDED
 
 app = typer.Typer(no_args_is_help=True, help="Listings: variants in shops, as wanted, as sent, as read back.")
 ShopName = Annotated[str, typer.Argument(help="The shop's name or number.")]
@@ -88,21 +90,25 @@ def push(
     with hub() as db:
         if plan:
             with db.unit_of_work() as uow:
-                answer = planned(find_shop(uow.session, shop), uow)
-            show(answer, as_json)
+                found = find_shop(uow.session, shop)
+                answer = planned(found, uow)
+                read = {**answer, "undecided": said_of_undecided(answer["undecided"], found.name)}
+            show(answer if as_json else read, as_json)
             return
         with db.unit_of_work() as uow:
             found = find_shop(uow.session, shop)
-            shop_id, lane, dead = found.id, found.lane, last_dead_letter(uow)
+            shop_id, name, lane, dead = found.id, found.name, found.lane, last_dead_letter(uow)
             started = let_push(uow, shop_id)
             push_id = started.id if started else None
         if push_id is not None and wait:
             until(db, lambda uow: quiet(uow, lane), f"pushing to shop {shop_id}")
         with db.unit_of_work() as uow:
             ended = uow.session.get(Push, push_id) if push_id is not None else None
+            waits = waiting_for_word(uow.cursor(), shop_id)
             show(
                 {"push": push_id, "state": ended.state if ended else "done", "plan": ended.plan if ended else None,
-                 "outcome": ended.outcome if ended else None, "states": states_of(uow, shop_id)},
+                 "outcome": ended.outcome if ended else None, "states": states_of(uow, shop_id),
+                 "undecided": waits if as_json else said_of_undecided(waits, name)},
                 as_json,
             )  # fmt: skip
             problem = (ended.outcome or {}).get("problem") if ended else None
@@ -151,10 +157,11 @@ def planned(shop: Shop, uow: Any) -> dict[str, Any]:
         for row in sorted(rows, key=lambda row: order.index(row["difference"]))
     ]
     blocked = uow.session.query(Listing.problem, func.count().label("listings")).filter(
-        Listing.shop_id == shop.id, Listing.state.in_(("blocked", "refused"))
+        Listing.shop_id == shop.id, Listing.state.in_(("blocked", "refused")) | UNDECIDED
     )
     return {
-        "shop": shop.id, **numbers, "limits": reasons_to_wait(uow, shop, numbers), "blocked": rows_of(blocked.group_by(Listing.problem)),
+        "shop": shop.id, **numbers, "limits": reasons_to_wait(uow, shop, numbers),
+        "undecided": waiting_for_word(uow.cursor(), shop.id), "blocked": rows_of(blocked.group_by(Listing.problem)),
         "changes": changes,
     }  # fmt: skip
 

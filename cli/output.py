@@ -1,5 +1,6 @@
 """How every command speaks: one JSON object as the last line with --json, a table for people otherwise."""
 
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -99,6 +100,14 @@ def _plain(value: Any) -> str:
 def narrow(rows: Sequence[Mapping[str, Any]], *names: str) -> list[dict[str, Any]]:
     """The columns that a person reads of rows that have more: a table must fit a terminal."""
     return [{name: row[name] for name in names} for row in rows]
+
+
+def said_of_undecided(waiting: int, shop: str) -> int | str:
+    """How many listings wait for their shop's owner's word, as a person reads it: with the command that shows them."""
+    if not waiting:
+        return 0
+    words = "1 listing waits" if waiting == 1 else f"{waiting:,} listings wait"
+    return f"{words} for your word, the shop has them already: `entrepot adoption list {shlex.quote(shop)}`."
 
 
 def rows_of(query: Iterable[Any]) -> list[dict[str, Any]]:

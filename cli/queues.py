@@ -151,13 +151,15 @@ STATUS = {
     "statements": "SELECT count(*) FROM statement",
     "payouts": "SELECT count(*) FROM payout WHERE state <> 'cancelled'",
     "returned": "SELECT count(*) FROM payout WHERE state = 'returned'",
+    "undecided": "SELECT count(*) FROM listing WHERE undecided AND external_id IS NULL AND wanted IS NOT NULL",
     "messages": "SELECT count(*) FROM message",
     "dead_letters": "SELECT count(*) FROM dead_letter WHERE replayed_at IS NULL",
 }
 """`rejects` are those of each feed's present file, not of all files there ever were.
 
 `parked`, `shipped` and `refunded` count order lines: those that wait for stock, deposit or a person, those of which
-something left, and those of which something shipped came back.
+something left, and those of which something shipped came back. `undecided` are listings that wait for their
+shop's owner's word: he sells something with their SKU or GTIN already.
 """
 LINES = "SELECT state, count(*) FROM order_line GROUP BY state ORDER BY state"
 

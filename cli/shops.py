@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import AsJson, hub, narrow, show
+from cli.output import AsJson, hub, narrow, said_of_undecided, show
 from cli.waiting import given_up_since, last_dead_letter, quiet, until
 from core.clock import now
 from core.errors import Refused, Temporary
@@ -15,6 +15,7 @@ from core.settings import load
 from models.events import VerifyDue
 from models.shops import Shop, find_shop
 from pipelines.connecting import disconnect
+from pipelines.listings.undecided import waiting_for_word
 from pipelines.making import (
     NewConnection,
     NewShop,
@@ -151,12 +152,18 @@ def show_shop(shop: ShopName, as_json: AsJson = False) -> None:
         unread = unread_orders(uow.session, found.id)
         asked = open_requests(uow.session, found.id)
         answer = {
-            **described(found), "listings": listing_states(uow.session, found.id), "checked_at": found.checked_at,
+            **described(found), "listings": listing_states(uow.session, found.id),
+            "undecided": waiting_for_word(uow.cursor(), found.id), "checked_at": found.checked_at,
             "swept_at": found.swept_at, "orders_watermark": found.orders_watermark, "unread_orders": unread,
             "privacy_requests": narrow(asked, "id", "kind", "due_at"),
         }  # fmt: skip
         needs = [said_of(one) for one in unread]
-    show(answer if as_json else {**answer, "unread_orders": needs or None}, as_json)
+        read = {
+            **answer,
+            "unread_orders": needs or None,
+            "undecided": said_of_undecided(answer["undecided"], found.name),
+        }
+    show(answer if as_json else read, as_json)
 
 
 @app.command("check")

@@ -9,6 +9,8 @@ import pytest
 
 from models.events import ListingsDue
 from models.shops import Shop
+from pipelines.listings.adopt import leave
+from tests.commands import Shell
 from tests.console import Console, console
 from tests.integration.test_adoption import OwnShop, begin, plan_of, there
 from tests.stepping import rows, run_all
@@ -112,3 +114,32 @@ def test_every_page_that_a_person_opens_first_says_that_something_waits(
     for address in ("/", "/shops", f"/shops/{shop_id}", f"/shops/{shop_id}/plan"):
         assert "for your word" not in text_of(opened, address)
     assert opened.api("GET", f"/shops/{shop_id}").json()["undecided"] == 0
+
+
+def test_the_command_line_says_it_where_a_shop_is_shown_planned_and_pushed(
+    opened: Console,
+    own: OwnShop,
+    database_url: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ENTREPOT_DATABASE_URL", database_url)
+    shop_id = open_shop(opened, own)
+    shell = Shell(capsys, monkeypatch)
+    capsys.readouterr()
+    sentence = "3 listings wait for your word, the shop has them already: `entrepot adoption list shop`."
+    assert shell.ask("status")["undecided"] == 3
+    assert shell.ask("shop", "show", "shop")["undecided"] == 3
+    plan = shell.ask("push", "shop", "--plan")
+    assert (plan["undecided"], plan["create"]) == (3, 2)
+    assert sum(each["listings"] for each in plan["blocked"]) == 3
+    assert {each["problem"].partition(":")[0] for each in plan["blocked"]} == {
+        "The shop already has a product with this SKU"
+    }
+    assert shell.ask("push", "shop", "--apply", "--no-wait")["undecided"] == 3
+    for words in ("shop show shop", "push shop --plan", "push shop --apply --no-wait"):
+        assert sentence in " ".join(shell.read(*words.split()).split()), words
+    with opened.db.unit_of_work() as uow:
+        leave(uow, shop_id, None)
+    assert shell.ask("status")["undecided"] == shell.ask("shop", "show", "shop")["undecided"] == 0
+    assert "your word" not in shell.read("push", "shop", "--plan")
