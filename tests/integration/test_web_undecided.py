@@ -143,3 +143,27 @@ def test_the_command_line_says_it_where_a_shop_is_shown_planned_and_pushed(
         leave(uow, shop_id, None)
     assert shell.ask("status")["undecided"] == shell.ask("shop", "show", "shop")["undecided"] == 0
     assert "your word" not in shell.read("push", "shop", "--plan")
+
+
+def test_an_empty_plan_tells_what_waits_and_what_was_refused(opened: Console, own: OwnShop) -> None:
+    shop_id = open_shop(opened, own)
+    with opened.db.unit_of_work() as uow:  # as a push left them: B is there, C was refused
+        uow.cursor().execute(
+            "UPDATE listing SET sent = wanted, external_id = 'x' || id, state = 'live' WHERE variant_id = 2"
+        )
+        uow.cursor().execute("UPDATE listing SET sent = wanted, state = 'refused' WHERE variant_id = 3")
+        uow.cursor().execute(
+            "UPDATE shop_product SET sent = wanted, external_id = 'p' || product_id WHERE product_id IN (2, 3)"
+        )
+    told = text_of(opened, f"/shops/{shop_id}/plan")
+    assert (
+        "Everything else is as it is wanted 3 listings wait for your word, 1 was refused by the shop." in told
+    )
+    assert "Nothing differs" not in told
+    assert f'href="/shops/{shop_id}?state=refused"' in opened.get(f"/shops/{shop_id}/plan").text
+    with opened.db.unit_of_work() as uow:
+        uow.cursor().execute(
+            "UPDATE listing SET wanted = NULL, undecided = false, state = 'live' WHERE variant_id <> 2"
+        )
+        uow.cursor().execute("UPDATE listing SET sent = NULL WHERE variant_id <> 2")
+    assert "Nothing differs The shop was sent all that is wanted" in text_of(opened, f"/shops/{shop_id}/plan")
