@@ -147,10 +147,10 @@ class Sending:
         try:
             known_again(self._db, self._shop, self._fast)
             if not only_stock:
-                before_making(self._db, self._shop, self._fast)
                 self._withdraw()
             self._send_stock()
             if not only_stock:
+                before_making(self._db, self._shop, self._connector)  # a look may be long: stock goes between its calls
                 self._send_products()
         finally:
             self._record.flush()
