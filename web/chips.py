@@ -38,6 +38,9 @@ CHIPS: dict[str, dict[str, Chip]] = {
     },
     "listing": {
         "waiting": Chip("waiting", "busy", "Wanted in the shop, not yet there."),
+        "undecided": Chip(
+            "waits for your word", "wait", "The shop has it already: it is adopted, or it is none of ours."
+        ),
         "blocked": Chip("blocked", "wait", "We will not send it; it says why."),
         "sent": Chip("sent", "busy", "The shop took it; not yet read back."),
         "live": Chip("live", "good", "Read back, and equal to what we sent."),

@@ -16,6 +16,7 @@ from core.money import Money
 from web import formats
 from web.charts import HEIGHT, WIDTH, stack
 from web.chips import chip
+from web.queries.undecided import spoken
 
 WEB = Path(__file__).resolve().parent
 STATIC = WEB / "static"
@@ -81,6 +82,7 @@ def environment() -> Environment:
         exact=formats.exact,
         iso=_iso,
         plural=plural,
+        spoken=spoken,
         moved=moved,
     )
     return made

@@ -9,6 +9,7 @@ from core.tables import AuditRecord, DeadLetter
 from models.catalogue import Offer
 from models.shops import Listing, Push, Shop
 from models.suppliers import FeedRun
+from web.queries.undecided import spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,9 @@ def line_of_push(push: Push) -> Line:
     )
 
 
-def story_of_listing(listing: Listing, offer: Any, *, taken: bool = False) -> list[Line]:
+def story_of_listing(listing: Listing, offer: Any, *, taken: bool = False, waits: bool = False) -> list[Line]:
     """A listing from the supplier's record to what the shop holds, the newest first; `taken`: it was adopted and nothing
-    was sent to it yet."""
+    was sent to it yet; `waits`: it waits for the owner's word."""
     lines = []
     if offer is not None:
         words = f"{offer['supplier']} offers it"
@@ -201,8 +202,9 @@ def story_of_listing(listing: Listing, offer: Any, *, taken: bool = False) -> li
             Line(
                 None,
                 "bad" if listing.state == "refused" else "wait",
-                "What stands in the way",
-                listing.problem,
+                "It waits for the owner's word" if waits else "What stands in the way",
+                spoken(listing.problem) if waits else listing.problem,
+                f"/shops/{listing.shop_id}/adoption" if waits else "",
             )
         )
     lines.reverse()

@@ -35,11 +35,15 @@ def open_shop(opened: Console, own: OwnShop) -> int:
     shop_id = begin(
         opened.db, own, there("10", "NORDEN-A"), there("21", "NORDEN-S-R"), there("22", "NORDEN-S-B")
     )
+    plan_again(opened, shop_id)
+    return shop_id
+
+
+def plan_again(opened: Console, shop_id: int) -> None:
     with opened.db.unit_of_work() as uow:
         shop = uow.session.get_one(Shop, shop_id)
         uow.emit(ListingsDue(tenant=shop.seller_id, lane=shop.lane, shop_id=shop.id))
     run_all(opened.db)
-    return shop_id
 
 
 def text_of(opened: Console, address: str) -> str:
@@ -167,3 +171,41 @@ def test_an_empty_plan_tells_what_waits_and_what_was_refused(opened: Console, ow
         )
         uow.cursor().execute("UPDATE listing SET sent = NULL WHERE variant_id <> 2")
     assert "Nothing differs The shop was sent all that is wanted" in text_of(opened, f"/shops/{shop_id}/plan")
+
+
+def test_a_listing_that_waits_says_so_and_leads_to_where_it_is_decided(opened: Console, own: OwnShop) -> None:
+    shop_id = open_shop(opened, own)
+    (number,) = rows(opened.db, "SELECT id FROM listing WHERE variant_id = 1")[0]
+    address = f"/shops/{shop_id}/listings/{number}"
+    told = text_of(opened, address)
+    assert "waits for your word" in told.partition("NORDEN-A")[0]
+    assert (
+        "It waits for the owner's word The shop already has a product with this SKU: adopt it or leave it."
+        in told
+    )
+    assert "nothing while it waits It could show up to 5: Norden has them." in told
+    assert "entrepot adoption" not in told
+    assert (
+        opened.get(address).text.count(f'href="/shops/{shop_id}/adoption"') == 2
+    )  # the button, and its story
+    opened.post(f"/shops/{shop_id}/adoption/leave", chosen=["10"])
+    plan_again(opened, shop_id)
+    told = text_of(opened, address)
+    assert "owner's word" not in told and "Stock 5 Why? Norden has 5 to sell." in told
+
+
+def test_what_waits_for_a_word_is_found_by_itself(opened: Console, own: OwnShop) -> None:
+    shop_id = open_shop(opened, own)
+    address = f"/shops/{shop_id}"
+    assert "All 5 waits for your word 3 waiting 2" in text_of(opened, address)
+    shown = {
+        state: opened.get(f"{address}?state={state}").text.count("<tr data-row>")
+        for state in ("undecided", "waiting", "")
+    }
+    assert shown == {"undecided": 3, "waiting": 2, "": 5}
+    assert "entrepot adoption" not in text_of(opened, f"{address}?state=undecided")
+    first = opened.api("GET", f"{address}/listings?state=undecided").json()
+    assert first["states"] == {"undecided": 3, "waiting": 2}
+    assert [row["sku"] for row in first["listings"]] == ["NORDEN-A", "NORDEN-S-R", "NORDEN-S-B"]
+    assert {row["state"] for row in first["listings"]} == {"undecided"}
+    assert opened.api("GET", address).json()["listings"] == {"undecided": 3, "waiting": 2}

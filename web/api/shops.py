@@ -30,13 +30,13 @@ from web.api.keys import After, Limit, Page
 from web.deps import Db, settings_of
 from web.pages.shops import drifted
 from web.plans import plan_of
-from web.queries.shops import listing_rows, listing_states, one_shop, selections, shop_rows, unread_orders
+from web.queries.shops import listing_rows, one_shop, selections, shop_rows, shown_states, unread_orders
 from web.queries.undecided import undecided_of
 from web.tables import Ask
 
 router = APIRouter(tags=["Shops"])
 ShopState = Literal["live", "new", "trouble"]
-ListingState = Literal["waiting", "blocked", "sent", "live", "drifted", "refused", "withdrawn"]
+ListingState = Literal["undecided", "waiting", "blocked", "sent", "live", "drifted", "refused", "withdrawn"]
 
 
 class ShopRow(BaseModel):
@@ -100,7 +100,8 @@ class ShopView(BaseModel):
 
 
 class ListingView(BaseModel):
-    """One variant in a shop: wanted, sent, read back; `drift` has [field, sent, held] for each difference."""
+    """One variant in a shop: wanted, sent, read back; `drift` has [field, sent, held] for each difference. `undecided`: the
+    shop has it already, and it is adopted or left before anything is sent."""
 
     id: int
     sku: str
@@ -208,7 +209,7 @@ def get_shop(db: Db, shop_id: int) -> ShopView:
     with db.unit_of_work() as uow:
         found = there_is(one_shop(uow.session, shop_id), f"Shop {shop_id}")
         shop: Shop = found["Shop"]
-        states = listing_states(uow.session, shop_id)
+        states = shown_states(uow.session, shop_id)
         names = (
             "id",
             "seller_id",
@@ -251,7 +252,7 @@ def list_listings(
     ask = Ask(request, ("state", "q"), default="state")
     with db.unit_of_work() as uow:
         there_is(uow.session.get(Shop, shop_id), f"Shop {shop_id}")
-        rows, states = listing_rows(uow.session, shop_id, ask, limit), listing_states(uow.session, shop_id)
+        rows, states = listing_rows(uow.session, shop_id, ask, limit), shown_states(uow.session, shop_id)
     return Listings(
         states=states,
         listings=[ListingView(**dict(row), drift=drifted(row)) for row in rows.rows],

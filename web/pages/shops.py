@@ -15,6 +15,7 @@ from pipelines.connecting import AWAY
 from pipelines.listings.draft import drift
 from pipelines.listings.plan import KINDS
 from pipelines.listings.pricing.explained import told
+from pipelines.listings.settings import settings_of
 from pipelines.making import (
     NewSelection,
     NewShop,
@@ -24,17 +25,18 @@ from pipelines.making import (
     let_push,
     make_selection,
 )
-from web.deps import Authority, CheckedForm, Db, Session, go, page, settings_of
+from web.deps import Authority, CheckedForm, Db, Session, go, page
+from web.deps import settings_of as hub_settings
 from web.plans import plan_of
 from web.queries.adoption import adoption_states, still_open
 from web.queries.privacy import open_requests
 from web.queries.shops import (
     LISTING_COLUMNS,
     SHOP_COLUMNS,
+    SHOWN_ORDER,
     failed_connections,
     last_pushes,
     listing_rows,
-    listing_states,
     offer_behind,
     one_listing,
     one_shop,
@@ -42,16 +44,16 @@ from web.queries.shops import (
     selections,
     shop_rows,
     shop_states,
+    shown_states,
     undoable_pushes,
     unread_orders,
 )  # fmt: skip
-from web.queries.undecided import undecided_of
+from web.queries.undecided import could_show, undecided_of, waits_for_word
 from web.stories import story_of_listing, story_of_shop
 from web.tables import Ask
 
 router = APIRouter(prefix="/shops")
 STATES = ("trouble", "live", "new")
-LISTED = ("drifted", "refused", "blocked", "waiting", "sent", "live", "withdrawn")
 
 
 @router.get("")
@@ -81,7 +83,7 @@ def begin(request: Request, db: Db, session: Session) -> Response:
         sellers = uow.session.execute(
             select(Company.id, Company.name).where(Company.kind == "seller").order_by(Company.name).limit(500)
         ).all()
-    app = bool(settings_of(request).shopify_client_id)
+    app = bool(hub_settings(request).shopify_client_id)
     return page(request, "shop_new.html", title="Connect a shop", sellers=sellers, app=app)
 
 
@@ -96,7 +98,7 @@ def add(
         "name": name, "url": url, "key": key, "secret": secret, "seller": new_seller.strip() or seller, "channel": channel, "ca_pem": authority,
     }  # fmt: skip
     asked = asked_for(NewShop, given)
-    shop_id = connect_shop(db, settings_of(request), asked, new_seller=bool(new_seller.strip()))
+    shop_id = connect_shop(db, hub_settings(request), asked, new_seller=bool(new_seller.strip()))
     return go(f"/shops/{shop_id}", "connected")
 
 
@@ -107,7 +109,7 @@ def show(request: Request, db: Db, session: Session, shop_id: int) -> Response:
     with db.unit_of_work() as uow:
         found = there_is(one_shop(uow.session, shop_id), f"Shop {shop_id}")
         shop: Shop = found["Shop"]
-        rows, states = listing_rows(uow.session, shop_id, ask), listing_states(uow.session, shop_id)
+        rows, states = listing_rows(uow.session, shop_id, ask), shown_states(uow.session, shop_id)
         chosen, pushes = selections(uow.session, shop_id), last_pushes(uow.session, shop_id)
         meter, already = uow.session.get(Meter, shop_id), still_open(adoption_states(uow.session, shop_id))
         undecided = undecided_of(uow.session, shop_id)
@@ -121,7 +123,7 @@ def show(request: Request, db: Db, session: Session, shop_id: int) -> Response:
             .limit(500)
         ).all()
     return page(
-        request, "shop.html", title=shop.name, found=found, shop=shop, ask=ask, rows=rows, states=states, columns=LISTING_COLUMNS, order=LISTED,
+        request, "shop.html", title=shop.name, found=found, shop=shop, ask=ask, rows=rows, states=states, columns=LISTING_COLUMNS, order=SHOWN_ORDER,
         chosen=chosen, pushes=pushes, suppliers=suppliers, story=story_of_shop(shop, pushes), drifted=drifted,
         busy=any(push.state == "running" for push in pushes), meter=meter, already=already, undoable=undoable, away=shop.problem in AWAY,
         privacy=privacy, unread=unread, undecided=undecided,
@@ -139,9 +141,11 @@ def show_listing(request: Request, db: Db, session: Session, shop_id: int, listi
         offer = offer_behind(uow.session, listing.why.get("offer"))
         adopted = page_adopted(uow.session, shop_id, found["ShopProduct"])
         taken = adopted and listing.state == "waiting"
+        waits = waits_for_word(listing)
+        could = could_show(settings_of(shop), offer["free"] if offer else None)
     return page(
         request, "listing.html", title=found["Variant"].title, shop=shop, listing=listing, variant=found["Variant"],
-        product=found["Product"], there=found["ShopProduct"], offer=offer, adopted=adopted, taken=taken, fields=fields(found), steps=told(listing.why, shop.currency), story=story_of_listing(listing, offer, taken=taken),
+        product=found["Product"], there=found["ShopProduct"], offer=offer, adopted=adopted, taken=taken, waits=waits, could=could, fields=fields(found), steps=told(listing.why, shop.currency), story=story_of_listing(listing, offer, taken=taken, waits=waits),
     )  # fmt: skip
 
 

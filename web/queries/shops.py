@@ -44,10 +44,13 @@ SHOP_COLUMNS = {
     "drifted": Column(_drifted, "-"),
     "checked": Column(func.coalesce(Shop.checked_at, EPOCH), "-"),
 }
-_ORDER = ("drifted", "refused", "blocked", "waiting", "sent", "live", "withdrawn")
+_shown = case((UNDECIDED, "undecided"), else_=Listing.state)
+"""A listing's state as people see it: of those that wait some go with the next push, and some wait for a word."""
+SHOWN_ORDER = ("drifted", "refused", "blocked", "undecided", "waiting", "sent", "live", "withdrawn")
+"""What needs a look comes first."""
 LISTING_COLUMNS = {
     "state": Column(
-        case({state: place for place, state in enumerate(_ORDER)}, value=Listing.state, else_=len(_ORDER))
+        case({state: place for place, state in enumerate(SHOWN_ORDER)}, value=_shown, else_=len(SHOWN_ORDER))
     ),
     "sku": Column(func.lower(Variant.sku, type_=String)),
     "stock": Column(func.coalesce(cast(Listing.wanted["stock"].astext, Integer), -1, type_=Integer)),
@@ -129,6 +132,11 @@ def listing_states(session: Session, shop_id: int) -> dict[str, int]:
     )
 
 
+def shown_states(session: Session, shop_id: int) -> dict[str, int]:
+    """The same as people see them: those that wait for their owner's word are counted by themselves."""
+    return tally(session, select(_shown, func.count()).where(Listing.shop_id == shop_id).group_by(_shown))
+
+
 def _listings(*columns: Any) -> Statement:
     page = (ShopProduct.shop_id == Listing.shop_id) & (ShopProduct.product_id == Listing.product_id)
     return (
@@ -142,11 +150,11 @@ def _listings(*columns: Any) -> Statement:
 def listing_rows(session: Session, shop_id: int, ask: Ask, limit: int = ROWS) -> Rows:
     """One page of a shop's listings; what needs a look comes first."""
     statement = _listings(
-        Listing.id, Listing.state, Listing.wanted, Listing.sent, Listing.seen, Listing.problem, Listing.why, Listing.external_id,
+        Listing.id, _shown.label("state"), Listing.wanted, Listing.sent, Listing.seen, Listing.problem, Listing.why, Listing.external_id,
         Listing.sent_at, Listing.seen_at, Variant.sku, Variant.title, ShopProduct.sent["title"].astext.label("sent_title"), ShopProduct.trade_only,
     ).where(Listing.shop_id == shop_id)  # fmt: skip
     if ask["state"]:
-        statement = statement.where(Listing.state == ask["state"])
+        statement = statement.where(_shown == ask["state"])
     if ask["q"]:
         statement = statement.where(
             or_(

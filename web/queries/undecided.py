@@ -18,6 +18,11 @@ pipelines.listings.undecided.WAITING counts it."""
 _COMMAND = re.compile(r",? `entrepot [^`]*`")
 
 
+def waits_for_word(listing: Listing) -> bool:
+    """Pure: the same of a listing that was read."""
+    return listing.undecided and listing.external_id is None and listing.wanted is not None
+
+
 def undecided_of(session: Session, shop_id: int) -> int:
     """How many listings of a shop wait for its owner's word."""
     return session.scalar(select(func.count()).where(Listing.shop_id == shop_id, UNDECIDED)) or 0
