@@ -352,3 +352,8 @@ class ShopConnector(Protocol):
         """What of the shop's has one of these SKUs, whatever its case, or GTINs; some others may come too. Tells `key`, and
         for the rest only ids, SKU and GTIN."""
         ...
+
+    def variants(self, external_ids: Sequence[str]) -> Iterator[ShopListing]:
+        """These variants (Listing.external_id) by their ids, whatever SKU they have by now; those that are gone are left
+        out, those in the trash are not. Tells what `holders` tells."""
+        ...

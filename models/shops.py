@@ -159,6 +159,8 @@ class Listing(Base):
     external_id: Mapped[str | None] = mapped_column(Text)
     stock_id: Mapped[str | None] = mapped_column(Text)
     """The id under which the shop keeps its stock, where that is another (Shopify's inventory item)."""
+    former_ids: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    """The shop's ids for it before it was made anew there: what was sold under one of them was ours."""
     sending: Mapped[int | None]
     """A stock that is on its way to the shop and not answered yet: it may show that too. None where none is. Where the
     outcome stays unknown, or the shop moved its stock itself, it is the most that it may show until it is read."""

@@ -161,6 +161,11 @@ class ToldShop:
         self.asked.append(("holders", *skus))
         yield from (one for one in self.things if one.sku in skus)
 
+    def variants(self, external_ids: Sequence[str]) -> Iterator[ShopListing]:
+        """What it has by these ids."""
+        self.asked.append(("variants", *external_ids))
+        yield from (one for one in self.things if one.external_id in external_ids)
+
     def report_shipment(self, order_id: str, report: ShipmentReport) -> str:
         """Shown once for each key."""
         self.asked.append(("report_shipment", order_id, report))

@@ -7,7 +7,7 @@ from connectors.base import Unpaced
 from core.database import Database
 from core.unit_of_work import UnitOfWork
 
-FEW = ("push", "set_stock", "withdraw", "everything", "holders")
+FEW = ("push", "set_stock", "withdraw", "everything", "holders", "variants")
 """A connector's methods that answer one by one."""
 ONCE = ("report_shipment", "place", "cancel")
 """Those that answer once."""

@@ -37,7 +37,9 @@ FROM jsonb_to_recordset(%(rows)s::jsonb) AS a(product int, external text, images
 WHERE p.shop_id = %(shop)s AND p.product_id = a.product"""
 
 VARIANTS = f"""
-UPDATE listing l SET lowered_from = {LOWERED}, external_id = a.external, stock_id = coalesce(a.stock_id, l.stock_id), sending = NULL, state = 'sent',
+UPDATE listing l SET lowered_from = {LOWERED}, external_id = a.external,
+  former_ids = CASE WHEN l.external_id <> a.external THEN l.former_ids || l.external_id ELSE l.former_ids END,
+  stock_id = coalesce(a.stock_id, l.stock_id), sending = NULL, state = 'sent',
   sent = jsonb_set(a.wanted, '{{stock}}', {HELD}), problem = a.problem, sent_at = now()
 FROM jsonb_to_recordset(%(rows)s::jsonb)
   AS a(variant int, external text, wanted jsonb, stock int, before int, stock_id text, problem text)

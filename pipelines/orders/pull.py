@@ -41,7 +41,7 @@ def pull(event: OrderNoticed, db: Database) -> None:
         with db.unit_of_work(last=True):
             return
     if told is not None:
-        tell_apart(db, shop, connector, told)
+        told = tell_apart(db, shop, connector, told)
     with db.unit_of_work(last=True) as uow:
         if told is None:
             gone(uow, shop, event.external_id)
@@ -63,14 +63,14 @@ def sweep(event: OrdersDue, db: Database) -> None:
     latest, whole = None, True
     connector = connect(db, shop)
     for count, told in enumerate(patiently(db, shop.id, connector.orders_since(since)), 1):
-        if not isinstance(told, UnreadableOrder):
-            tell_apart(db, shop, connector, told)
-        with db.unit_of_work() as uow:
-            if isinstance(told, UnreadableOrder):
+        if isinstance(told, UnreadableOrder):
+            with db.unit_of_work() as uow:
                 ask_alone(uow, shop, told.external_id)
-                whole = False
-                continue
-            take_over(uow, shop, told)
+            whole = False
+            continue
+        ours = tell_apart(db, shop, connector, told)
+        with db.unit_of_work() as uow:
+            take_over(uow, shop, ours)
             latest = min(max(latest or told.updated_at, told.updated_at), began - LAG)
             if count % MILESTONE == 0:
                 uow.cursor().execute(MOVE, [latest, shop.id])

@@ -34,6 +34,26 @@ def test_ours_bear_our_key_and_the_owners_none(rig: Rig, make: Make) -> None:
             assert one.parent_id == page
 
 
+def test_a_variant_is_read_by_its_id_whatever_its_sku_became(rig: Rig, make: Make) -> None:
+    shop = rig.connect()
+    simple, shirt = make.simple(1), make.variable(2)
+    results = push(shop, simple, shirt)
+    rig.stranger(f"{make.prefix}-own")
+    own = held(shop, [f"{make.prefix}-own"], [])[f"{make.prefix}-own"]
+    renamed = replace(simple.variants[0], sku=f"{make.prefix}-renamed")
+    push(shop, known(replace(simple, variants=(renamed,)), results[simple.key]))
+    ids = {result.variant_ids[key]: draft.key for draft in (simple, shirt) for result in [results[draft.key]]
+           for key in result.variant_ids}  # fmt: skip
+    gone = "gid://shopify/ProductVariant/9" if own.external_id.startswith("gid") else "999999999"
+    found = {one.external_id: one for one in shop.variants([*ids, own.external_id, gone])}
+    assert set(found) == {*ids, own.external_id}
+    assert found[own.external_id] == own and own.key is None
+    for name, key in ids.items():
+        assert found[name].key == key or found[name].key in {v.key for v in shirt.variants}
+    assert [one.sku for one in found.values() if one.sku.endswith("renamed")] == [f"{make.prefix}-renamed"]
+    assert list(shop.variants([])) == []
+
+
 def test_what_bears_a_gtin_is_found_under_any_sku(rig: Rig, make: Make) -> None:
     shop = rig.connect()
     simple = make.simple(1, gtin=make.gtin())

@@ -68,13 +68,13 @@ NEIGHBOUR = ShopListing("own-1", "own", "live", sku="LAMP")
 
 
 def asked(
-    db: Database, of: Market, shop: ToldShop, monkeypatch: pytest.MonkeyPatch, *, swept: bool = False
-) -> None:
-    """The shop's order of two pieces of own-1 under our SKU is noticed, or found by a sweep."""
+    db: Database, of: Market, shop: ToldShop, monkeypatch: pytest.MonkeyPatch, *, swept: bool = False, variant: str | None = "own-1"
+) -> None:  # fmt: skip
+    """The shop's order of two pieces of this variant (None: it tells no id) under our SKU is noticed, or found by a sweep."""
     monkeypatch.setattr("pipelines.opening.SHOPS", {"woocommerce": shop})
     order = told(of, 2)
     shop.holds(
-        replace(order, lines=tuple(replace(line, variant_id="own-1") for line in order.lines)),
+        replace(order, lines=tuple(replace(line, variant_id=variant) for line in order.lines)),
     )
     if swept:
         sweep(OrdersDue(tenant=of.seller, lane=f"shop:{of.shop}", shop_id=of.shop), db)
@@ -82,39 +82,77 @@ def asked(
         pull(OrderNoticed(tenant=of.seller, lane=f"shop:{of.shop}", shop_id=of.shop, external_id="1001"), db)
 
 
+OURS = [("received", 2)]
+
+
+def bought(db: Database) -> list[tuple[str, int]]:
+    """What became of the line; nothing where it is none of ours."""
+    return [(state, wanted) for state, _, wanted, *_ in lines_of(db)]
+
+
 @pytest.mark.parametrize("swept", [False, True])
+@pytest.mark.parametrize("sku", ["as ours", "RENAMED"])
 def test_what_appeared_beside_ours_is_the_owners_and_noted_once(
-    db: Database, monkeypatch: pytest.MonkeyPatch, swept: bool
+    db: Database, monkeypatch: pytest.MonkeyPatch, swept: bool, sku: str
 ) -> None:
     of = market(db, 5)
     db.run("UPDATE shop SET live_since = '2026-01-01'")
-    shop = ToldShop(things=[replace(NEIGHBOUR, sku=of.skus[0])])
+    shop = ToldShop(things=[replace(NEIGHBOUR, sku=of.skus[0] if sku == "as ours" else sku)])
     for _ in range(2):
         asked(db, of, shop, monkeypatch, swept=swept)
     assert lines_of(db) == [] and rows(db, "SELECT sent->'stock' FROM listing") == [(5,)]
     assert rows(db, "SELECT external_id, product_external_id, state, fits FROM adoption") == [
         ("own-1", "own", "left", [of.variants[0]])
     ]
-    assert [call for call in shop.asked if call[0] == "holders"] == [("holders", of.skus[0])]
+    assert [call for call in shop.asked if call[0] == "variants"] == [("variants", "own-1")]
 
 
-def test_what_bears_our_key_or_is_gone_is_ours(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_bears_our_key_is_ours(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     of = market(db, 5)
-    shop = ToldShop(things=[replace(NEIGHBOUR, sku=of.skus[0], key=str(of.variants[0]))])
+    shop = ToldShop(things=[replace(NEIGHBOUR, sku="RENAMED", key=str(of.variants[0]))])
     asked(db, of, shop, monkeypatch)
-    assert [(state, wanted) for state, _, wanted, *_ in lines_of(db)] == [("received", 2)]
+    assert bought(db) == OURS
     assert one(db, "SELECT count(*) FROM adoption") == 0
     asked(db, of, shop, monkeypatch)  # it is stored: nobody asks again
-    assert len([call for call in shop.asked if call[0] == "holders"]) == 1
-
-
-def test_what_is_not_there_any_more_is_ours(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    of = market(db, 5)
-    asked(db, of, ToldShop(), monkeypatch)
-    assert [(state, wanted) for state, _, wanted, *_ in lines_of(db)] == [("received", 2)]
+    assert len([call for call in shop.asked if call[0] == "variants"]) == 1
 
 
 def test_a_key_of_another_hub_is_not_ours(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     of = market(db, 5)
     asked(db, of, ToldShop(things=[replace(NEIGHBOUR, sku=of.skus[0], key="999999")]), monkeypatch)
     assert lines_of(db) == []
+
+
+def test_what_is_gone_is_ours_only_where_it_once_was(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = market(db, 5)
+    asked(db, of, ToldShop(), monkeypatch)
+    assert lines_of(db) == [] and rows(db, "SELECT sent->'stock' FROM listing") == [(5,)]
+    assert rows(db, "SELECT external_id, state, seen->>'status' FROM adoption") == [("own-1", "left", "missing")]  # fmt: skip
+    db.run("DELETE FROM adoption")
+    db.run("UPDATE listing SET former_ids = '{own-1}'")
+    asked(db, of, ToldShop(), monkeypatch)
+    assert bought(db) == OURS
+
+
+def test_what_is_gone_while_ours_is_being_made_is_ours(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = market(db, 5)
+    db.run("UPDATE listing SET external_id = NULL, sending = 5")
+    asked(db, of, ToldShop(), monkeypatch)
+    assert bought(db) == OURS
+
+
+@pytest.mark.parametrize("there", ["ours stands", "ours is gone", "ours was made anew"])
+def test_a_line_without_an_id_is_ours_where_ours_is_gone_or_was(
+    db: Database, monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    """Shopify tells no id of what was deleted."""
+    of = market(db, 5)
+    (ours,) = rows(db, "SELECT external_id FROM listing LIMIT 1")[0]
+    if there == "ours was made anew":
+        db.run("UPDATE listing SET former_ids = '{before}'")
+    things = [] if there == "ours is gone" else [replace(NEIGHBOUR, external_id=ours, key=str(of.variants[0]))]  # fmt: skip
+    shop = ToldShop(things=things)
+    for _ in range(2):
+        asked(db, of, shop, monkeypatch, variant=None)
+    assert bought(db) == ([] if there == "ours stands" else OURS)
+    assert ("variants", ours) in shop.asked and one(db, "SELECT count(*) FROM adoption") == 0

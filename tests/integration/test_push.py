@@ -293,6 +293,7 @@ def test_a_product_deleted_in_the_shop_is_made_anew_when_its_stock_changes(
 ) -> None:
     open_shop(db, sandbox, {"supplier_sku": "A"})
     run_all(db)
+    assert one(db, "SELECT former_ids FROM listing") == []
     number = int(one(db, "SELECT external_id FROM listing"))
     with sandbox.site.store.work():
         sandbox.site.store.drop("product", number)
@@ -300,6 +301,9 @@ def test_a_product_deleted_in_the_shop_is_made_anew_when_its_stock_changes(
     run_all(db)
     assert held(sandbox) == {"NORDEN-A": ("15.00", 3, "publish")}
     assert states(db) == {"live": 1}
+    assert rows(db, "SELECT former_ids, external_id <> %s FROM listing", str(number)) == [
+        ([str(number)], True)
+    ]
 
 
 def test_a_push_whose_message_was_given_up_does_not_run_for_ever(db: Database, sandbox: Shop) -> None:

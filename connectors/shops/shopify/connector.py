@@ -13,7 +13,7 @@ from connectors.shops.shopify.bulk import Bulk
 from connectors.shops.shopify.bulk_files import BulkFiles
 from connectors.shops.shopify.client import Fields, GraphQL, refusals, sentence
 from connectors.shops.shopify.facts import Facts
-from connectors.shops.shopify.holders import holders, key_of
+from connectors.shops.shopify.holders import VARIANT, holders, key_of, variants
 from connectors.shops.shopify.orders import Orders
 from connectors.shops.shopify.shipments import Shipments
 from connectors.shops.shopify.stock import Stock, Wish
@@ -25,7 +25,7 @@ from core.guard import Guard, Resolver, system_resolver
 
 PRODUCTS_A_READ = 10
 """Products of one look: with a hundred variants each it stays below what one query may cost."""
-PRODUCT, VARIANT = "gid://shopify/Product/", "gid://shopify/ProductVariant/"
+PRODUCT = "gid://shopify/Product/"
 
 
 class ShopifyShop:
@@ -181,6 +181,10 @@ class ShopifyShop:
     def holders(self, skus: Sequence[str], gtins: Sequence[str]) -> Iterator[ShopListing]:
         """What of the shop's has one of these SKUs or GTINs, fifty a call."""
         return holders(self._graphql, skus, gtins)
+
+    def variants(self, external_ids: Sequence[str]) -> Iterator[ShopListing]:
+        """These variants by their ids, fifty a call; what is gone is left out."""
+        return variants(self._graphql, external_ids)
 
     def order(self, external_id: str) -> ShopOrder | None:
         """The whole order as it stands now; None where the shop has it no longer. Raises Refused with the rule "hidden"."""

@@ -94,6 +94,10 @@ class WooCommerceShop:
         """What of the shop's has one of these SKUs, or GTINs, a hundred a call."""
         return self._shelf.holders(skus, gtins)
 
+    def variants(self, external_ids: Sequence[str]) -> Iterator[ShopListing]:
+        """These products and variations by their numbers, one a call; what is gone is left out."""
+        return self._shelf.variants(external_ids)
+
     # ---------------------------------------------------------------- orders (connectors/orders.py)
 
     def order(self, external_id: str) -> ShopOrder | None:

@@ -1,6 +1,6 @@
 """What stands in the shop: read back by id or whole, and taken out of sale."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from connectors.base import PushResult, ShopListing
@@ -49,10 +49,13 @@ class Shelf:
             if any(one.get("global_unique_id") not in asked for one in some):
                 break
             found += some
-        for one in found:
-            if one.get("type") in ("simple", "variation"):
-                parent = str(one["parent_id"]) if one.get("parent_id") else None
-                yield replace(self._keyed(one), parent_id=parent)
+        yield from self._sellable(found)
+
+    def variants(self, external_ids: Sequence[str]) -> Iterator[ShopListing]:
+        """Each read by its number: a list of products leaves variations out, and what is in the trash."""
+        numbers = [number for number in external_ids if number.isdecimal()]
+        read = (self._rest.known(f"products/{number}") for number in numbers)
+        return self._sellable(one for one in read if one is not None)
 
     def withdraw(self, external_ids: Sequence[str]) -> Iterator[PushResult]:
         """Products become drafts, "product/variation" ids private: both keep their id, orders and reviews (decision
@@ -65,6 +68,13 @@ class Shelf:
             wishes: list[Fields] = [{"id": int(name.rpartition("/")[2]), "status": status} for name in some]
             for name, answer in zip(some, self._rest.repeat(path_of(parent), wishes), strict=True):
                 yield _withdrawn(name, answer)
+
+    def _sellable(self, found: Iterable[Fields]) -> Iterator[ShopListing]:
+        """Each by itself, a variation without its product."""
+        for one in found:
+            if one.get("type") in ("simple", "variation"):
+                parent = str(one["parent_id"]) if one.get("parent_id") else None
+                yield replace(self._keyed(one), parent_id=parent)
 
     def _keyed(self, found: Fields, parent: Fields | None = None) -> ShopListing:
         key = mapping.key_of(found) or (mapping.key_of(parent) if parent else None)
