@@ -43,6 +43,7 @@ SAYINGS = {
     "adopted": "Adopted. The next push sets price and stock on them instead of making them anew.",
     "adopted_some": "Adopted, but for those whose sentence says why they cannot be: mend them in the shop, or say “Not ours”.",
     "adopted_none": "Nothing was adopted: the sentence beside each says why. Mend it in the shop and compare again, or say “Not ours”.",
+    "plan_moved": "The shop changed meanwhile: some of what was chosen is no longer found there and was passed over.",
     "page_ours": "The page is the hub's now: the next push sends its texts and pictures too.",
     "page_stays": "The page is its owner's now: only price and stock are kept true.",
     "privacy_answered": "Noted: the buyer's data was sent.",

@@ -54,15 +54,22 @@ def shops(session: Session, words: str = "") -> None:
             CurrencyRate(day=now().date() - timedelta(days=1), currency=currency, per_euro=Decimal(rate))
         )
     found = session.query(Listing).filter_by(shop_id=1).order_by(Listing.id).limit(6).all()
+    cut = f"Lampe {words} is one product here and 2 products in the shop: join them there, or leave them and sell ours under other SKUs."
+    shop.looked_at = now() - timedelta(minutes=20)
     states = ("proposed", "proposed", "unclear", "adopted", "left", "proposed")
     for place, (listing, state) in enumerate(zip(found, states, strict=False)):
         session.add(
             Adoption(
-                shop_id=1, external_id=str(9000 + place), product_external_id=str(9000 + place), variant_id=listing.variant_id,
-                reason=("sku", "gtin")[place % 2], state=state, problem="Two of the shop's products have this SKU." if state == "unclear" else None,
+                shop_id=1, external_id=str(9000 + place), product_external_id=str(9000 + place),
+                variant_id=None if state == "unclear" else listing.variant_id,
+                reason=("sku", "gtin")[place % 2], state=state, problem=cut if state == "unclear" else None,
                 seen={"title": f"Lampe Nr. {place} {words}".strip(), "sku": f"alt-{place}", "gtin": None, "price": "39.90", "stock": place, "options": {}, "variants": 1, "alone": True},
             )
         )  # fmt: skip
+    for listing, word in ((found[1], "GTIN"), (found[2], "SKU")):
+        listing.undecided, listing.state, listing.sent, listing.external_id = True, "waiting", None, None
+        listing.sent_at = listing.seen = listing.seen_at = None
+        listing.problem = f"The shop already has a product with this {word}: adopt it or leave it, `entrepot adoption list 1`."
     page = session.query(ShopProduct).filter_by(shop_id=1, product_id=found[3].product_id).one()
     found[3].external_id = page.external_id = "9003"
     page.trade_only = True

@@ -183,7 +183,7 @@ def test_a_listing_that_waits_says_so_and_leads_to_where_it_is_decided(opened: C
         "It waits for the owner's word The shop already has a product with this SKU: adopt it or leave it."
         in told
     )
-    assert "nothing while it waits It could show up to 5: Norden has them." in told
+    assert "nothing while it waits It could show up to 5: Norden has 5 to sell." in told
     assert "entrepot adoption" not in told
     assert (
         opened.get(address).text.count(f'href="/shops/{shop_id}/adoption"') == 2
@@ -209,3 +209,22 @@ def test_what_waits_for_a_word_is_found_by_itself(opened: Console, own: OwnShop)
     assert [row["sku"] for row in first["listings"]] == ["NORDEN-A", "NORDEN-S-R", "NORDEN-S-B"]
     assert {row["state"] for row in first["listings"]} == {"undecided"}
     assert opened.api("GET", address).json()["listings"] == {"undecided": 3, "waiting": 2}
+
+
+def test_a_choice_from_an_older_page_passes_over_what_is_gone_from_the_plan(
+    opened: Console, own: OwnShop
+) -> None:
+    shop_id = open_shop(opened, own)
+    where = f"/shops/{shop_id}/adoption"
+    for act in ("apply", "leave"):
+        answer = opened.post(f"{where}/{act}", where, chosen=["77"])
+        assert answer.headers["location"] == f"{where}?said=plan_moved"
+    assert [state for _, state, _ in plan_of(opened.db)] == ["proposed", "unclear", "unclear"]
+    assert (
+        opened.post(f"{where}/leave", where, chosen=["21", "77"]).headers["location"].endswith("plan_moved")
+    )
+    assert (
+        opened.post(f"{where}/apply", where, chosen=["10", "77"]).headers["location"].endswith("plan_moved")
+    )
+    assert [state for _, state, _ in plan_of(opened.db)] == ["adopted", "left", "unclear"]
+    assert "no longer found there and was passed over" in text_of(opened, f"{where}?said=plan_moved")

@@ -13,7 +13,7 @@ from pipelines.listings.adopt import adopt, leave
 from pipelines.listings.pages import change_page, plan_page
 from pipelines.listings.settings import settings_of
 from web.deps import CheckedForm, Db, Session, go, page
-from web.queries.adoption import ORDER, adoption_rows, adoption_states
+from web.queries.adoption import ORDER, adoption_rows, adoption_states, not_found
 from web.queries.undecided import could_show, free_behind
 from web.tables import Ask
 
@@ -60,8 +60,19 @@ def take_over(
     if not chosen and not everything:
         return go(f"/shops/{shop_id}/adoption", "none_chosen")
     with db.unit_of_work() as uow:
-        taken = adopt(uow, shop_id, None if everything else chosen, becomes)
-    word = "adopted" if not taken["passed"] else "adopted_some" if taken["adopted"] else "adopted_none"
+        still, gone = still_there(uow, shop_id, [] if everything else chosen or [])
+        if not still and not everything:
+            return go(f"/shops/{shop_id}/adoption", "plan_moved")
+        taken = adopt(uow, shop_id, None if everything else still, becomes)
+    word = (
+        "plan_moved"
+        if gone
+        else "adopted"
+        if not taken["passed"]
+        else "adopted_some"
+        if taken["adopted"]
+        else "adopted_none"
+    )
     return go(f"/shops/{shop_id}/adoption", word)
 
 
@@ -77,8 +88,10 @@ def let_be(
     if not chosen:
         return go(f"/shops/{shop_id}/adoption", "none_chosen")
     with db.unit_of_work() as uow:
-        leave(uow, shop_id, chosen)
-    return go(f"/shops/{shop_id}/adoption", "left")
+        still, gone = still_there(uow, shop_id, chosen)
+        if still:
+            leave(uow, shop_id, still)
+    return go(f"/shops/{shop_id}/adoption", "plan_moved" if gone else "left")
 
 
 @router.get("/page")
@@ -109,6 +122,13 @@ def set_page(
 def back_to(shop_id: int, listing: int) -> str:
     """The listing's page where one was come from, else what was found in the shop."""
     return f"/shops/{shop_id}/listings/{listing}" if listing else f"/shops/{shop_id}/adoption"
+
+
+def still_there(uow: UnitOfWork, shop_id: int, chosen: list[str]) -> tuple[list[str], bool]:
+    """Those of the chosen that are still in the plan, and whether some are not: it is written anew each hour, and the form
+    may be older."""
+    gone = set(not_found(uow.session, shop_id, chosen))
+    return [each for each in chosen if each not in gone], bool(gone)
 
 
 def is_looking(uow: UnitOfWork, shop: Shop) -> bool:
