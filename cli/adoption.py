@@ -1,6 +1,7 @@
 """`entrepot adoption`: takes over what a shop has already instead of doubling it; the plan first, then a person decides."""
 
-from typing import Annotated, Literal
+import shlex
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -9,9 +10,10 @@ from cli.waiting import given_up_since, last_dead_letter, quiet, until
 from core.database import UnitOfWork
 from core.errors import Refused, Temporary
 from models.events import AdoptionDue
-from models.shops import ADOPTION_STATES, find_shop
+from models.shops import ADOPTION_STATES, Shop, find_shop
 from pipelines.listings.adopt import adopt, leave
 from pipelines.listings.pages import PageChange, change_page, plan_page
+from web.plans import held_by
 from web.queries.adoption import adoption_states, first_matches, not_found
 
 app = typer.Typer(no_args_is_help=True, help="Adoption: products that a shop has already become ours.")
@@ -76,7 +78,11 @@ def apply(
     with hub() as db, db.unit_of_work() as uow:
         found = find_shop(uow.session, shop)
         which = _which(uow, found.id, chosen, everything)
-        answer = {"shop": found.id, **adopt(uow, found.id, which, "ours" if ours else "stays")}
+        answer: dict[str, Any] = {
+            "shop": found.id,
+            **adopt(uow, found.id, which, "ours" if ours else "stays"),
+        }
+        answer |= {"limits": held_by(uow, found), "next": what_follows(uow, found, answer["adopted"])}
     show(answer, as_json)
 
 
@@ -113,6 +119,18 @@ def page(
             shop_id = find_shop(uow.session, shop).id
         change: PageChange = (change_page if apply else plan_page)(db, shop_id, product, becomes)
     show({"shop": shop_id, "changed": apply, **change.answer}, as_json)
+
+
+def what_follows(uow: UnitOfWork, shop: Shop, adopted: int) -> str | None:
+    """What comes after an adoption, in one sentence; None where nothing was adopted."""
+    name = shlex.quote(shop.name)
+    if not adopted:
+        return None
+    if shop.live_since is None:
+        return f"Nothing goes into the shop before its first push: `entrepot push {name} --plan`."
+    if held_by(uow, shop):
+        return f"The push waits for a person, stock goes all the same: `entrepot push {name} --plan`, then --apply."
+    return "The next push sets it by itself."
 
 
 def _which(uow: UnitOfWork, shop_id: int, chosen: list[str] | None, everything: bool) -> list[str] | None:

@@ -41,6 +41,7 @@ SAYINGS = {
     "connected": "The shop answered and is connected. Choose products for it, look at the plan, and let it go.",
     "comparing": "What the shop sells is being compared with what is wanted there.",
     "adopted": "Adopted. The next push sets price and stock on them instead of making them anew.",
+    "adopted_held": "Adopted. The next push is beyond a limit and waits for you: look at the shop's plan.",
     "adopted_some": "Adopted, but for those whose sentence says why they cannot be: mend them in the shop, or say “Not ours”.",
     "adopted_none": "Nothing was adopted: the sentence beside each says why. Mend it in the shop and compare again, or say “Not ours”.",
     "plan_moved": "The shop changed meanwhile: some of what was chosen is no longer found there and was passed over.",

@@ -70,6 +70,13 @@ def plan_of(uow: UnitOfWork, shop: Shop, kind: str = "", after: str = "", limit:
     )
 
 
+def held_by(uow: UnitOfWork, shop: Shop) -> list[str]:
+    """Why the push that follows by itself would wait for a person as things stand; [] where it goes, or none follows."""
+    if shop.live_since is None:
+        return []
+    return reasons_to_wait(uow, shop, count_differences(uow.cursor(), shop.id))
+
+
 def difference(row: dict[str, Any]) -> Difference:
     """One row of pipelines.listings.plan.differences."""
     wanted, sent = row["wanted"] or {}, row["sent"] or {}

@@ -228,3 +228,44 @@ def test_a_choice_from_an_older_page_passes_over_what_is_gone_from_the_plan(
     )
     assert [state for _, state, _ in plan_of(opened.db)] == ["adopted", "left", "unclear"]
     assert "no longer found there and was passed over" in text_of(opened, f"{where}?said=plan_moved")
+
+
+def test_adopting_says_what_comes_next(
+    opened: Console,
+    own: OwnShop,
+    database_url: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ENTREPOT_DATABASE_URL", database_url)
+    shop_id = begin(
+        opened.db,
+        own,
+        there("10", "NORDEN-A", price="99.00"),
+        there("12", "NORDEN-B"),
+        there("13", "NORDEN-C", price="99.00"),
+    )
+    shell = Shell(capsys, monkeypatch)
+    capsys.readouterr()
+    told = shell.ask("adoption", "apply", "shop", "12")
+    assert (told["limits"], told["next"]) == (
+        [],
+        "Nothing goes into the shop before its first push: `entrepot push shop --plan`.",
+    )
+    with opened.db.unit_of_work() as uow:
+        uow.cursor().execute("UPDATE shop SET live_since = now()")
+    told = shell.ask("adoption", "apply", "shop", "10")
+    assert told["adopted"] == 1 and "NORDEN-A" in told["limits"][0] and "99.00" in told["limits"][0]
+    assert told["next"] == (
+        "The push waits for a person, stock goes all the same: `entrepot push shop --plan`, then --apply."
+    )
+    assert shell.ask("adoption", "apply", "shop", "10")["next"] is None
+    answer = opened.post(f"/shops/{shop_id}/adoption/apply", chosen=["13"])
+    assert answer.headers["location"].endswith("said=adopted_held")
+    with opened.db.unit_of_work() as uow:
+        uow.cursor().execute("UPDATE shop SET settings = '{\"price_fall_limit_percent\": 95}'")
+        uow.cursor().execute("UPDATE adoption SET state = 'proposed' WHERE external_id = '13'")
+        uow.cursor().execute("UPDATE listing SET external_id = NULL, sent = NULL WHERE variant_id = 3")
+        uow.cursor().execute("UPDATE shop_product SET external_id = NULL, sent = NULL WHERE product_id = 3")
+    told = shell.ask("adoption", "apply", "shop", "13")
+    assert (told["limits"], told["next"]) == ([], "The next push sets it by itself.")

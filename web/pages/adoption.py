@@ -13,6 +13,7 @@ from pipelines.listings.adopt import adopt, leave
 from pipelines.listings.pages import change_page, plan_page
 from pipelines.listings.settings import settings_of
 from web.deps import CheckedForm, Db, Session, go, page
+from web.plans import held_by
 from web.queries.adoption import ORDER, adoption_rows, adoption_states, not_found
 from web.queries.undecided import could_show, free_behind
 from web.tables import Ask
@@ -64,16 +65,8 @@ def take_over(
         if not still and not everything:
             return go(f"/shops/{shop_id}/adoption", "plan_moved")
         taken = adopt(uow, shop_id, None if everything else still, becomes)
-    word = (
-        "plan_moved"
-        if gone
-        else "adopted"
-        if not taken["passed"]
-        else "adopted_some"
-        if taken["adopted"]
-        else "adopted_none"
-    )
-    return go(f"/shops/{shop_id}/adoption", word)
+        held = bool(held_by(uow, uow.session.get_one(Shop, shop_id)))
+    return go(f"/shops/{shop_id}/adoption", said_of(taken, gone=gone, held=held))
 
 
 @router.post("/leave")
@@ -129,6 +122,15 @@ def still_there(uow: UnitOfWork, shop_id: int, chosen: list[str]) -> tuple[list[
     may be older."""
     gone = set(not_found(uow.session, shop_id, chosen))
     return [each for each in chosen if each not in gone], bool(gone)
+
+
+def said_of(taken: dict[str, int], *, gone: bool, held: bool) -> str:
+    """Pure: the key of what the page says of an adoption (web.deps.SAYINGS)."""
+    if gone:
+        return "plan_moved"
+    if taken["passed"]:
+        return "adopted_some" if taken["adopted"] else "adopted_none"
+    return "adopted_held" if held else "adopted"
 
 
 def is_looking(uow: UnitOfWork, shop: Shop) -> bool:
