@@ -267,7 +267,7 @@ ADOPTION_STATES = ("proposed", "unclear", "adopted", "left")
 class Adoption(Base):
     """A variant that a shop has already and that is one of ours: proposed, then adopted or left by a person.
 
-    `reason` is "sku" or "gtin". "unclear" ones fit several, and say so in `problem`; they are never adopted by themselves. `found_at` of an adopted one is when it was.
+    `reason` is "sku", "gtin" or "code" (its SKU is the supplier's own number of ours: always unclear). "unclear" ones fit several, and say so in `problem`; they are never adopted by themselves. `found_at` of an adopted one is when it was.
     """
 
     __tablename__ = "adoption"

@@ -52,7 +52,7 @@ def adopt(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None, page: P
 
     {"adopted": variants, "ours": products whose page becomes ours, "stays": those whose page stays, "passed": chosen ones
     that cannot be}. A page whose variants are not exactly those of our product stays its owner's in any case: a push of it
-    would take out what we do not know. Of several that fit one of ours only one may be chosen ("several"). Refused also
+    would take out what we do not know. Of several that fit one of ours only one may be chosen ("several"), and what is one product here must be one there ("cut"). Refused also
     where something chosen is not in the plan ("not_found"): then nothing is changed.
     """
     shop = there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
@@ -63,6 +63,13 @@ def adopt(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None, page: P
     listings = [row["listing_id"] for row in rows]
     if len(set(listings)) < len(listings):
         raise Refused("Several of the chosen are the same thing of ours: choose one of them.", rule="several")
+    pairs = {(row["product_id"], row["product_external_id"]) for row in rows}
+    if len({product for product, _ in pairs}) < len(pairs) or len({page for _, page in pairs}) < len(pairs):
+        raise Refused(
+            "The chosen are cut into products otherwise in the shop than here: choose those of one product there that are one "
+            "product here.",
+            rule="cut",
+        )
     shapes = {
         row["product_id"]: row
         for row in _named(cursor, SHAPES, [shop_id, [row["product_id"] for row in rows]])

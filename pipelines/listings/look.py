@@ -25,11 +25,16 @@ PAGES_A_CALL = 50
 OURS = """
 WITH near AS MATERIALIZED (
   SELECT v.id FROM unnest(%(skus)s::text[]) AS t(sku) JOIN variant v ON lower(v.sku) = lower(t.sku)
+  UNION SELECT o.variant_id FROM feed f CROSS JOIN (
+      SELECT unnest(ARRAY[sku, lower(sku), upper(sku)]) AS sku FROM unnest(%(skus)s::text[]) AS s(sku)) t
+    JOIN offer o ON o.feed_id = f.id AND o.supplier_sku = t.sku WHERE o.state = 'offered'
   UNION SELECT id FROM variant WHERE cardinality(%(gtins)s::text[]) > 0 AND gtin = ANY(%(gtins)s)
   UNION SELECT variant_id FROM listing WHERE shop_id = %(shop)s AND external_id = ANY(%(ids)s)
   UNION SELECT l.variant_id FROM shop_product p JOIN listing l ON l.shop_id = p.shop_id AND l.product_id = p.product_id
     WHERE p.shop_id = %(shop)s AND p.external_id = ANY(%(pages)s))
-SELECT l.variant_id, l.product_id, v.sku, v.gtin, v.title, l.external_id, p.external_id AS page
+SELECT l.variant_id, l.product_id, v.sku, v.gtin, v.title, l.external_id, p.external_id AS page, CASE WHEN l.external_id IS NULL THEN
+  ARRAY(SELECT ARRAY[s.code, o.supplier_sku] FROM offer o JOIN company s ON s.id = o.supplier_id
+    WHERE o.variant_id = l.variant_id AND o.state = 'offered' ORDER BY o.id) ELSE '{}' END AS numbers
 FROM near JOIN listing l ON l.shop_id = %(shop)s AND l.variant_id = near.id JOIN variant v ON v.id = l.variant_id
 LEFT JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
 WHERE l.wanted IS NOT NULL OR l.external_id IS NOT NULL ORDER BY l.variant_id"""
@@ -62,7 +67,8 @@ NO_MORE = """
 DELETE FROM adoption WHERE shop_id = %s AND state IN ('proposed', 'unclear') AND external_id = ANY(%s) RETURNING fits"""
 
 TO_MAKE = """
-SELECT v.sku, v.gtin FROM listing l JOIN variant v ON v.id = l.variant_id
+SELECT v.sku, v.gtin, ARRAY(SELECT supplier_sku FROM offer WHERE variant_id = v.id AND state = 'offered' ORDER BY id)
+FROM listing l JOIN variant v ON v.id = l.variant_id
 WHERE l.shop_id = %s AND l.differs AND l.wanted IS NOT NULL AND l.external_id IS NULL AND NOT l.undecided ORDER BY l.id"""
 
 OPEN = """
@@ -88,7 +94,7 @@ def plan_adoption(event: AdoptionDue, db: Database) -> None:
 
 def before_making(db: Database, shop: Shop, connector: ShopConnector) -> None:
     """For a push, before it makes anything new. A shop that was never looked at is read whole (an empty one is a call);
-    in another one only what has a SKU or GTIN of what is to be made is looked for.
+    in another one only what has a SKU or GTIN of what is to be made, or its supplier's number, is looked for.
 
     Raises what the connector raises. What was found is stored, and what waits for it is left out from then on.
     """
@@ -102,8 +108,8 @@ def before_making(db: Database, shop: Shop, connector: ShopConnector) -> None:
         with db.unit_of_work() as uow:
             store(uow, shop.id, theirs, whole=True)
         return
-    skus = list(dict.fromkeys(sku for sku, _ in new))
-    gtins = list(dict.fromkeys(gtin for _, gtin in new if gtin))
+    skus = list(dict.fromkeys(word for sku, _, numbers in new for word in (sku, *numbers)))
+    gtins = list(dict.fromkeys(gtin for _, gtin, _ in new if gtin))
     look_into_pages(db, shop, connector, strangers(db, shop.id, list(connector.holders(skus, gtins))))
 
 

@@ -8,11 +8,17 @@ from typing import Any
 from connectors.base import ShopListing
 
 GTIN_LENGTHS = (8, 12, 13, 14)
+WORDS = {"sku": "SKU", "gtin": "GTIN", "code": "supplier's number"}
+"""By what something is found (models.shops.Adoption.reason), the surest first."""
+RANK = {reason: place for place, reason in enumerate(WORDS)}
 
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """A listing that is wanted in the shop, or is there. `external_id` and `page` (its product's) are None until it is."""
+    """A listing that is wanted in the shop, or is there. `external_id` and `page` (its product's) are None until it is.
+
+    `numbers` are those that its suppliers know it by: (the supplier's code, his own number).
+    """
 
     variant_id: int
     product_id: int
@@ -21,6 +27,7 @@ class Ours:
     title: str
     external_id: str | None = None
     page: str | None = None
+    numbers: Sequence[Sequence[str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +62,8 @@ class Match:
 
 
 def matches(ours: Sequence[Ours], theirs: Iterable[ShopListing]) -> list[Match]:
-    """Pure: by SKU without regard to case, else by a valid GTIN. What we hold there already is left out, what bears our key
+    """Pure: by SKU without regard to case, else by a valid GTIN, else by the supplier's own number as a SKU, which is never
+    clear and nothing where the GTINs differ. What we hold there already is left out, what bears our key
     of what it fits (a call whose answer got lost made it), and what fits nothing. Several that fit one another, and
     products that are cut otherwise there, are not clear."""
     held = list(theirs)
@@ -65,11 +73,14 @@ def matches(ours: Sequence[Ours], theirs: Iterable[ShopListing]) -> list[Match]:
     known = {one.external_id for one in ours if one.external_id}
     by_sku: dict[str, list[Ours]] = defaultdict(list)
     by_gtin: dict[str, list[Ours]] = defaultdict(list)
+    by_number: dict[str, list[Ours]] = defaultdict(list)
     for one in ours:
         if one.external_id is None:
             by_sku[one.sku.strip().casefold()].append(one)
             if gtin := whole_gtin(one.gtin):
                 by_gtin[gtin].append(one)
+            for name in {name.strip().casefold() for _, name in one.numbers}:
+                by_number[name].append(one)
     found: list[Match] = []
     for there in held:
         if there.external_id in known or there.status in ("trash", "missing"):
@@ -80,6 +91,11 @@ def matches(ours: Sequence[Ours], theirs: Iterable[ShopListing]) -> list[Match]:
         reason, fits = (
             ("sku", by_sku[sku]) if sku and sku in by_sku else ("gtin", by_gtin.get(gtin or "", []))
         )
+        if not fits and sku:
+            fits = [
+                one for one in by_number.get(sku, []) if whole_gtin(one.gtin) in (None, gtin) or gtin is None
+            ]
+            reason = "code"
         if fits and not any(there.key in (str(one.product_id), str(one.variant_id)) for one in fits):
             found.append(_one_of(fits, there, reason, number))
     return _by_page(_by_variant(found), {one.variant_id: one for one in ours}, ours)
@@ -111,9 +127,10 @@ def gtin_forms(text: str | None) -> list[str]:
 def _one_of(ours: list[Ours], there: ShopListing, reason: str, variants: int) -> Match:
     fits = tuple(one.variant_id for one in ours)
     if len(ours) == 1:
-        return Match(there, reason, variants, ours[0].variant_id, fits=fits)
+        problem = _whose_number(ours[0], there) if reason == "code" else None
+        return Match(there, reason, variants, ours[0].variant_id, problem, fits)
     names = ", ".join(one.sku for one in ours[:3]) + (" …" if len(ours) > 3 else "")
-    word = "SKU" if reason == "sku" else "GTIN"
+    word = "SKU as a supplier's number" if reason == "code" else WORDS[reason]
     return Match(
         there,
         reason,
@@ -123,8 +140,15 @@ def _one_of(ours: list[Ours], there: ShopListing, reason: str, variants: int) ->
     )
 
 
+def _whose_number(one: Ours, there: ShopListing) -> str:
+    sku = there.sku.strip().casefold()
+    code = next(code for code, number in one.numbers if number.strip().casefold() == sku)
+    return f"Its SKU is {code}'s own number of {one.sku}: adopt it if it is the same."
+
+
 def _by_variant(found: list[Match]) -> list[Match]:
-    """Several of the shop's for one of ours: the SKU counts more than the GTIN; else a person chooses one."""
+    """Several of the shop's for one of ours: the SKU counts more than the GTIN, and that more than a number; else a person
+    chooses one."""
     rivals: dict[int, list[Match]] = defaultdict(list)
     for match in found:
         if match.variant_id is not None:
@@ -135,14 +159,11 @@ def _by_variant(found: list[Match]) -> list[Match]:
             kept.append(match)
             continue
         others = rivals[match.variant_id]
-        if match.reason == "gtin" and any(other.reason == "sku" for other in others):
+        if any(RANK[other.reason] < RANK[match.reason] for other in others):
             continue
         equal = sum(other.reason == match.reason for other in others)
-        word = "SKU" if match.reason == "sku" else "GTIN"
-        problem = (
-            f"The shop has {equal} things with this {word}: choose the one to be ours." if equal > 1 else None
-        )
-        kept.append(replace(match, problem=problem))
+        several = f"The shop has {equal} things with this {WORDS[match.reason]}: choose the one to be ours."
+        kept.append(replace(match, problem=several) if equal > 1 else match)
     return kept
 
 

@@ -18,7 +18,7 @@ SELECT EXISTS (SELECT FROM adoption WHERE shop_id = %(shop)s AND state IN ('prop
 MARK = """
 WITH found AS MATERIALIZED (
   SELECT DISTINCT ON (l.variant_id) l.id, l.variant_id, l.product_id, v.sku,
-    CASE a.reason WHEN 'sku' THEN 'SKU' ELSE 'GTIN' END AS word
+    CASE a.reason WHEN 'sku' THEN 'SKU' WHEN 'gtin' THEN 'GTIN' ELSE 'supplier''s number' END AS word
   FROM adoption a CROSS JOIN unnest(a.fits) AS f(variant_id)
   JOIN listing l ON l.shop_id = a.shop_id AND l.variant_id = f.variant_id JOIN variant v ON v.id = l.variant_id
   WHERE a.shop_id = %(shop)s AND a.state IN ('proposed', 'unclear') AND l.external_id IS NULL AND l.wanted IS NOT NULL

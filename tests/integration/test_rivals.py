@@ -10,6 +10,7 @@ import pytest
 
 from connectors.base import ShopListing
 from core.database import Database
+from core.errors import Refused
 from models.shops import Shop
 from pipelines.listings import look
 from pipelines.listings.adopt import adopt, leave
@@ -104,6 +105,21 @@ def test_one_product_on_two_pages_stays_unclear_on_both(
     assert rows(db, STANDS) == [("b", "proposed", None)]
     with db.unit_of_work() as uow:
         assert waiting_for_word(uow.cursor(), shop.id) == 2
+
+
+def test_chosen_by_name_they_must_still_be_one_product_each(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is its supplier's number, and both stand on one page of the owner's: two products cannot."""
+    on_one = [replace(thing(name, name), parent_id="page") for name in ("a", "b")]
+    shop, _ = found(db, monkeypatch, *on_one)
+    with db.unit_of_work() as uow, pytest.raises(Refused, match="cut into products otherwise") as refused:
+        adopt(uow, shop.id, ["a", "b"], "stays")
+    assert refused.value.rule == "cut"
+    assert rows(db, "SELECT DISTINCT state FROM adoption") == [("unclear",)]
+    assert one(db, "SELECT count(*) FROM shop_product WHERE external_id IS NOT NULL") == 0
+    with db.unit_of_work() as uow:
+        assert adopt(uow, shop.id, ["a"], "stays")["adopted"] == 1
 
 
 def test_rivals_in_two_pieces_of_a_reading_are_judged_together(

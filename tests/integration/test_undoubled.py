@@ -180,6 +180,32 @@ def test_a_variant_that_waits_does_not_hold_back_the_page_that_is_there(db: Data
     assert there(db, shop_id) == [("NORDEN-S-B", "15.00"), ("NORDEN-S-R", "30.00"), ("norden-s-g", "5.00")]
 
 
+def test_what_the_owner_sells_under_the_suppliers_own_number_waits_for_a_word(db: Database, rig: Any) -> None:
+    own = rig.stranger("a")  # NORDEN's number of what is NORDEN-A here
+    shop_id = live(db, rig, {"supplier_sku": "A"}, {"supplier_sku": "B"})
+    later = rig.stranger("C")  # what is new is asked for under both
+    stage(db, 1, *({"supplier_sku": each} for each in "ABC"))
+    run_all(db)
+    assert rows(db, LISTED) == [
+        ("NORDEN-A", "waiting", True), ("NORDEN-B", "live", False), ("NORDEN-C", "waiting", True),
+    ]  # fmt: skip
+    assert there(db, shop_id) == [("C", "5.00"), ("NORDEN-B", "15.00"), ("a", "5.00")]
+    assert rows(db, "SELECT reason, state, problem FROM adoption ORDER BY product_external_id = %s", later) == [
+        ("code", "unclear", f"Its SKU is NORDEN's own number of NORDEN-{name}: adopt it if it is the same.") for name in "AC"
+    ]  # fmt: skip
+    told = SENTENCE.replace("SKU", "supplier's number")
+    assert rows(db, "SELECT problem FROM listing WHERE undecided") == [(told,), (told,)]
+    with db.unit_of_work() as uow:
+        assert adopt(uow, shop_id, None, "stays")["adopted"] == 0  # never by itself
+        (mine,) = uow.cursor().execute(
+            "SELECT external_id FROM adoption WHERE product_external_id = %s", [own]
+        )
+        assert adopt(uow, shop_id, mine, "stays") == {"adopted": 1, "ours": 0, "stays": 1, "passed": 0}
+    run_all(db)
+    assert rows(db, LISTED)[0] == ("NORDEN-A", "live", False)
+    assert there(db, shop_id) == [("C", "5.00"), ("NORDEN-B", "15.00"), ("a", "15.00")]
+
+
 def test_a_gtin_counts_as_well(db: Database, rig: Any) -> None:
     gtin = "4006381333931"
     own = rig.stranger("other")

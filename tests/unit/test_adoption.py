@@ -1,16 +1,18 @@
 """Which of a shop's own things are ours: by SKU, else by a valid GTIN, and never by a guess."""
 
+from typing import Any
+
 import pytest
 
 from connectors.base import ShopListing
 from core.money import Money
-from pipelines.listings.own import Match, Ours, matches, whole_gtin
+from pipelines.listings.own import Match, Ours, gtin_forms, matches, whole_gtin
 
 GTIN = "4006381333931"
 
 
 def ours(
-    variant: int, sku: str, *, product: int | None = None, gtin: str | None = None, **there: str
+    variant: int, sku: str, *, product: int | None = None, gtin: str | None = None, **there: Any
 ) -> Ours:
     return Ours(variant, product or variant, sku, gtin, f"Thing {product or variant}", **there)
 
@@ -49,6 +51,47 @@ def test_a_gtin_fits_in_any_length_but_a_false_one_never_does() -> None:
 )  # fmt: skip
 def test_a_gtin_counts_only_with_its_check_digit(text: str | None, whole: str | None) -> None:
     assert whole_gtin(text) == whole
+
+
+def test_all_ways_of_writing_a_gtin_are_told() -> None:
+    assert gtin_forms(GTIN) == ["0" + GTIN, GTIN]
+    assert gtin_forms("96385074") == ["00000096385074", "0000096385074", "000096385074", "96385074"]
+    assert gtin_forms("036000291452") == ["00036000291452", "0036000291452", "036000291452"]
+    assert gtin_forms("4006381333932") == gtin_forms(None) == []
+
+
+NUMBERED: dict[str, Any] = {"numbers": (("NORDEN", "L-0"), ("SÜD", "77"))}
+
+
+@pytest.mark.parametrize(("code", "sku"), [("NORDEN", "l-0 "), ("SÜD", "77")])
+def test_a_suppliers_number_is_never_clear(code: str, sku: str) -> None:
+    found = matches([ours(1, "NORDEN-L-0", **NUMBERED), ours(2, "B")], [held("10", sku)])
+    assert plain(found) == [
+        ("10", 1, "code", f"Its SKU is {code}'s own number of NORDEN-L-0: adopt it if it is the same.")
+    ]
+    assert found[0].fits == (1,)
+
+
+def test_a_gtin_settles_what_a_suppliers_number_leaves_open() -> None:
+    mine = [ours(1, "NORDEN-L-0", gtin=GTIN, **NUMBERED)]
+    assert plain(matches(mine, [held("10", "L-0", gtin=GTIN)])) == [("10", 1, "gtin", None)]
+    assert matches(mine, [held("10", "L-0", gtin="96385074")]) == []  # it is something else
+    assert [match.reason for match in matches(mine, [held("10", "L-0", gtin="not one")])] == ["code"]
+
+
+def test_a_suppliers_number_counts_least_and_twins_wait_for_a_person() -> None:
+    mine = [ours(1, "NORDEN-L-0", gtin=GTIN, **NUMBERED)]
+    assert [match.held.external_id for match in matches(mine, [held("10", "L-0"), held("11", "X", gtin=GTIN)])] == ["11"]  # fmt: skip
+    several = "The shop has 2 things with this supplier's number: choose the one to be ours."
+    assert plain(matches(mine, [held("10", "L-0"), held("11", "l-0")])) == [
+        ("10", 1, "code", several), ("11", 1, "code", several),
+    ]  # fmt: skip
+    both = [*mine, ours(2, "WEST-L-0", numbers=(("WEST", "l-0"),))]
+    (found,) = matches(both, [held("10", "L-0")])
+    assert (found.variant_id, found.fits) == (None, (1, 2))
+    assert found.problem == (
+        "Its SKU as a supplier's number is that of 2 of our products (NORDEN-L-0, WEST-L-0): give it the SKU of the one it is."
+    )
 
 
 def test_the_sku_counts_more_than_the_gtin() -> None:

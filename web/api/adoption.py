@@ -27,7 +27,7 @@ class MatchView(BaseModel):
     external_id: str
     product_external_id: str
     state: State
-    reason: Literal["sku", "gtin"]
+    reason: Literal["sku", "gtin", "code"]
     problem: str | None
     seen: dict[str, Any]
     variant_id: int | None
