@@ -125,7 +125,7 @@ def _latency(url: str, amqp_url: str) -> tuple[float, float]:
         began = time.monotonic()
         for n in range(1, EMITS * EMIT_SECONDS + 1):
             pause.wait(max(0.0, began + n / EMITS - time.monotonic()))
-            with Stamped(db._engine, db._by_event) as uow:
+            with Stamped(db._engine, db._routes_of) as uow:
                 uow.emit(Stepped(tenant=1, lane="feed:1", n=n))
             committed[n] = uow.committed
         _until_empty(db)

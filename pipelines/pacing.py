@@ -164,7 +164,7 @@ class SqlPace:
                 },
             )  # fmt: skip
             found = cursor.fetchone()
-        self._known = found is not None  # a row that is gone, with its shop or a server's last moments, is made anew
+        self._known = found is not None  # a row that is gone with a server's last moments is made anew
         if found is None:
             return None
         self._mine, self._failures = cost, found[1]

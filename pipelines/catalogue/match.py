@@ -116,7 +116,8 @@ def match(cursor: Cursor[Any], facts: dict[str, Any], *, new: str, known: bool) 
     offers. A match once made stays, so that a listing never changes its product under a buyer. What was found is left
     in the temporary table `fresh`. The catalogue is locked by the caller.
     """
-    cursor.execute("SET LOCAL work_mem = '128MB'")  # what is shared is looked up in memory, be it some million keys
+    # What is shared is looked up in memory, be it some million keys.
+    cursor.execute("SET LOCAL work_mem = '128MB'")
     cursor.execute(FRESH.format(new=new, known=KNOWN if known else "NULL::text"), facts)
     numbered = cursor.execute(NUMBERED).fetchall()
     if numbered:

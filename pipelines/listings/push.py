@@ -150,7 +150,8 @@ class Sending:
                 self._withdraw()
             self._send_stock()
             if not only_stock:
-                before_making(self._db, self._shop, self._connector)  # a look may be long: stock goes between its calls
+                # A look may be long: new stock goes between its calls.
+                before_making(self._db, self._shop, self._connector)
                 self._send_products()
         finally:
             self._record.flush()
