@@ -92,8 +92,12 @@ def push(
             with db.unit_of_work() as uow:
                 found = find_shop(uow.session, shop)
                 answer = planned(found, uow)
-                read = {**answer, "undecided": said_of_undecided(answer["undecided"], found.name)}
-            show(answer if as_json else read, as_json)
+                waits, refused = answer["undecided"], answer["refused"]
+                told = {
+                    "undecided": said_of_undecided(waits, found.name),
+                    "refused": said_of_refused(refused),
+                }
+            show(answer if as_json else {**answer, **told}, as_json)
             return
         with db.unit_of_work() as uow:
             found = find_shop(uow.session, shop)
@@ -161,9 +165,14 @@ def planned(shop: Shop, uow: Any) -> dict[str, Any]:
     )
     return {
         "shop": shop.id, **numbers, "limits": reasons_to_wait(uow, shop, numbers),
-        "undecided": waiting_for_word(uow.cursor(), shop.id), "blocked": rows_of(blocked.group_by(Listing.problem)),
-        "changes": changes,
+        "undecided": waiting_for_word(uow.cursor(), shop.id), "refused": states_of(uow, shop.id).get("refused", 0),
+        "blocked": rows_of(blocked.group_by(Listing.problem)), "changes": changes,
     }  # fmt: skip
+
+
+def said_of_refused(number: int) -> int | str:
+    """How many the shop refused, as a person reads it: his push tries them again, the hub's own does not."""
+    return f"{number:,} that the shop refused {'is' if number == 1 else 'are'} tried again." if number else 0
 
 
 def changed(row: dict[str, Any]) -> dict[str, list[Any]]:

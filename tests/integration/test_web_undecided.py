@@ -145,6 +145,13 @@ def test_the_command_line_says_it_where_a_shop_is_shown_planned_and_pushed(
         assert sentence in " ".join(shell.read(*words.split()).split()), words
     with opened.db.unit_of_work() as uow:
         leave(uow, shop_id, None)
+    with opened.db.unit_of_work() as uow:
+        uow.cursor().execute("UPDATE listing SET state = 'refused', sent = wanted WHERE variant_id IN (2, 3)")
+    assert shell.ask("push", "shop", "--plan")["refused"] == 2
+    assert "2 that the shop refused are tried again." in " ".join(
+        shell.read("push", "shop", "--plan").split()
+    )
+    assert "2 that the shop refused are tried again" in text_of(opened, f"/shops/{shop_id}/plan")
     assert shell.ask("status")["undecided"] == shell.ask("shop", "show", "shop")["undecided"] == 0
     assert "your word" not in shell.read("push", "shop", "--plan")
 
@@ -165,6 +172,7 @@ def test_an_empty_plan_tells_what_waits_and_what_was_refused(opened: Console, ow
     )
     assert "Nothing differs" not in told
     assert f'href="/shops/{shop_id}?state=refused"' in opened.get(f"/shops/{shop_id}/plan").text
+    assert "Try it again" in told
     with opened.db.unit_of_work() as uow:
         uow.cursor().execute(
             "UPDATE listing SET wanted = NULL, undecided = false, state = 'live' WHERE variant_id <> 2"
