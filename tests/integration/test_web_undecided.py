@@ -97,7 +97,7 @@ def test_every_page_that_a_person_opens_first_says_that_something_waits(
     shop_id = open_shop(opened, own)
     assert "3 listings of shop wait for your word" in text_of(opened, "/")
     assert f'href="/shops/{shop_id}/adoption"' in opened.get("/").text
-    assert "3 wait for your word" in text_of(opened, "/shops")
+    assert "3 to decide" in text_of(opened, "/shops")
     assert "3 things in the shop are ours by SKU or GTIN 3 listings wait for your word" in text_of(
         opened, f"/shops/{shop_id}"
     )
@@ -116,7 +116,7 @@ def test_every_page_that_a_person_opens_first_says_that_something_waits(
     )
     opened.post(f"/shops/{shop_id}/adoption/leave", chosen=["22"])
     for address in ("/", "/shops", f"/shops/{shop_id}", f"/shops/{shop_id}/plan"):
-        assert "for your word" not in text_of(opened, address)
+        assert "for your word" not in text_of(opened, address) and "to decide" not in text_of(opened, address)
     assert opened.api("GET", f"/shops/{shop_id}").json()["undecided"] == 0
 
 
