@@ -19,7 +19,9 @@ Page = Literal["stays", "ours"]
 
 # Of a product that several things there are matched to, all that is proposed goes together: a page is one page.
 CHOSEN = """
-SELECT a.external_id, a.product_external_id, a.stock_id, a.seen, l.id AS listing_id, l.product_id, l.wanted
+SELECT a.external_id, a.product_external_id, a.stock_id, a.seen, l.id AS listing_id, l.product_id, l.wanted,
+  EXISTS (SELECT FROM listing x WHERE x.shop_id = l.shop_id AND x.product_id = l.product_id AND x.external_id IS NULL
+    AND x.sending IS NOT NULL) AS making
 FROM adoption a
 JOIN listing l ON l.shop_id = a.shop_id AND l.variant_id = a.variant_id AND l.external_id IS NULL AND l.wanted IS NOT NULL
 JOIN shop_product p ON p.shop_id = l.shop_id AND p.product_id = l.product_id
@@ -52,14 +54,20 @@ def adopt(uow: UnitOfWork, shop_id: int, chosen: Collection[str] | None, page: P
 
     {"adopted": variants, "ours": products whose page becomes ours, "stays": those whose page stays, "passed": chosen ones
     that cannot be}. A page whose variants are not exactly those of our product stays its owner's in any case: a push of it
-    would take out what we do not know. Of several that fit one of ours only one may be chosen ("several"), and what is one product here must be one there ("cut"). Refused also
-    where something chosen is not in the plan ("not_found"): then nothing is changed.
+    would take out what we do not know. Of several that fit one of ours only one may be chosen ("several"), and what is one product here
+    must be one there ("cut"). Refused also where something chosen is not in the plan ("not_found"), or is being made in the
+    shop in this moment ("making"): then nothing is changed.
     """
     shop = there_is(uow.session.get(Shop, shop_id, with_for_update={"key_share": True}), f"Shop {shop_id}")
     uow.allow(SET_SECONDS)
     cursor = uow.cursor()
     _refuse_unknown(cursor, shop_id, chosen)
     rows = _named(cursor, CHOSEN, {"shop": shop_id, "chosen": list(chosen or ()), "all": chosen is None})
+    if any(row["making"] for row in rows):
+        raise Refused(
+            "A push is making one of the chosen in the shop right now: choose again when it is over.",
+            rule="making",
+        )
     listings = [row["listing_id"] for row in rows]
     if len(set(listings)) < len(listings):
         raise Refused("Several of the chosen are the same thing of ours: choose one of them.", rule="several")

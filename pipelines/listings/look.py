@@ -109,7 +109,12 @@ def before_making(db: Database, shop: Shop, connector: ShopConnector) -> None:
             store(uow, shop.id, theirs, whole=True)
         return
     skus = list(dict.fromkeys(word for sku, _, numbers in new for word in (sku, *numbers)))
-    gtins = list(dict.fromkeys(gtin for _, gtin, _ in new if gtin))
+    # As it is, and as a UPC of it is written; nobody writes a GTIN-13 with a zero before it.
+    gtins = list(
+        dict.fromkeys(
+            form for _, gtin, _ in new for form in gtin_forms(gtin) if len(form) < 14 or form == gtin
+        )
+    )
     look_into_pages(db, shop, connector, strangers(db, shop.id, list(connector.holders(skus, gtins))))
 
 

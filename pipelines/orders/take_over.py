@@ -28,7 +28,8 @@ CROSS JOIN LATERAL (SELECT coalesce(
   (SELECT min(l.variant_id) FROM listing l WHERE l.shop_id = %(shop)s AND l.external_id = t.variant),
   (SELECT l.variant_id FROM variant w JOIN listing l ON l.shop_id = %(shop)s AND l.variant_id = w.id
    WHERE t.sku <> '' AND lower(w.sku) = lower(t.sku) AND (l.external_id IS NOT NULL OR l.sending IS NOT NULL)
-     AND NOT EXISTS (SELECT FROM adoption a WHERE a.shop_id = %(shop)s AND a.external_id = t.variant AND a.state <> 'adopted'))) AS variant_id) found
+     AND NOT EXISTS (SELECT FROM adoption a WHERE a.shop_id = %(shop)s AND a.external_id = t.variant AND (a.state <> 'adopted'
+       OR NOT EXISTS (SELECT FROM listing k WHERE k.shop_id = a.shop_id AND a.external_id = ANY(k.former_ids)))))) AS variant_id) found
 JOIN variant v ON v.id = found.variant_id JOIN product p ON p.id = v.product_id
 WHERE NOT EXISTS (SELECT FROM adoption a WHERE a.shop_id = %(shop)s AND a.variant_id = v.id AND a.state = 'adopted' AND a.found_at > %(placed)s)"""
 

@@ -206,6 +206,19 @@ def test_what_another_listing_has_is_never_taken(db: Database, own: OwnShop) -> 
     assert [row[1] for row in listed(db)] == [None, "10", None, None, None]
 
 
+def test_what_a_push_is_making_is_not_adopted_meanwhile(db: Database, own: OwnShop) -> None:
+    shop_id = begin(db, own, there("10", "NORDEN-A"))
+    with db.unit_of_work() as uow:
+        leave(uow, shop_id, None)
+        uow.cursor().execute(
+            "UPDATE listing SET sending = 3 WHERE variant_id = (SELECT id FROM variant WHERE sku = 'NORDEN-A')"
+        )
+    with pytest.raises(Refused, match="right now: choose again when it is over"):
+        take(db, shop_id, "10")
+    assert plan_of(db) == [("10", "left", "NORDEN-A")]
+    assert [row[1] for row in listed(db)] == [None] * 5
+
+
 def test_a_shop_that_does_not_let_us_read_says_so(db: Database, own: OwnShop) -> None:
     shop_id = begin(db, own)
     own.error = Misconfigured("The key may not read products.")

@@ -206,13 +206,13 @@ def test_what_the_owner_sells_under_the_suppliers_own_number_waits_for_a_word(db
     assert there(db, shop_id) == [("C", "5.00"), ("NORDEN-B", "15.00"), ("a", "15.00")]
 
 
-def test_a_gtin_counts_as_well(db: Database, rig: Any) -> None:
-    gtin = "4006381333931"
+def test_a_gtin_counts_as_well_and_so_does_the_upc_it_is(db: Database, rig: Any) -> None:
+    gtin, upc = "0036000291452", "036000291452"
     own = rig.stranger("other")
     if isinstance(rig, WooRig):
-        rig.edit(own, global_unique_id=gtin)
+        rig.edit(own, global_unique_id=upc)
     else:
-        rig.switch("edit", sku="other", set={"barcode": gtin})
+        rig.switch("edit", sku="other", set={"barcode": upc})
     shop_id = live(db, rig, {"supplier_sku": "B"})
     stage(db, 1, {"supplier_sku": "A", "gtin": gtin, "gtin_verdict": "valid"}, {"supplier_sku": "B"})
     run_all(db)
