@@ -182,7 +182,7 @@ def shops_by_trouble(limit: int) -> Statement:
     )  # fmt: skip
 
 
-def tasks(session: Session, limit: int = 4) -> list[Task]:
+def tasks(session: Session, limit: int = 20) -> list[Task]:
     """What only a person can let go on, the oldest first."""
     later = aliased(FeedRun)
     newest = ~select(later.id).where(later.feed_id == FeedRun.feed_id, later.id > FeedRun.id).exists()
